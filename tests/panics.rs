@@ -23,6 +23,7 @@ fn start(port_file: &Path) -> u16 {
         history: 0,
         max_rooms: 10,
         has_watch: true,
+        certificates: None,
         epoch: None,
         store: None,
         line_rate: Rate { per_second: 0, burst: 1 },

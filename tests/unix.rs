@@ -1,5 +1,5 @@
-//! What is particular to Unix sockets: the file, its mode, the addresses in `STATUS`, the limits. Tests that run over every transport are
-//! in `tests/transports`.
+//! The server on Unix sockets: the file, its mode, the addresses in `STATUS`, the limits. Tests that run over every transport are in
+//! `tests/transports`.
 
 #[path = "common/mod.rs"]
 mod common;

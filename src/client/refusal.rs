@@ -103,6 +103,7 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::ReconnectAndPong
         | Hint::ReconnectAndHelp
         | Hint::UseNetcat
+        | Hint::ConnectWithTls
         | Hint::ConnectWithoutTls
         | Hint::InRoom(..) => "",
     }

@@ -84,6 +84,8 @@ pub enum Hint {
     ReconnectAndHelp,
     /// Connect with nc or telnet, not with an HTTP client.
     UseNetcat,
+    /// Connect with TLS.
+    ConnectWithTls,
     /// Connect without TLS.
     ConnectWithoutTls,
     /// This hint, whose commands name the room. [`Hint::in_room`] creates it.
@@ -137,6 +139,7 @@ impl Hint {
             Self::ReconnectAndPong,
             Self::ReconnectAndHelp,
             Self::UseNetcat,
+            Self::ConnectWithTls,
             Self::ConnectWithoutTls,
         ];
         Verb::ALL.iter().copied().map(Self::Write).chain(others)
@@ -342,6 +345,7 @@ impl fmt::Display for HintInMode<'_> {
             Hint::ReconnectAndPong => f.write_str("; connect again and answer PING"),
             Hint::ReconnectAndHelp => f.write_str("; connect again and write: HELP"),
             Hint::UseNetcat => f.write_str("; connect with nc or telnet and write: NICK name"),
+            Hint::ConnectWithTls => f.write_str("; connect with: openssl s_client -quiet -connect HOST:PORT"),
             Hint::ConnectWithoutTls => f.write_str("; connect without TLS and write: NICK name"),
             // `Hint::in_mode` has taken it apart.
             Hint::InRoom(..) => Ok(()),

@@ -9,6 +9,7 @@ mod protocol;
 mod room;
 mod server;
 mod store;
+mod tls;
 mod web;
 
 pub use self::client::*;
@@ -18,6 +19,7 @@ pub use self::protocol::*;
 pub use self::room::*;
 pub use self::server::*;
 pub use self::store::*;
+pub use self::tls::*;
 pub use self::web::*;
 
 const _: () = {
@@ -89,6 +91,8 @@ const _: () = {
     // Every frame has room for a whole line, and the last send buffer for a partly sent frame and the reason for the close.
     assert!(SERVER_LINE_BYTES_MAX < TEXT_FRAME_BYTES_MAX);
     assert!(TEXT_FRAME_BYTES_MAX < 2 * (LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES));
+    // So does the last send buffer for a partly sent record, and a last line.
+    assert!(2 * TLS_WRITE_BYTES_MAX < LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES);
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
     // A second signal can end the shutdown early.
     assert!(2 * SIGNAL_COPY_MS_MAX < SHUTDOWN_MS_MAX);

@@ -91,6 +91,8 @@ pub enum ErrorCode {
     TextMissing,
     /// The text is too long, after unsafe characters are replaced.
     TextTooLong,
+    /// The client sent plain text where TLS is expected. Sent instead of the greeting.
+    TlsExpected,
     /// `RESUME` without a token.
     TokenMissing,
     /// The token is too long.
@@ -119,7 +121,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::ColourInvalid,
@@ -163,6 +165,7 @@ impl ErrorCode {
         Self::TargetsTooMany,
         Self::TextMissing,
         Self::TextTooLong,
+        Self::TlsExpected,
         Self::TokenMissing,
         Self::TokenTooLong,
         Self::TokenUnknown,
@@ -223,6 +226,7 @@ impl ErrorCode {
             Self::TargetsTooMany => "targets-too-many",
             Self::TextMissing => "text-missing",
             Self::TextTooLong => "text-too-long",
+            Self::TlsExpected => "tls-expected",
             Self::TokenMissing => "token-missing",
             Self::TokenTooLong => "token-too-long",
             Self::TokenUnknown => "token-unknown",

@@ -35,6 +35,8 @@ mod store_pages;
 mod store_reader;
 #[cfg(feature = "store")]
 mod store_sequencer;
+#[cfg(feature = "tls")]
+mod tls;
 mod token_bucket;
 mod transport;
 mod unix_socket;
@@ -42,6 +44,7 @@ mod unix_socket;
 mod web;
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -64,6 +67,8 @@ use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
 pub use self::store_interface::StoreOpener;
+#[cfg(feature = "tls")]
+pub use self::tls::{CertificateFiles, TlsCertificates, fingerprint};
 pub use self::token_bucket::Rate;
 use self::unix_socket::SocketFile;
 pub use self::unix_socket::UnixSocket;
@@ -99,6 +104,8 @@ pub struct ServerOptions {
     pub has_watch: bool,
     /// The epoch of the message ids. `None`: the store's or, without a store, a random one.
     pub epoch: Option<Token>,
+    /// The certificates. `None`: without TLS, SIGHUP stops the server.
+    pub certificates: Option<Arc<dyn Reload>>,
     /// The store for messages. `None`: messages are kept in memory.
     pub store: Option<Arc<dyn StoreOpener>>,
     /// The rate at which the lines of each client are processed. Further lines wait.
@@ -148,11 +155,22 @@ pub fn send_timeout_max(dead_peer_timeout: Duration) -> Duration {
     listen::user_timeout(dead_peer_timeout) / 2
 }
 
+/// Files that the server reads at the start, and again on SIGHUP.
+pub trait Reload: fmt::Debug + Send + Sync {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// The first problem, with its file. The server goes on with the old contents.
+    fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
 /// Why a server could not start.
 #[derive(Debug)]
 pub enum StartError {
     /// The server cannot listen on this address.
     Listen(ListenAddress, io::Error),
+    /// The certificates cannot be used.
+    Certificates(Box<dyn Error + Send + Sync>),
     /// The store cannot be opened.
     Store(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
@@ -161,8 +179,8 @@ pub enum StartError {
     System(io::Error),
 }
 
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(address @ ListenAddress::Unix(_), error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(f, "cannot listen on {address}: a server listens there already; stop it or choose another path")
@@ -181,7 +199,7 @@ impl std::fmt::Display for StartError {
                 )
             }
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", error_text(error)),
-            Self::Store(error) => error.fmt(f),
+            Self::Certificates(error) | Self::Store(error) => fmt::Display::fmt(error, f),
             Self::PortFile(path, error) => {
                 write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))
             }
@@ -201,13 +219,16 @@ impl Error for StartError {}
 /// If a task panics that all connections need: the hub, a listener, or the timer of ticks. A panic in a connection ends only that
 /// connection.
 pub fn run(options: &ServerOptions) -> Result<(), StartError> {
-    let signals = Signals::new().map_err(StartError::System)?;
+    let signals = Signals::new(options.certificates.is_some()).map_err(StartError::System)?;
     if let Some(path) = &options.port_file {
         // Checks before it opens the store, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
     let listeners = Listeners::bind(&options.listen, options.dead_peer_timeout)?;
     log::starting();
+    if let Some(certificates) = &options.certificates {
+        certificates.reload().map_err(StartError::Certificates)?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let run = Run { log: Arc::new(RunLog::new(Arc::clone(&clock))) };
     let executor = Arc::new(Executor::new());
@@ -280,6 +301,9 @@ async fn serve(
     announce::announce(listeners.announcement()).await;
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
+    if let (Some(signals), Some(files)) = (signals.take_reload(), &options.certificates) {
+        critical_tasks.push(executor.spawn(shutdown::reload_at(signals, Arc::clone(files))));
+    }
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
     let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
     drop(critical_tasks);
@@ -415,6 +439,7 @@ mod tests {
             max_rooms: 10,
             has_watch: true,
             epoch: None,
+            certificates: None,
             store: Some(Arc::new(FaultyStore)),
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },

@@ -1,4 +1,4 @@
-//! Shutdown: the signals that start it, and the end of all connections in bounded time.
+//! Signals, and the shutdown: the end of all connections in bounded time.
 //!
 //! First the hub answers every message it has (`finish_commits` in `hub.rs`). Then `Sessions::shutdown`
 //! (`session/mod.rs`) sends each client `NOTICE the server is shutting down`, and closes its connection.
@@ -13,10 +13,10 @@ use async_signal::Signal;
 use futures_lite::{StreamExt as _, future};
 use smol::{Task, Timer};
 
-use super::RunFiles;
 use super::connection::ConnectionContext;
 use super::hub::HubRequest;
 use super::log::{self, RunLog};
+use super::{Reload, RunFiles};
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch_signals;
 use crate::session::InputKind;
@@ -24,16 +24,27 @@ use crate::state::SessionId;
 
 /// The signals that the server handles. They stay caught until the process ends.
 pub(super) struct Signals {
-    /// SIGTERM, SIGINT and SIGHUP stop the server.
+    /// SIGTERM and SIGINT stop the server; so does SIGHUP, unless there is something to read again.
     stop: async_signal::Signals,
+    /// SIGHUP, if it makes the server read files again.
+    reload: Option<async_signal::Signals>,
     /// SIGXFSZ would end the process at a file size limit (`ulimit -f`). It is caught and never read: the write fails with EFBIG.
     _file_size: async_signal::Signals,
 }
 
 impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
-        let stop = catch_signals(&[Signal::Term, Signal::Int, Signal::Hup])?;
-        Ok(Self { stop, _file_size: catch_signals(&[Signal::Xfsz])? })
+    /// Catches the signals. `has_reload`: SIGHUP makes the server read files again, even if it was ignored at the start (`nohup`).
+    pub(super) fn new(has_reload: bool) -> io::Result<Self> {
+        let hangup = [Signal::Hup];
+        let (stop, reload) = if has_reload { (&[][..], Some(&hangup)) } else { (&hangup[..], None) };
+        let stop = catch_signals(&[&[Signal::Term, Signal::Int], stop].concat())?;
+        let reload = reload.map(async_signal::Signals::new).transpose()?;
+        Ok(Self { stop, reload, _file_size: catch_signals(&[Signal::Xfsz])? })
+    }
+
+    /// Takes the signals that make the server read files again, for [`reload_at`].
+    pub(super) fn take_reload(&mut self) -> Option<async_signal::Signals> {
+        self.reload.take()
     }
 
     /// Waits for the first signal, and logs it. Returns its name.
@@ -88,6 +99,16 @@ impl Signals {
                 _ if first_at.elapsed() < Duration::from_millis(SIGNAL_COPY_MS_MAX) => {}
                 signal => return signal.ok(),
             }
+        }
+    }
+}
+
+/// Reads the files again at each signal, in another thread, so that no task waits for a disk.
+pub(super) async fn reload_at(mut signals: async_signal::Signals, files: Arc<dyn Reload>) {
+    while signals.next().await.is_some() {
+        let files = Arc::clone(&files);
+        if let Err(error) = smol::unblock(move || files.reload()).await {
+            log::reload_failed(&error.to_string());
         }
     }
 }

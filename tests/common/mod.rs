@@ -8,13 +8,25 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-pub use self::client::{Client, Site, Tcp, Transport, Unix};
+pub use self::client::{Client, Lines, Site, Tcp, Transport, Unix};
 use self::route::Endpoint;
+#[cfg(feature = "tls")]
+use self::tls::ThroughTls;
 #[cfg(feature = "web")]
-pub use self::websocket::WebSocket;
+pub use self::websocket::{WebSocket, WebSocketOver};
+
+/// Lines over TLS.
+#[cfg(feature = "tls")]
+pub type Tls = Lines<ThroughTls>;
+
+/// Lines over WebSocket over TLS.
+#[cfg(all(feature = "tls", feature = "web"))]
+pub type SecureWebSocket = WebSocketOver<ThroughTls>;
 
 mod client;
 mod route;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "web")]
 mod websocket;
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write as _};
+use std::marker::PhantomData;
 use std::net::TcpStream;
 
 use tungstenite::handshake::client::Request;
@@ -9,20 +10,24 @@ use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
 use tungstenite::{Bytes, Error, Message};
 
-use super::route::Direct;
+use super::route::{Direct, Route};
 use super::{Client, DEADLINE, Transport};
 
 /// Lines in the messages of a WebSocket. Each message from the server must be whole lines.
-pub struct WebSocket {
+pub struct WebSocketOver<R> {
     pub socket: tungstenite::WebSocket<TcpStream>,
     lines: VecDeque<String>,
     pub pongs: Vec<Bytes>,
     /// The code of the server's close frame.
     code: Option<u16>,
+    route: PhantomData<fn() -> R>,
 }
 
-impl Transport for WebSocket {
-    type Route = Direct;
+/// Lines over WebSocket over plain TCP.
+pub type WebSocket = WebSocketOver<Direct>;
+
+impl<R: Route> Transport for WebSocketOver<R> {
+    type Route = R;
     const SCHEME: &'static str = "http";
     const HAS_FILLERS: bool = true;
 
@@ -38,7 +43,7 @@ impl Transport for WebSocket {
             .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
         let request = request.body(()).expect("a request");
         let (socket, _) = tungstenite::client(request, stream).expect("a handshake");
-        Self { socket, lines: VecDeque::new(), pongs: Vec::new(), code: None }
+        Self { socket, lines: VecDeque::new(), pongs: Vec::new(), code: None, route: PhantomData }
     }
 
     fn stream(&self) -> &TcpStream {

@@ -24,10 +24,11 @@ fn check_refused(arguments: &[&str], expected: &str) {
 }
 
 /// The forms of `--listen` that the server supports.
-const SCHEMES: &str = if cfg!(feature = "web") {
-    "tcp://HOST:PORT, http://HOST:PORT, unix:///PATH or HOST:PORT"
-} else {
-    "tcp://HOST:PORT, unix:///PATH or HOST:PORT"
+const SCHEMES: &str = match (cfg!(feature = "tls"), cfg!(feature = "web")) {
+    (true, true) => "tcp://, tls://, http:// or https:// with HOST:PORT, unix:///PATH, or HOST:PORT",
+    (true, false) => "tcp:// or tls:// with HOST:PORT, unix:///PATH, or HOST:PORT",
+    (false, true) => "tcp:// or http:// with HOST:PORT, unix:///PATH, or HOST:PORT",
+    (false, false) => "tcp://HOST:PORT, unix:///PATH or HOST:PORT",
 };
 
 /// Every error names the option, the value and what is expected, in the project's own words.
@@ -62,17 +63,15 @@ fn invalid_option_is_one_line_and_exit_code_2() {
         &["--listen", ":80"],
         "invalid --listen \":80\": expected 0.0.0.0:80 (and [::]:80) for every address of this machine",
     );
-    let tls = "; for TLS, put a proxy in front";
-    for (uri, scheme, hint) in [
-        ("tls://127.0.0.1:0", "tls", tls),
-        ("https://127.0.0.1:0", "https", tls),
-        ("ws://127.0.0.1:0", "ws", ""),
-        ("local:///run/chat", "local", ""),
-        ("://127.0.0.1:0", "", ""),
+    for (uri, scheme) in [
+        ("ssl://127.0.0.1:0", "ssl"),
+        ("ws://127.0.0.1:0", "ws"),
+        ("local:///run/chat", "local"),
+        ("://127.0.0.1:0", ""),
     ] {
         check(
             &["--listen", uri],
-            &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}{hint}"),
+            &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}"),
         );
     }
     check(
@@ -149,7 +148,7 @@ fn invalid_web_option_is_refused() {
     let web = "expected one, such as --listen http://127.0.0.1:8080";
     for option in ["--http-origin=https://x.example", "--http-header-timeout=5", "--http-ping-interval=5"] {
         let (name, _) = option.split_once('=').expect("a value");
-        check_refused(&[option], &format!("{name} without an http:// listener: {web}"));
+        check_refused(&[option], &format!("{name} without an http:// or https:// listener: {web}"));
     }
     check_refused(
         &["--http-header-timeout=0"],
@@ -187,8 +186,9 @@ fn other_option_name_is_refused_with_the_known_one() {
 }
 
 /// The options of each feature, each with a value that it accepts.
-const FEATURE_OPTIONS: [(&str, bool, &[&str]); 2] = [
+const FEATURE_OPTIONS: [(&str, bool, &[&str]); 3] = [
     ("store", cfg!(feature = "store"), &["--data=x", "--durability=full", "--keep=all"]),
+    ("tls", cfg!(feature = "tls"), &["--tls-cert=x", "--tls-key=x"]),
     (
         "web",
         cfg!(feature = "web"),

@@ -8,7 +8,7 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 19] = [
+const ELSEWHERE: [ErrorCode; 20] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
@@ -18,6 +18,7 @@ const ELSEWHERE: [ErrorCode; 19] = [
     ErrorCode::Slow,          // transports::slow_consumers
     ErrorCode::StoreFailed,   // store::faults
     ErrorCode::TooManyErrors, // transports::endings
+    ErrorCode::TlsExpected,   // tls
     ErrorCode::WrongProtocol, // tcp::other_protocols
     // session::room_tests
     ErrorCode::NotInRoom,

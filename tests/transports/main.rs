@@ -13,9 +13,17 @@ macro_rules! test_each_transport {
         mod unix {
             $(#[test] fn $test() { super::$test::<crate::common::Unix>(); })*
         }
+        #[cfg(feature = "tls")]
+        mod tls {
+            $(#[test] fn $test() { super::$test::<crate::common::Tls>(); })*
+        }
         #[cfg(feature = "web")]
         mod websocket {
             $(#[test] fn $test() { super::$test::<crate::common::WebSocket>(); })*
+        }
+        #[cfg(all(feature = "tls", feature = "web"))]
+        mod secure_websocket {
+            $(#[test] fn $test() { super::$test::<crate::common::SecureWebSocket>(); })*
         }
     };
 }

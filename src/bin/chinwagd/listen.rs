@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 
 use chinwag::command_line::{parse_number, quoted};
 use chinwag::server::{Listener, Scheme, UnixSocket};
 
-#[cfg(not(feature = "web"))]
-use super::COMMAND_LINE;
-use super::{Arguments, unix_socket};
+use super::{Arguments, COMMAND_LINE, unix_socket};
 
 /// The schemes that this program supports, as an error lists them.
-const SCHEMES: &str = if cfg!(feature = "web") {
-    "tcp://HOST:PORT, http://HOST:PORT, unix:///PATH or HOST:PORT"
-} else {
-    "tcp://HOST:PORT, unix:///PATH or HOST:PORT"
+const SCHEMES: &str = match (cfg!(feature = "tls"), cfg!(feature = "web")) {
+    (true, true) => "tcp://, tls://, http:// or https:// with HOST:PORT, unix:///PATH, or HOST:PORT",
+    (true, false) => "tcp:// or tls:// with HOST:PORT, unix:///PATH, or HOST:PORT",
+    (false, true) => "tcp:// or http:// with HOST:PORT, unix:///PATH, or HOST:PORT",
+    (false, false) => "tcp://HOST:PORT, unix:///PATH or HOST:PORT",
 };
 
 /// One `--listen` option.
@@ -30,21 +30,36 @@ pub(super) enum ListenUri {
 impl ListenUri {
     #[cfg(feature = "web")]
     pub(super) fn is_http(&self) -> bool {
-        matches!(self, Self::Ip(Scheme::Http, _))
+        matches!(self, Self::Ip(Scheme::Http | Scheme::Https, _))
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Ip(Scheme::Tls | Scheme::Https, _))
     }
 }
 
+/// The certificates of the listeners, if this program has TLS.
+#[cfg(feature = "tls")]
+pub(super) type Certificates = Option<Arc<chinwag::server::TlsCertificates>>;
+#[cfg(not(feature = "tls"))]
+pub(super) type Certificates = Option<Arc<std::convert::Infallible>>;
+
 /// The listeners, in the order of the options. Without `--listen`, one for lines that only this machine can reach.
-pub(super) fn listeners(arguments: &mut Arguments) -> Vec<Listener> {
+pub(super) fn listeners(arguments: &mut Arguments, certificates: &Certificates) -> Vec<Listener> {
     let mut uris = std::mem::take(&mut arguments.listen);
     if uris.is_empty() {
         uris.push(ListenUri::Ip(Scheme::Tcp, vec![SocketAddr::from(([127, 0, 0, 1], 9999))]));
     }
     #[cfg(feature = "web")]
     let web_options = super::web::options(arguments);
-    let over_ip = |scheme, address| match scheme {
+    let over_ip = |scheme, address| match (scheme, certificates) {
+        #[cfg(feature = "tls")]
+        (Scheme::Tls, Some(certificates)) => Listener::tls(address, certificates),
+        #[cfg(all(feature = "tls", feature = "web"))]
+        (Scheme::Https, Some(certificates)) => Listener::https(address, certificates, &web_options),
         #[cfg(feature = "web")]
-        Scheme::Http => Listener::web(address, &web_options),
+        (Scheme::Http, _) => Listener::web(address, &web_options),
         _ => Listener::lines(address),
     };
     let listeners = |uri| match uri {
@@ -72,7 +87,7 @@ pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
 
 /// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host; or `unix:///PATH`.
 pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
-    for scheme in ["tcp:", "http:"] {
+    for scheme in ["tcp:", "tls:", "http:", "https:"] {
         let is_scheme = raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
         if is_scheme && !raw[scheme.len()..].starts_with("//") {
             return Err(format!("expected // after the scheme, as in {scheme}//127.0.0.1:9999"));
@@ -94,15 +109,18 @@ fn parse_scheme(scheme: &str) -> Result<Scheme, String> {
     match scheme.to_ascii_lowercase().as_str() {
         "tcp" => Ok(Scheme::Tcp),
         "unix" => Ok(Scheme::Unix),
-        #[cfg(feature = "web")]
-        "http" => Ok(Scheme::Http),
-        #[cfg(not(feature = "web"))]
-        "http" => Err(format!("http:// {}", COMMAND_LINE.needs_feature("web"))),
-        unknown => {
-            let is_tls = ["tls", "ssl", "https", "wss"].contains(&unknown);
-            let hint = if is_tls { "; for TLS, put a proxy in front" } else { "" };
-            Err(format!("unknown scheme {}; expected {SCHEMES}{hint}", quoted(scheme)))
-        }
+        "tls" => needs("tls", Scheme::Tls, &[("tls", cfg!(feature = "tls"))]),
+        "http" => needs("http", Scheme::Http, &[("web", cfg!(feature = "web"))]),
+        "https" => needs("https", Scheme::Https, &[("tls", cfg!(feature = "tls")), ("web", cfg!(feature = "web"))]),
+        _ => Err(format!("unknown scheme {}; expected {SCHEMES}", quoted(scheme))),
+    }
+}
+
+/// The scheme, if this program is built with these features.
+fn needs(name: &str, scheme: Scheme, features: &[(&str, bool)]) -> Result<Scheme, String> {
+    match features.iter().find(|(_, is_built)| !is_built) {
+        Some((missing, _)) => Err(format!("{name}:// {}", COMMAND_LINE.needs_feature(missing))),
+        None => Ok(scheme),
     }
 }
 
@@ -212,9 +230,8 @@ mod tests {
 
     #[test]
     fn unknown_scheme_lists_the_known_ones() {
-        let tls = "; for TLS, put a proxy in front";
-        for (raw, scheme, hint) in [("tls://x:1", "tls", tls), ("HTTPS://x:1", "HTTPS", tls), ("ws://x:1/", "ws", "")] {
-            assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}{hint}"));
+        for (raw, scheme) in [("ssl://x:1", "ssl"), ("WSS://x:1", "WSS"), ("ws://x:1/", "ws")] {
+            assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}"));
         }
     }
 }

@@ -1,8 +1,12 @@
 //! The server's command line.
 
+#[cfg(feature = "tls")]
+mod cert;
 mod listen;
 #[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "tls")]
+mod tls;
 mod unix_socket;
 #[cfg(feature = "web")]
 mod web;
@@ -45,6 +49,11 @@ const COMMAND_LINE: CommandLine = CommandLine {
     features: &[
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature {
+            name: "tls",
+            is_built: cfg!(feature = "tls"),
+            options: &["--tls-cert", "--tls-key", "--name", "--out"],
+        },
+        Feature {
             name: "web",
             is_built: cfg!(feature = "web"),
             options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"],
@@ -65,6 +74,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
     ],
     groups: &[
         OptionGroup { heading: "Listeners", options: &["--listen", "--port-file"] },
+        OptionGroup { heading: "TLS", options: &["--tls-cert", "--tls-key"] },
         OptionGroup { heading: "HTTP", options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"] },
         OptionGroup {
             heading: "Limits",
@@ -85,6 +95,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             options: &["--name-timeout", "--idle-timeout", "--resume-timeout", "--send-timeout", "--dead-peer-timeout"],
         },
         OptionGroup { heading: "Logging", options: &["--log", "--log-format"] },
+        OptionGroup { heading: "Certificate", options: &["--name", "--out"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
     ],
 };
@@ -100,6 +111,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             seconds.",
     note = "A <size> is a number with a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
     note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
+    note = "With a tls:// or https:// listener, SIGHUP reads the certificates again, and does not stop the server.",
     note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
             NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
             script) stays ignored.",
@@ -123,8 +135,10 @@ const COMMAND_LINE: CommandLine = CommandLine {
 )]
 #[cfg_attr(feature = "store", argh(example = "{command_name} --data chat.db --keep 30d"))]
 struct Arguments {
-    #[doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts;"]
-    #[cfg_attr(feature = "web", doc = "http://HOST:PORT is for browsers (the chat page, and WebSocket);")]
+    #[doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts; "]
+    #[cfg_attr(feature = "tls", doc = "tls://HOST:PORT is the same over TLS; ")]
+    #[cfg_attr(feature = "web", doc = "http://HOST:PORT is for browsers (the chat page, and WebSocket); ")]
+    #[cfg_attr(all(feature = "tls", feature = "web"), doc = "https://HOST:PORT is the same over TLS; ")]
     #[doc = "unix:///PATH?mode=660&owner=USER:GROUP is for programs on this machine (nc -U). Put an IPv6 address in brackets; port 0 takes \
              a free port (default: tcp://127.0.0.1:9999, which only this machine can reach)"]
     #[argh(option, arg_name = "uri", from_str_fn(listen::parse_uri))]
@@ -134,6 +148,18 @@ struct Arguments {
     /// remove the file at the end. An empty file or an older port file is replaced; any other file is an error (default: none)
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     port_file: Option<PathBuf>,
+
+    /// the certificate of the tls:// and https:// listeners, in PEM, followed by its chain; may be repeated, each with its --tls-key. A
+    /// client gets the first one that is valid for the name that it asks for, or the first of all. SIGHUP reads the files again (default:
+    /// none; chinwagd cert makes one)
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    tls_cert: Vec<PathBuf>,
+
+    /// the private key of a --tls-cert, in PEM, in the same order (default: none)
+    #[cfg(feature = "tls")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    tls_key: Vec<PathBuf>,
 
     /// let pages of this origin join (`https://chat.example.org`), and accept requests for its host name; may be repeated (default:
     /// only the server's own page, at an IP address or localhost)
@@ -259,6 +285,18 @@ struct Arguments {
     /// print the version and exit
     #[argh(switch, short = 'V')]
     version: bool,
+
+    #[cfg(feature = "tls")]
+    #[argh(subcommand)]
+    command: Option<Subcommand>,
+}
+
+/// The commands.
+#[cfg(feature = "tls")]
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand)]
+enum Subcommand {
+    Cert(cert::Cert),
 }
 
 /// Checks of options that depend on each other. Each returns an error text.
@@ -267,6 +305,8 @@ const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     find_long_send_timeout,
     #[cfg(feature = "store")]
     store::find_missing,
+    #[cfg(feature = "tls")]
+    tls::find_missing,
     #[cfg(feature = "web")]
     web::find_missing,
 ];
@@ -292,6 +332,10 @@ fn main() -> ExitCode {
     if arguments.version {
         return command_line::print_output(PROGRAM, &version());
     }
+    #[cfg(feature = "tls")]
+    if let Some(Subcommand::Cert(cert)) = arguments.command {
+        return cert::run(cert);
+    }
     if let Some(what) = CHECKS.iter().find_map(|check| check(&arguments)) {
         return command_line::print_usage_error(PROGRAM, "", &what);
     }
@@ -315,8 +359,16 @@ fn version() -> String {
 
 /// The configuration of the server.
 fn server_options(mut arguments: Arguments) -> ServerOptions {
+    #[cfg(feature = "tls")]
+    let certificates = tls::certificates(&mut arguments);
+    #[cfg(not(feature = "tls"))]
+    let certificates = None;
     ServerOptions {
-        listen: listen::listeners(&mut arguments),
+        listen: listen::listeners(&mut arguments, &certificates),
+        #[cfg(feature = "tls")]
+        certificates: certificates.map(|certificates| certificates as _),
+        #[cfg(not(feature = "tls"))]
+        certificates: None,
         port_file: arguments.port_file.take(),
         backlog_bytes: arguments.backlog,
         history: arguments.history,
@@ -423,9 +475,11 @@ mod tests {
 
     use super::*;
 
-    /// The descriptions, by option.
+    /// The descriptions, by option: those of the program and of its commands.
     fn descriptions() -> BTreeMap<&'static str, &'static str> {
-        let options = Arguments::get_args_info().flags.iter();
+        let info = Arguments::get_args_info();
+        let of_commands = info.commands.iter().flat_map(|command| command.command.flags);
+        let options = info.flags.iter().chain(of_commands);
         options.filter(|option| !option.hidden).map(|option| (option.long, option.description)).collect()
     }
 

@@ -20,7 +20,9 @@ pub(super) fn find_missing(arguments: &Arguments) -> Option<String> {
     ];
     let (_, option) =
         given.into_iter().find(|(is_given, _)| *is_given && !arguments.listen.iter().any(ListenUri::is_http))?;
-    Some(format!("{option} without an http:// listener: expected one, such as --listen http://127.0.0.1:8080"))
+    Some(format!(
+        "{option} without an http:// or https:// listener: expected one, such as --listen http://127.0.0.1:8080"
+    ))
 }
 
 /// The configuration of the listeners for browsers.

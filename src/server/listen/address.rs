@@ -9,10 +9,14 @@ use std::path::PathBuf;
 pub enum Scheme {
     /// Lines over TCP.
     Tcp,
+    /// Lines over TLS.
+    Tls,
     /// Lines over a Unix socket.
     Unix,
     /// The chat page, and lines over WebSocket.
     Http,
+    /// The same over TLS.
+    Https,
 }
 
 /// The address of a listener.
@@ -28,8 +32,10 @@ impl Scheme {
     fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
             Self::Unix => "unix",
             Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
@@ -45,7 +51,8 @@ impl Scheme {
     pub(super) fn invitation(self, address: &ListenAddress) -> String {
         let address = address.reachable();
         match (self, &address) {
-            (Self::Http, _) => format!("open in a browser: {self}://{address}/"),
+            (Self::Http | Self::Https, _) => format!("open in a browser: {self}://{address}/"),
+            (Self::Tls, _) => format!("join with: openssl s_client -quiet -connect {address}"),
             (_, ListenAddress::Ip(address)) => format!("join with: nc {} {}", address.ip(), address.port()),
             (_, ListenAddress::Unix(path)) => format!("join with: nc -U {}", shell_word(&path.to_string_lossy())),
         }
@@ -109,6 +116,8 @@ mod tests {
         check(Scheme::Tcp, "0.0.0.0:9999", "join with: nc 127.0.0.1 9999");
         check(Scheme::Tcp, "[::]:1", "join with: nc ::1 1");
         check(Scheme::Tcp, "[fe80::1]:9999", "join with: nc fe80::1 9999");
+        check(Scheme::Tls, "0.0.0.0:9998", "join with: openssl s_client -quiet -connect 127.0.0.1:9998");
+        check(Scheme::Https, "[::]:8443", "open in a browser: https://[::1]:8443/");
         check(Scheme::Unix, "/run/chat.sock", "join with: nc -U /run/chat.sock");
         check(Scheme::Unix, "/tmp/it's", r"join with: nc -U '/tmp/it'\''s'");
         check(Scheme::Http, "127.0.0.1:8080", "open in a browser: http://127.0.0.1:8080/");

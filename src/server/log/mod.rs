@@ -15,6 +15,8 @@ use std::any::Any;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
+#[cfg(feature = "tls")]
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -291,6 +293,24 @@ fn request_refused(address: PeerAddress, status: u16, reason: &str, request: Opt
     info!(%address, status, reason, request, count, "refused an HTTP request");
 }
 
+/// Logs a TLS handshake that failed. `count` handshakes failed since the last such line.
+#[cfg(feature = "tls")]
+fn handshake_failed(address: PeerAddress, reason: &str, count: u64) {
+    info!(%address, reason, count, "a TLS handshake failed");
+}
+
+/// Logs a certificate that is in use from now on.
+#[cfg(feature = "tls")]
+pub(super) fn certificate(path: &Path, fingerprint: &str) {
+    info!(path = %path.display(), fingerprint, "read a certificate");
+}
+
+/// Logs that clients will not accept a certificate.
+#[cfg(feature = "tls")]
+pub(super) fn invalid_certificate(path: &Path, reason: &str) {
+    warn!(path = %path.display(), reason, "clients will not accept this certificate");
+}
+
 /// Logs that connections cannot be accepted. `count` attempts failed since the last such line.
 fn accept_failed(error: &str, count: u64) {
     warn!(error, count, "cannot accept connections; retrying");
@@ -304,6 +324,10 @@ pub(super) fn commit_failed(error: &str) {
 #[cfg(feature = "store")]
 pub(super) fn commits_recovered() {
     info!("messages are stored again");
+}
+
+pub(super) fn reload_failed(error: &str) {
+    warn!(error, "SIGHUP: cannot use the certificates; the old ones stay in use");
 }
 
 pub(super) fn stopping(signal: &str) {

@@ -53,6 +53,9 @@ pub(in crate::server) enum FrequentEvent {
     ConnectionRefused(PeerAddress, AdmissionLimit),
     /// A connection cannot be accepted, with the error.
     AcceptFailed(String),
+    /// A TLS handshake failed.
+    #[cfg(feature = "tls")]
+    HandshakeFailed { address: PeerAddress, reason: String },
     /// A request was answered with an error.
     #[cfg(feature = "web")]
     RequestRefused {
@@ -70,6 +73,8 @@ impl FrequentEvent {
         match (self, other) {
             (Self::ConnectionRefused(..), Self::ConnectionRefused(..))
             | (Self::AcceptFailed(_), Self::AcceptFailed(_)) => true,
+            #[cfg(feature = "tls")]
+            (Self::HandshakeFailed { .. }, Self::HandshakeFailed { .. }) => true,
             #[cfg(feature = "web")]
             (Self::RequestRefused { reason, .. }, Self::RequestRefused { reason: other, .. }) => reason == other,
             _ => false,
@@ -80,6 +85,8 @@ impl FrequentEvent {
         match self {
             Self::ConnectionRefused(address, limit) => super::connection_refused(*address, *limit, count),
             Self::AcceptFailed(error) => super::accept_failed(error, count),
+            #[cfg(feature = "tls")]
+            Self::HandshakeFailed { address, reason } => super::handshake_failed(*address, reason, count),
             #[cfg(feature = "web")]
             Self::RequestRefused { address, status, reason, request } => {
                 super::request_refused(*address, *status, reason, request.as_deref(), count);

@@ -1,9 +1,11 @@
 //! Transports carry the bytes of one connection to the client and back.
 //!
 //! A connection reads, writes and waits for readiness only through [`Transport`]. [`Tcp`] is plain TCP, [`Unix`] a Unix socket;
-//! [`WebSocket`] puts frames around the bytes of another transport.
+//! [`Tls`] encrypts the bytes of another transport, and [`WebSocket`] puts frames around them.
 
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "web")]
 mod websocket;
 
@@ -13,6 +15,8 @@ use std::task::{Context, Poll};
 use futures_lite::future;
 
 pub(super) use self::stream::{Tcp, Unix};
+#[cfg(feature = "tls")]
+pub(super) use self::tls::Tls;
 #[cfg(feature = "web")]
 pub(super) use self::websocket::WebSocket;
 use crate::feed::Source;
@@ -21,7 +25,7 @@ use crate::protocol::{CloseReason, LineDecoder};
 /// The byte stream between one connection and its client.
 ///
 /// One task reads and writes, so every method takes `&self`, and a lock inside is never contended. Both [`Transport::poll_read`] and
-/// [`Transport::write`] may read and write the transport below: WebSocket answers pings, and TLS would have handshakes. The transport sends
+/// [`Transport::write`] may read and write the transport below: WebSocket answers pings, and TLS changes keys. The transport sends
 /// its own output (such as control frames) in [`Transport::write`], and in [`Transport::poll_control`] while no line waits to be sent. If
 /// such output becomes due at another time, the transport wakes the task.
 ///
@@ -106,6 +110,12 @@ pub(super) async fn write_all(transport: &impl Transport, mut bytes: &[u8]) -> i
     Ok(())
 }
 
+/// Sends a last line after output that most likely stopped within a line: the first line ending completes that one.
+async fn send_last_line(transport: &impl Transport, last_line: Option<&str>) -> io::Result<()> {
+    let Some(line) = last_line else { return Ok(()) };
+    write_all(transport, format!("\r\n{line}\r\n").as_bytes()).await
+}
+
 #[cfg(test)]
-#[cfg(feature = "web")]
+#[cfg(any(feature = "tls", feature = "web"))]
 mod tests;

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use smol::Timer;
 use socket2::SockRef;
 
-use super::{ReceivedBytes, Transport, read_input, write_all};
+use super::{ReceivedBytes, Transport, read_input, send_last_line};
 use crate::feed::Source;
 use crate::limits::{DRAIN_PAUSE_MS, READ_BYTES_MAX};
 use crate::protocol::{CloseReason, LineDecoder};
@@ -133,9 +133,7 @@ impl<S: StreamSocket> Transport for Stream<S> {
     }
 
     async fn send_end(&self, _: CloseReason, last_line: Option<&str>) -> io::Result<()> {
-        let Some(line) = last_line else { return Ok(()) };
-        // The output most likely stopped within a line: the first line ending completes that one.
-        write_all(self, format!("\r\n{line}\r\n").as_bytes()).await
+        send_last_line(self, last_line).await
     }
 
     async fn close(&self) -> io::Result<()> {

@@ -173,8 +173,10 @@ impl<T: Transport> Transport for WebSocket<T> {
             if let Some(sent) = self.send_control(outgoing) {
                 return Poll::Ready(sent);
             }
-            let Some(pings) = pings else { return Poll::Pending };
-            ready!(Pin::new(pings).poll_next(cx));
+            let is_ping_due = pings.as_mut().is_some_and(|pings| Pin::new(pings).poll_next(cx).is_ready());
+            if !is_ping_due {
+                return self.0.inner.poll_control(cx);
+            }
             outgoing.ping_if_silent();
         }
     }

@@ -18,7 +18,7 @@ use super::transport::{Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX, LOGGED_REQUEST_BYTES_MAX};
-use crate::protocol::{Mode, PeerAddress, Timestamp};
+use crate::protocol::{ErrorCode, Mode, PeerAddress, Timestamp};
 use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind, loggable_request};
 
 /// The configuration for browsers.
@@ -35,14 +35,20 @@ pub struct WebOptions {
 impl Listener {
     /// Creates a listener for browsers: HTTP, and lines over WebSocket.
     pub fn web(address: SocketAddr, options: &Arc<WebOptions>) -> Self {
-        Self::over_tcp(Scheme::Http, address, Arc::new(WebProtocol { options: Arc::clone(options) }))
+        Self::over_tcp(Scheme::Http, address, Arc::new(WebProtocol::new(options)))
     }
 }
 
 /// Clients send an HTTP request, then lines over WebSocket.
 #[derive(Debug, Default)]
-struct WebProtocol {
+pub(super) struct WebProtocol {
     options: Arc<WebOptions>,
+}
+
+impl WebProtocol {
+    pub(super) fn new(options: &Arc<WebOptions>) -> Self {
+        Self { options: Arc::clone(options) }
+    }
 }
 
 impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
@@ -62,7 +68,11 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
     }
 
     fn render_refusal(&self, refusal: Refusal, at: Timestamp) -> Vec<u8> {
-        to_bytes(&Answer::text(HttpStatus::ServiceUnavailable, refusal.text(Mode::Commands)), false, at)
+        let status = match refusal.code {
+            ErrorCode::TlsExpected => HttpStatus::BadRequest,
+            _ => HttpStatus::ServiceUnavailable,
+        };
+        to_bytes(&Answer::text(status, refusal.text(Mode::Commands)), false, at)
     }
 }
 

@@ -33,6 +33,7 @@ const HINTS = [
   ['reconnect-and-pong', '; connect again and answer PING'],
   ['reconnect-and-help', '; connect again and write: HELP'],
   ['use-netcat', '; connect with nc or telnet and write: NICK name'],
+  ['connect-with-tls', '; connect with: openssl s_client -quiet -connect HOST:PORT'],
   ['connect-without-tls', '; connect without TLS and write: NICK name'],
 ];
 

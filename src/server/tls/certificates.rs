@@ -1,0 +1,158 @@
+//! The certificates of the TLS listeners: reads them from files, checks them, chooses one for each client, and reads them again on SIGHUP.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, InconsistentKeys, RootCertStore};
+
+use crate::limits::PEM_FILE_BYTES_MAX;
+use crate::process::{error_text, quoted_path};
+use crate::server::{Reload, log};
+
+/// A certificate and its key, as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate in PEM, then those that link it to a root.
+    pub certificate: PathBuf,
+    /// The private key in PEM: PKCS #8, PKCS #1 (RSA) or SEC 1 (EC).
+    pub key: PathBuf,
+}
+
+/// The certificates of the TLS listeners. A client gets the first one that is valid for the name that it asks for, or the first of all.
+#[derive(Debug)]
+pub struct TlsCertificates {
+    files: Vec<CertificateFiles>,
+    /// In the order of `files`. Empty before the first [`Reload::reload`].
+    loaded: RwLock<Vec<Arc<CertifiedKey>>>,
+}
+
+impl TlsCertificates {
+    /// Names the files. [`Reload::reload`] reads them.
+    pub fn new(files: Vec<CertificateFiles>) -> Arc<Self> {
+        Arc::new(Self { files, loaded: RwLock::default() })
+    }
+}
+
+impl Reload for TlsCertificates {
+    /// Reads the files. After an error, the certificates stay as they were. Warns about certificates that clients will not accept.
+    fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let provider = ring::default_provider();
+        let loaded = self.files.iter().map(|files| files.load(&provider)).collect::<Result<Vec<_>, _>>()?;
+        for (files, key) in self.files.iter().zip(&loaded) {
+            if let Some(problem) = find_validity_problem(key, &provider, UnixTime::now()) {
+                log::invalid_certificate(&files.certificate, problem);
+            }
+            log::certificate(&files.certificate, &fingerprint(key.cert.first().map_or(&[], |first| first)));
+        }
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for TlsCertificates {
+    fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let name = client.server_name().and_then(|name| ServerName::try_from(name).ok());
+        let named = name.and_then(|name| loaded.iter().find(|key| is_valid_for(key, &name)));
+        named.or_else(|| loaded.first()).cloned()
+    }
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug)]
+pub(super) enum CertificateFault {
+    Unreadable(PathBuf, io::Error),
+    Damaged(PathBuf, pem::Error),
+    NoCertificate(PathBuf),
+    NoKey(PathBuf),
+    Mismatch(CertificateFiles),
+    Unusable(CertificateFiles, rustls::Error),
+}
+
+impl Error for CertificateFault {}
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => write!(f, "cannot read {}: {}", quoted_path(path), error_text(error)),
+            Self::Damaged(path, error) => write!(f, "{} is not valid PEM: {error}", quoted_path(path)),
+            Self::NoCertificate(path) => {
+                write!(f, "{} has no certificate: expected PEM with a line BEGIN CERTIFICATE", quoted_path(path))
+            }
+            Self::NoKey(path) => {
+                write!(f, "{} has no private key: expected PEM with a line BEGIN PRIVATE KEY", quoted_path(path))
+            }
+            Self::Mismatch(CertificateFiles { certificate, key }) => {
+                write!(f, "the key {} is not that of the certificate {}", quoted_path(key), quoted_path(certificate))
+            }
+            Self::Unusable(CertificateFiles { certificate, key }, error) => {
+                write!(f, "cannot use {} with {}: {error}", quoted_path(certificate), quoted_path(key))
+            }
+        }
+    }
+}
+
+impl CertificateFiles {
+    fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, CertificateFault> {
+        let damaged = |error| CertificateFault::Damaged(self.certificate.clone(), error);
+        let content = read(&self.certificate)?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&content).collect::<Result<_, _>>().map_err(damaged)?;
+        if chain.is_empty() {
+            return Err(CertificateFault::NoCertificate(self.certificate.clone()));
+        }
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| match error {
+            pem::Error::NoItemsFound => CertificateFault::NoKey(self.key.clone()),
+            error => CertificateFault::Damaged(self.key.clone(), error),
+        })?;
+        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => CertificateFault::Mismatch(self.clone()),
+            error => CertificateFault::Unusable(self.clone(), error),
+        })?;
+        Ok(Arc::new(certified))
+    }
+}
+
+/// Reads a file of at most [`PEM_FILE_BYTES_MAX`].
+fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
+    let mut content = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(PEM_FILE_BYTES_MAX).read_to_end(&mut content));
+    read.map_err(|error| CertificateFault::Unreadable(path.to_owned(), error))?;
+    Ok(content)
+}
+
+fn is_valid_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    let parsed = key.end_entity_cert().and_then(ParsedCertificate::try_from);
+    parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+}
+
+/// Why clients will not accept the certificate at this time.
+fn find_validity_problem(key: &CertifiedKey, provider: &CryptoProvider, now: UnixTime) -> Option<&'static str> {
+    let parsed = key.end_entity_cert().and_then(ParsedCertificate::try_from).ok()?;
+    // The dates are checked first; without roots, nothing else can succeed.
+    let algorithms = provider.signature_verification_algorithms.all;
+    let verified = verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], now, algorithms);
+    match verified {
+        Err(rustls::Error::InvalidCertificate(error)) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Some("it has expired"),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Some("it is not valid yet"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The SHA-256 of a certificate in DER, by which clients know it: `sha256:` and hexadecimal digits.
+pub fn fingerprint(certificate: &[u8]) -> String {
+    let digits: String = hmac_sha256::Hash::hash(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
