@@ -38,6 +38,7 @@ pub struct RoomLine {
 
 /// The list of optional parts of the protocol in the greeting. Unknown words are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of words, each of which is there or not")]
 pub struct Features {
     /// Rooms besides the lobby.
     pub rooms: bool,
@@ -45,17 +46,19 @@ pub struct Features {
     pub watch: bool,
     /// `SEARCH`.
     pub search: bool,
+    /// Nobody on the way between client and server can read or change the lines, as far as the server knows.
+    pub secure: bool,
 }
 
 impl Features {
     fn words(self) -> impl Iterator<Item = &'static str> {
-        let all = [(self.rooms, "rooms"), (self.watch, "watch"), (self.search, "search")];
+        let all = [(self.rooms, "rooms"), (self.watch, "watch"), (self.search, "search"), (self.secure, "secure")];
         all.into_iter().filter_map(|(is_on, word)| is_on.then_some(word))
     }
 
     fn parse(words: &str) -> Self {
         let has = |word| words.split(',').any(|known| known == word);
-        Self { rooms: has("rooms"), watch: has("watch"), search: has("search") }
+        Self { rooms: has("rooms"), watch: has("watch"), search: has("search"), secure: has("secure") }
     }
 }
 

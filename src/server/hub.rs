@@ -73,9 +73,9 @@ impl Hub {
     /// Processes a request. Its events are visible to others after the next [`Hub::publish`].
     pub fn process(&mut self, at: Timestamp, request: HubRequest) {
         match request {
-            HubRequest::Connect(session, address, mailbox) => {
+            HubRequest::Connect(session, peer, mailbox) => {
                 self.delivery.connect(session, mailbox);
-                self.apply(at, session, InputKind::Connect(address));
+                self.apply(at, session, InputKind::Connect(peer));
             }
             HubRequest::Probe(mailbox) => {
                 mailbox.count_answered();

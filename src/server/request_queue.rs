@@ -13,7 +13,7 @@ use async_channel::{Receiver, Sender};
 
 use crate::feed::Mailbox;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
-use crate::protocol::PeerAddress;
+use crate::protocol::Peer;
 use crate::session::InputKind;
 use crate::state::SessionId;
 
@@ -21,7 +21,7 @@ use crate::state::SessionId;
 #[derive(Debug)]
 pub enum HubRequest {
     /// A client connected. Its lines go to this mailbox.
-    Connect(SessionId, PeerAddress, Arc<Mailbox>),
+    Connect(SessionId, Peer, Arc<Mailbox>),
     /// An input for the session: a command, the end of input, a broken connection, and so on.
     Input(SessionId, InputKind),
     /// The connection's task has ended. The hub keeps the ticket, which counts the client as connected, while its member is detached.

@@ -3,7 +3,7 @@
 #[cfg(doc)]
 use super::Sessions;
 use crate::command::{ClientLine, Command, Refusal};
-use crate::protocol::{Ending, LeaveReason, OtherProtocol, PeerAddress, RoomName, Secret, Timestamp};
+use crate::protocol::{Ending, LeaveReason, OtherProtocol, Peer, RoomName, Secret, Timestamp};
 use crate::state::{RoomId, SessionId, Uptime};
 
 /// An event outside of the shared state, such as a client's line.
@@ -48,8 +48,8 @@ impl InputKind {
 /// The event of an [`Input`].
 #[derive(Clone, Debug)]
 pub enum InputKind {
-    /// A client connected, from this address.
-    Connect(PeerAddress),
+    /// This client connected.
+    Connect(Peer),
     /// How the client ends its lines.
     Ending(Ending),
     /// The client sent a blank line, which only shows that it is alive.

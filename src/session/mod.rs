@@ -29,7 +29,8 @@ pub use self::timeouts::Timeouts;
 use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, PeerAddress, RoomName, Tag, Text, Timestamp, User,
+    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, Peer, PeerAddress, RoomName, Tag, Text, Timestamp,
+    User,
 };
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
 use crate::state::{self, DenseMap, MemberId, Origin, RoomId, SessionId, SharedState, StateOutput, Uptime};
@@ -49,7 +50,7 @@ pub struct Sessions {
     rosters: Vec<(RoomId, u64, Arc<[User]>)>,
     /// More sessions have timed out than may end in one turn.
     has_more_idle: bool,
-    /// The optional parts of the protocol. With a store, `search` is on, and messages that are not in memory can be read from it.
+    /// The optional parts of the protocol; `secure` differs between sessions. With a store, `search` is on, and messages that are not in memory can be read from it.
     features: Features,
     room_creations: RoomCreations,
     sequencer: Box<dyn Sequencer>,
@@ -120,7 +121,7 @@ impl Sessions {
             resumed: BTreeMap::new(),
             rosters: Vec::new(),
             has_more_idle: false,
-            features: Features { rooms: true, watch: true, search: false },
+            features: Features { rooms: true, watch: true, search: false, secure: false },
             room_creations: RoomCreations::default(),
             sequencer: Box::new(MemorySequencer::default()),
             line: None,
@@ -163,7 +164,7 @@ impl Sessions {
     fn process(&mut self, input: Input, out: &mut Vec<Output>) {
         let Input { at, session, kind } = input;
         match kind {
-            InputKind::Connect(address) => self.connect(session, address, out),
+            InputKind::Connect(peer) => self.connect(session, peer, out),
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
             _ if self.all.get(session).is_none_or(Session::is_closed) => {}
@@ -304,7 +305,7 @@ impl Sessions {
         out.extend([Output::Close(session, closing), Output::Remove(session)]);
     }
 
-    fn connect(&mut self, session: SessionId, address: PeerAddress, out: &mut Vec<Output>) {
+    fn connect(&mut self, session: SessionId, peer: Peer, out: &mut Vec<Output>) {
         if self.stopped {
             let farewell = ServerLine::Event(None, shutdown_notice());
             let close = Output::Close(session, CloseReason::Stopping);
@@ -313,7 +314,7 @@ impl Sessions {
         }
         let now = self.state.now();
         let state = Session {
-            address,
+            address: peer.address,
             dialect: Dialect::default(),
             echo: false,
             mode: Mode::default(),
@@ -328,7 +329,8 @@ impl Sessions {
         let before = self.all.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
         let epoch = self.state.room(RoomId::LOBBY).and_then(state::Room::epoch).cloned();
-        let hello = ServerLine::Hello(epoch, self.features, Text::truncated(GREETING));
+        let features = Features { secure: peer.is_secure, ..self.features };
+        let hello = ServerLine::Hello(epoch, features, Text::truncated(GREETING));
         out.push(Output::Send(session, None, hello.into()));
     }
 

@@ -4,7 +4,7 @@ use super::resume_tests::resumable_state;
 use super::tests::{apply, resumable, send_line, send_line_in, tick};
 use super::{InputKind, Sessions, Timeouts};
 use crate::limits::{FORMER_ROOMS_MAX, ROOM_CREATION_BURST, ROOM_CREATION_SECONDS};
-use crate::protocol::{LeaveReason, Mode, ResumeToken, Secret, Token};
+use crate::protocol::{LeaveReason, Mode, Peer, PeerAddress, ResumeToken, Secret, Token};
 use crate::sequencer::MemorySequencer;
 use crate::state::{RoomId, SharedState, StateLimits};
 
@@ -45,10 +45,23 @@ fn hello_has_features() {
     let mut sessions = Sessions::new(SharedState::default().with_epoch(Token::truncated("k7qd")), Timeouts::default());
     let hello = |sessions: &mut Sessions| apply(sessions, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     let text = "type NICK and your name to join, HELP for help";
-    assert_eq!(hello(&mut sessions), [format!("1< HELLO chinwag/1 epoch=k7qd features=rooms,watch {text}")]);
+    assert_eq!(hello(&mut sessions), [format!("1< HELLO chinwag/1 epoch=k7qd features=rooms,watch,secure {text}")]);
     let stored = Sessions::default().with_store(Box::new(MemorySequencer::default()));
-    assert_eq!(hello(&mut { stored }), [format!("1< HELLO chinwag/1 features=rooms,watch,search {text}")]);
-    assert_eq!(hello(&mut Sessions::default().without_watch()), [format!("1< HELLO chinwag/1 features=rooms {text}")]);
+    assert_eq!(hello(&mut { stored }), [format!("1< HELLO chinwag/1 features=rooms,watch,search,secure {text}")]);
+    assert_eq!(
+        hello(&mut Sessions::default().without_watch()),
+        [format!("1< HELLO chinwag/1 features=rooms,secure {text}")]
+    );
+}
+
+#[test]
+fn hello_says_whether_the_way_is_secure() {
+    let hello = |peer| apply(&mut Sessions::default(), 1, InputKind::Connect(peer)).remove(0);
+    let is_secure = |peer| hello(peer).contains("features=rooms,watch,secure ");
+    let remote = PeerAddress::from(([192, 0, 2, 1], 1024));
+    assert!(!is_secure(remote.into()) && is_secure(Peer::new(remote, true)) && is_secure(PeerAddress::Unix.into()));
+    assert!(is_secure(([127, 1, 2, 3], 1024).into()));
+    assert!(!is_secure(Peer { is_secure: false, ..([127, 0, 0, 1], 1024).into() }));
 }
 
 #[test]

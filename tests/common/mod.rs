@@ -41,11 +41,11 @@ pub const EPOCH: &str = "k7qd";
 
 /// The first line on every connection.
 pub const HELLO: &str =
-    "HELLO chinwag/1 epoch=k7qd features=rooms,watch type NICK and your name to join, HELP for help";
+    "HELLO chinwag/1 epoch=k7qd features=rooms,watch,secure type NICK and your name to join, HELP for help";
 
 /// The first line on every connection to a server with a store.
 pub const HELLO_WITH_STORE: &str =
-    "HELLO chinwag/1 epoch=k7qd features=rooms,watch,search type NICK and your name to join, HELP for help";
+    "HELLO chinwag/1 epoch=k7qd features=rooms,watch,search,secure type NICK and your name to join, HELP for help";
 
 /// A server process, killed at the end.
 pub struct Server {

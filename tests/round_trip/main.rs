@@ -325,7 +325,7 @@ fn position(u: &mut Unstructured<'_>) -> Result<RoomPosition> {
 }
 
 fn features(u: &mut Unstructured<'_>) -> Result<Features> {
-    Ok(Features { rooms: u.arbitrary()?, watch: u.arbitrary()?, search: u.arbitrary()? })
+    Ok(Features { rooms: u.arbitrary()?, watch: u.arbitrary()?, search: u.arbitrary()?, secure: u.arbitrary()? })
 }
 
 fn topic(u: &mut Unstructured<'_>) -> Result<Topic> {

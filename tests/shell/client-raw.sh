@@ -12,7 +12,7 @@ run() {
 
 run < <(printf 'NICK raw\r\n\nPONG x\nMSG hi\nCHAT\nPONG is said\n/pong y\n/chat\nWHO\nPING last')
 same 0 "$status"
-same "HELLO chinwag/1 epoch=k7qd features=rooms,watch type NICK and your name to join, HELP for help
+same "HELLO chinwag/1 epoch=k7qd features=rooms,watch,secure type NICK and your name to join, HELP for help
 OK NICK raw
 COORDINATOR raw
 OK MSG 1

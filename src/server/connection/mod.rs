@@ -27,7 +27,7 @@ use super::transport::Transport;
 use crate::command::{Hint, Refusal, ServerLine};
 use crate::feed::{Feed, Mailbox, Source};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES};
-use crate::protocol::{CloseReason, ErrorCode, LeaveReason, PeerAddress};
+use crate::protocol::{CloseReason, ErrorCode, LeaveReason, Peer};
 use crate::session::InputKind;
 use crate::state::SessionId;
 
@@ -103,9 +103,9 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     /// The hub has ended.
-    pub(super) fn announce(&self, address: PeerAddress) -> io::Result<()> {
-        self.context.log.connected(self.session, T::NAME, address);
-        let connect = HubRequest::Connect(self.session, address, Arc::clone(&self.mailbox));
+    pub(super) fn announce(&self, peer: Peer) -> io::Result<()> {
+        self.context.log.connected(self.session, T::NAME, peer.address);
+        let connect = HubRequest::Connect(self.session, peer, Arc::clone(&self.mailbox));
         self.context.to_hub.send(&self.queue, connect, 0)
     }
 

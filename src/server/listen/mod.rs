@@ -27,7 +27,7 @@ use super::{StartError, log};
 use crate::command::{Refusal, ServerLine};
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX};
 use crate::process::error_text;
-use crate::protocol::{PeerAddress, Timestamp};
+use crate::protocol::{Peer, PeerAddress, Timestamp};
 use crate::state::SessionId;
 
 /// An address to listen on, and the protocol of its clients.
@@ -101,7 +101,7 @@ pub(super) struct LinesProtocol;
 
 impl<T: Transport + 'static> ListenerProtocol<T> for LinesProtocol {
     fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket) {
-        acceptor.spawn_connection(transport, address, ticket);
+        acceptor.spawn_connection(transport, Peer::new(address, T::IS_ENCRYPTED), ticket);
     }
 
     fn render_refusal(&self, refusal: Refusal, _: Timestamp) -> Vec<u8> {
@@ -243,11 +243,11 @@ impl Acceptor {
     }
 
     /// Starts a task that serves a connection. The client's next bytes on this transport are lines.
-    pub(super) fn spawn_connection<T: Transport + 'static>(&self, transport: T, address: PeerAddress, ticket: Ticket) {
+    pub(super) fn spawn_connection<T: Transport + 'static>(&self, transport: T, peer: Peer, ticket: Ticket) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
         let connection = Connection::new(transport, session, Arc::clone(&self.context), ticket);
         // Fails only if the hub has ended, and the server with it.
-        if connection.announce(address).is_ok() {
+        if connection.announce(peer).is_ok() {
             self.executor.spawn(connection.serve()).detach();
         }
     }

@@ -35,6 +35,9 @@ pub(super) trait Transport: Send + Sync {
     /// The name in the log.
     const NAME: &'static str;
 
+    /// Whether the bytes on the wire are encrypted.
+    const IS_ENCRYPTED: bool = false;
+
     /// The decoder of the bytes that [`Transport::poll_read`] returns.
     fn decoder(&self) -> LineDecoder;
 

@@ -138,6 +138,7 @@ impl TlsState {
 
 impl<T: Transport> Transport for Tls<T> {
     const NAME: &'static str = "tls";
+    const IS_ENCRYPTED: bool = true;
 
     fn decoder(&self) -> LineDecoder {
         self.0.inner.decoder()

@@ -117,6 +117,7 @@ impl WebSocketState {
 
 impl<T: Transport> Transport for WebSocket<T> {
     const NAME: &'static str = "websocket";
+    const IS_ENCRYPTED: bool = T::IS_ENCRYPTED;
 
     fn decoder(&self) -> LineDecoder {
         LineDecoder::for_messages()

@@ -18,7 +18,7 @@ use super::transport::{Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX, LOGGED_REQUEST_BYTES_MAX};
-use crate::protocol::{ErrorCode, Mode, PeerAddress, Timestamp};
+use crate::protocol::{ErrorCode, Mode, Peer, PeerAddress, Timestamp};
 use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind, loggable_request};
 
 /// The configuration for browsers.
@@ -59,9 +59,10 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
     fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket) {
         let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
         let options = Arc::clone(&self.options);
+        let peer = Peer::new(address, T::IS_ENCRYPTED);
         let receiving = async move {
-            if let Some(transport) = serve_request(transport, address, &options, &acceptor).await {
-                acceptor.spawn_connection(WebSocket::new(transport, options.ping_interval), address, ticket);
+            if let Some((transport, peer)) = serve_request(transport, peer, &options, &acceptor).await {
+                acceptor.spawn_connection(WebSocket::new(transport, options.ping_interval), peer, ticket);
             }
         };
         executor.spawn(receiving).detach();
@@ -76,40 +77,42 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
     }
 }
 
-/// Answers one request. Returns the transport if lines over WebSocket follow; otherwise it is closed.
+/// Answers one request. Returns the transport and the client if lines over WebSocket follow; otherwise the transport is closed.
 async fn serve_request<T: Transport>(
     transport: T,
-    address: PeerAddress,
+    peer: Peer,
     options: &WebOptions,
     acceptor: &Acceptor,
-) -> Option<T> {
-    let answering = answer_request(&transport, address, options, acceptor);
+) -> Option<(T, Peer)> {
+    let answering = answer_request(&transport, peer, options, acceptor);
     // A panic in one request ends only this connection. The panic hook has logged it.
     let answered = AssertUnwindSafe(Box::pin(answering)).catch_unwind().await;
-    let joins = answered.ok()?.ok()?;
-    if joins {
-        return Some(transport);
+    if let Some(peer) = answered.ok()?.ok()? {
+        return Some((transport, peer));
     }
     // The socket is closed even after an error.
     let _ = with_drain_timeout(transport.close()).await;
     None
 }
 
-/// Reads and answers one request. Returns whether it is a WebSocket handshake.
+/// Reads and answers one request. Returns the client if the request is a WebSocket handshake. A request from a proxy is not secure: the
+/// server does not know the way to the proxy.
 async fn answer_request(
     transport: &impl Transport,
-    address: PeerAddress,
+    peer: Peer,
     options: &WebOptions,
     acceptor: &Acceptor,
-) -> io::Result<bool> {
+) -> io::Result<Option<Peer>> {
     let context = &acceptor.context;
     let mut head = Vec::new();
     let late = async {
         Timer::after(options.header_timeout).await;
         let text = format!("the request header was not complete within {} s", options.header_timeout.as_secs_f64());
-        Ok(HttpRequest { is_head: false, asked: RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text)) })
+        let asked = RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text));
+        Ok(HttpRequest { is_head: false, is_forwarded: false, asked })
     };
-    let HttpRequest { is_head, asked } = future::or(read_request(transport, &mut head, &options.origins), late).await?;
+    let HttpRequest { is_head, is_forwarded, asked } =
+        future::or(read_request(transport, &mut head, &options.origins), late).await?;
     let joins = matches!(asked, RequestKind::Join(_));
     let answer = match asked {
         RequestKind::Join(answer) | RequestKind::Other(answer) => answer,
@@ -117,14 +120,15 @@ async fn answer_request(
     };
     if answer.status().is_error() {
         acceptor.log_frequent(FrequentEvent::RequestRefused {
-            address,
+            address: peer.address,
             status: answer.status() as u16,
             reason: answer.reason().to_owned(),
             request: loggable_request(&head).map(shorten),
         });
     }
     with_drain_timeout(write_all(transport, &to_bytes(&answer, is_head, context.clock.wall()))).await?;
-    Ok(joins)
+    let peer = Peer { is_secure: peer.is_secure && !is_forwarded, ..peer };
+    Ok(joins.then_some(peer))
 }
 
 /// Reads a request, and collects its bytes in `head`.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use chinwag::command::{ClientLine, Refusal, Verb};
 use chinwag::feed::Feed;
 use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
-use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, PeerAddress, Secret, Timestamp};
+use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, Peer, Secret, Timestamp};
 use chinwag::server::hub::{Hub, HubRequest};
 use chinwag::session::{InputKind, Timeouts};
 use chinwag::state::{SessionId, Uptime};
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         let patience = if self.script.below(4) == 3 { self.script.below(READ_BYTES_MAX) } else { usize::MAX };
         self.last_session += 1;
         let session = SessionId(self.last_session);
-        let address = PeerAddress::from((Ipv4Addr::LOCALHOST, 1024));
+        let address = Peer::from((Ipv4Addr::LOCALHOST, 1024));
         let mut client = Client::new(patience, &self.feed);
         self.publish_if_due();
         self.hub.process(self.now, HubRequest::Connect(session, address, Arc::clone(&client.mailbox)));
