@@ -1,7 +1,7 @@
 //! The client against scripted servers, for behaviour that a chinwag server shows rarely or never. A script is a list of lines to send and
 //! to expect. `tests/shell` tests the client with the real server, `client/cut.rs` with connections that are lost again and again,
-//! `client/rooms.rs` with a server that has rooms, `client/streams.rs` with unusual
-//! standard streams.
+//! `client/rooms.rs` with a server that has rooms, `client/streams.rs` with unusual standard streams, `client/transports.rs` over Unix
+//! sockets.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -11,6 +11,8 @@ mod cut;
 mod rooms;
 #[path = "client/streams.rs"]
 mod streams;
+#[path = "client/transports.rs"]
+mod transports;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -76,13 +78,20 @@ fn client(address: SocketAddr, words: &[&str]) -> Command {
 /// Runs the client with these arguments against the script. Returns its exit code, standard output and standard error.
 fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, String, String) {
     let (address, server) = serve(script);
-    let mut client = client(address, words).spawn().expect("the client starts");
-    client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
-    let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
+    let (code, out, err) = finish(&mut client(address, words), input);
     // If the server still waits for a connection, this connection ends the wait: the test fails instead of hanging.
     drop(TcpStream::connect(address));
     server.join().expect("the script is followed");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8").replace(&address.to_string(), "<address>");
+    let [out, err] = [out, err].map(|text| text.replace(&address.to_string(), "<address>"));
+    (code, out, err)
+}
+
+/// Runs a client with this input. Returns its exit code, standard output and standard error.
+fn finish(client: &mut Command, input: &str) -> (Option<i32>, String, String) {
+    let mut client = client.spawn().expect("the client starts");
+    client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
+    let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (status.code(), text(stdout), text(stderr))
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs, SubCommand};
 use regex_lite::Regex;
 
+use super::address::ServerAddress;
 use super::render::LineFormat;
-use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, parse_server, quoted};
+use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{MessageId, Name, RoomName, Token, is_blank};
 
@@ -19,8 +20,8 @@ const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
 /// The options that every command has.
 #[derive(Clone, Debug)]
 pub(super) struct ClientOptions {
-    /// The server as `host:port`.
-    pub(super) address: String,
+    /// The address of the server.
+    pub(super) address: ServerAddress,
     /// The nickname that the user chose.
     pub(super) nick: Option<String>,
     /// The room: the session's home, or the room that it watches.
@@ -51,13 +52,13 @@ pub(super) struct ClientOptions {
     error_code(143, "ended by SIGTERM")
 )]
 pub(super) struct Arguments {
-    /// the server: host, host:port or host port (default port: 9999); an IPv6 address before a port needs brackets, and may have a
-    /// zone: `[fe80::1%eth0]:9999`
+    /// the server: host, host:port or host port (default port: 9999), or `unix:///path` for a Unix socket; an IPv6 address before a
+    /// port needs brackets, and may have a zone: `[fe80::1%eth0]:9999`
     #[argh(positional, arg_name = "host port")]
     host: Vec<String>,
 
     /// the server, instead of a host before the command (default: $`CHINWAG_SERVER`, or 127.0.0.1:9999 if that is not set)
-    #[argh(option, arg_name = "host[:port]")]
+    #[argh(option, arg_name = "address")]
     server: Option<String>,
 
     /// your nickname (default: the interactive client asks; otherwise your login name or guest, with a number if that is taken)
@@ -116,7 +117,7 @@ macro_rules! command {
             json: bool,
 
             /// the server (default: $`CHINWAG_SERVER`, or 127.0.0.1:9999 if that is not set)
-            #[argh(option, arg_name = "host[:port]")]
+            #[argh(option, arg_name = "address")]
             server: Option<String>,
 
             /// your nickname, with which to enter the room (default: commands that only read take none; send takes your login name or
@@ -409,8 +410,8 @@ impl Arguments {
     }
 }
 
-/// The server as `host:port`: from `--server`, from the words before the command, or from the environment variable.
-fn address(server: Option<&str>, words: &[String]) -> Result<String, String> {
+/// The server: from `--server`, from the words before the command, or from the environment variable.
+fn address(server: Option<&str>, words: &[String]) -> Result<ServerAddress, String> {
     let is_number = |word: &&String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let (host, rest) = match words.split_first() {
         Some((host, rest)) if server.is_none() => (Some(host), rest),
@@ -420,18 +421,29 @@ fn address(server: Option<&str>, words: &[String]) -> Result<String, String> {
     if let Some(command) = rest.get(usize::from(port.is_some())) {
         return Err(unknown_command(command, host.map(String::as_str)));
     }
+    if let (Some(host), Some(port)) = (host, port) {
+        check_port(host, port)?;
+    }
     let variable = env::var_os(SERVER_VARIABLE).filter(|value| !value.is_empty());
     let (place, raw) = match (server, host, port, variable) {
         (Some(server), ..) => ("--server", server.to_owned()),
-        (_, Some(host), Some(port), _) if parse_server(host).is_ok_and(|address| address == *host) => {
-            return Err(format!("two ports for one server: {} and {}, expected one", quoted(host), quoted(port)));
-        }
         (_, Some(host), Some(port), _) => ("server", format!("{host} {port}")),
         (_, Some(host), ..) => ("server", host.clone()),
         (.., Some(variable)) => (SERVER_VARIABLE, variable.to_string_lossy().into_owned()),
         _ => ("server", "127.0.0.1".to_owned()),
     };
-    parse_server(&raw).map_err(|why| format!("invalid {place} {}: {why}", quoted(&raw)))
+    ServerAddress::parse(&raw).map_err(|why| format!("invalid {place} {}: {why}", quoted(&raw)))
+}
+
+/// Refuses a port after an address that has one already, or cannot have one.
+fn check_port(host: &str, port: &str) -> Result<(), String> {
+    match ServerAddress::parse(host) {
+        Ok(ServerAddress::Unix(_)) => Err(format!("unexpected port {}: a Unix socket has none", quoted(port))),
+        Ok(address) if address.to_string() == *host => {
+            Err(format!("two ports for one server: {} and {}, expected one", quoted(host), quoted(port)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn command_names() -> Vec<&'static str> {

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use futures_lite::AsyncWriteExt as _;
 use futures_lite::future::{or, pending, race};
-use futures_lite::io::BufReader;
 use futures_lite::{Stream, StreamExt as _};
 use smol::lock::Mutex;
-use smol::net::{Shutdown, TcpStream};
 use smol::{Task, Timer};
 
+use super::address::ServerAddress;
 use super::dial::{NewConnection, dial};
 use super::input::InputLines;
 use super::line_reader::{decode_lossy, read_line};
 use super::refusal::explain;
 use super::stop::StopSignal;
+use super::transport::{ServerReader, ServerWriter};
 use super::{Exit, ExitCode, output};
 use crate::command::{
     ChatReply, Command, Features, Nick, NickReply, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume,
@@ -26,7 +26,7 @@ use crate::command::{
 use crate::command_line::quoted;
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
 use crate::process::error_text;
-use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, RoomName, Text, Token, sanitize};
+use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, RoomName, Text, Token};
 
 /// The result of [`ServerConnection::next`].
 pub(super) enum ConnectionEvent {
@@ -36,10 +36,13 @@ pub(super) enum ConnectionEvent {
     Input(Option<Vec<u8>>),
 }
 
-/// The sending side of a connection. Clones share it; the bytes of one call are not mixed with those of another.
+/// The sending side of a connection, which several tasks share.
+type SharedWriter = Arc<Mutex<Box<dyn ServerWriter>>>;
+
+/// Sends on a connection. Clones share it; the bytes of one call are not mixed with those of another.
 #[derive(Clone)]
 pub(super) struct ConnectionWriter {
-    stream: Arc<Mutex<TcpStream>>,
+    stream: SharedWriter,
     /// `None` if signals have their default action.
     stop: Option<StopSignal>,
 }
@@ -50,15 +53,14 @@ impl ConnectionWriter {
     pub(super) async fn send(&self, bytes: impl FnOnce() -> Vec<u8>) {
         let mut stream = self.stream.lock().await;
         let bytes = bytes();
-        let sent = async { stream.write_all(&bytes).await.is_ok() };
+        let sent = async { stream.write_all(&bytes).await.and(stream.flush().await).is_ok() };
         let late = async {
             Timer::after(Duration::from_millis(REPLY_MS_MAX)).await;
             false
         };
         let signalled = async { fail_on_signal::<()>(self.stop.as_ref()).await.is_ok() };
         if !or(sent, or(signalled, late)).await {
-            // If this fails, it is closed already.
-            let _ = stream.shutdown(Shutdown::Both);
+            stream.abort();
         }
     }
 
@@ -71,9 +73,9 @@ impl ConnectionWriter {
 /// A connection to a server or none, with the client's input and output.
 pub(super) struct ServerConnection {
     /// `None` while disconnected.
-    server: Option<BufReader<TcpStream>>,
+    server: Option<ServerReader>,
     /// The sending side of `server`.
-    writer: Option<Arc<Mutex<TcpStream>>>,
+    writer: Option<SharedWriter>,
     /// The beginning of the server's next line.
     line: Vec<u8>,
     /// The reason that the server sent before it closes the connection.
@@ -129,15 +131,14 @@ impl ServerConnection {
         self.output_closed = Some(smol::unblock(output::wait_until_closed));
     }
 
-    /// Connects to `host:port`. Returns the greeting.
-    pub(super) async fn connect(&mut self, address: &str) -> Result<ReceivedLine, Exit> {
+    /// Connects. Returns the greeting.
+    pub(super) async fn connect(&mut self, address: &ServerAddress) -> Result<ReceivedLine, Exit> {
         let dialed = async {
-            let unreachable =
-                |why| Exit(ExitCode::Unreachable, format!("could not connect to {}: {why}", sanitize(address)));
+            let unreachable = |why| Exit(ExitCode::Unreachable, format!("could not connect to {address}: {why}"));
             dial(address).await.map_err(unreachable)
         };
-        let NewConnection { server, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
-        self.writer = Some(Arc::new(Mutex::new(server.get_ref().clone())));
+        let NewConnection { server, writer, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
+        self.writer = Some(Arc::new(Mutex::new(writer)));
         (self.server, self.deadline) = (Some(server), None);
         (self.line, self.close_reason, self.mode) = (Vec::new(), None, Mode::Commands);
         self.handle_line(&greeting).await;
@@ -145,7 +146,7 @@ impl ServerConnection {
     }
 
     /// Connects, and enables tags: events then have ids and times.
-    pub(super) async fn open(&mut self, address: &str) -> Result<(), Exit> {
+    pub(super) async fn open(&mut self, address: &ServerAddress) -> Result<(), Exit> {
         self.connect(address).await?;
         self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
     }
@@ -168,9 +169,11 @@ impl ServerConnection {
     }
 
     /// Closes the sending side; lines can still be received.
-    pub(super) fn close_write(&self) {
-        // If this fails, the connection has ended already.
-        let _ = self.server.as_ref().map(|server| server.get_ref().shutdown(Shutdown::Write));
+    pub(super) async fn close_write(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            // If this fails, the connection has ended already.
+            let _ = writer.lock().await.close().await;
+        }
     }
 
     /// Sends a line and waits for its reply. Passes the lines before the reply to `other`.
@@ -230,7 +233,7 @@ impl ServerConnection {
     }
 
     /// Like [`ServerConnection::open`], with a resume token for reconnecting.
-    pub(super) async fn open_resumable(&mut self, address: &str) -> Result<(), Exit> {
+    pub(super) async fn open_resumable(&mut self, address: &ServerAddress) -> Result<(), Exit> {
         self.open(address).await?;
         self.request_token().await
     }
@@ -431,9 +434,10 @@ pub(super) async fn time_out<T>(deadline: Option<Instant>) -> Result<T, Exit> {
 #[cfg(test)]
 mod tests {
     use futures_lite::stream;
-    use smol::net::TcpListener;
+    use smol::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::client::transport::split;
 
     fn spend(reply_timeout: &mut ReplyTimeout, ms: u64, line: &str) -> bool {
         reply_timeout.spend(Duration::from_millis(ms), &ReceivedLine::new(line)).is_ok()
@@ -447,8 +451,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut connection = ServerConnection::new(input);
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        connection.writer = Some(Arc::new(Mutex::new(client.clone())));
-        connection.server = Some(BufReader::new(client));
+        let (server, writer) = split(client);
+        (connection.server, connection.writer) = (Some(server), Some(Arc::new(Mutex::new(writer))));
         let (mut server, _) = listener.accept().await.unwrap();
         server.write_all(text.as_bytes()).await.unwrap();
         (connection, server)

@@ -1,20 +1,23 @@
-//! Connects to a server by host name: tries all addresses of the name, each shortly after the previous one, and uses the first that sends a
+//! Connects to a server. By host name, tries all addresses of the name, each shortly after the previous one, and uses the first that sends a
 //! greeting (RFC 8305, "happy eyeballs"). So an address that does not respond causes only a short delay.
 
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
 use futures_lite::future::{or, pending};
-use futures_lite::io::BufReader;
 use smol::Timer;
+use smol::net::unix::UnixStream;
 use smol::net::{TcpStream, resolve};
 use socket2::{SockRef, TcpKeepalive};
 
+use super::address::ServerAddress;
 use super::line_reader::{decode_lossy, read_line};
 use super::refusal::explain;
+use super::transport::{ServerReader, ServerWriter, split};
 use crate::command::{ReceivedLine, ServerLine};
 use crate::command_line::quoted;
 use crate::limits::{
@@ -22,10 +25,10 @@ use crate::limits::{
 };
 use crate::process::error_text;
 
-/// A connection, and the greeting that the server has sent.
-#[derive(Debug)]
+/// Both sides of a connection, and the greeting that the server has sent.
 pub(super) struct NewConnection {
-    pub(super) server: BufReader<TcpStream>,
+    pub(super) server: ServerReader,
+    pub(super) writer: Box<dyn ServerWriter>,
     pub(super) greeting: ReceivedLine,
 }
 
@@ -37,13 +40,45 @@ enum AttemptProgress {
     Failed(SocketAddr, String),
 }
 
-/// Connects to `host:port`. The error has the reason for each address.
-pub(super) async fn dial(address: &str) -> Result<NewConnection, String> {
-    race(addresses(address).await?).await
+/// Connects to a server. The error has the reason, for each address of a host.
+pub(super) async fn dial(address: &ServerAddress) -> Result<NewConnection, String> {
+    match address {
+        ServerAddress::Tcp(address) => race(addresses(address).await?).await,
+        ServerAddress::Unix(path) => {
+            let stream = with_timeout(CONNECT_MS_MAX, UnixStream::connect(path));
+            let (server, writer) = split(stream.await.map_err(|error| explain_unix_error(path, &error))?);
+            await_greeting(server, writer).await
+        }
+    }
+}
+
+/// Whether the address has no host, or one that is found.
+pub(super) async fn is_found(address: &ServerAddress) -> bool {
+    match address {
+        ServerAddress::Tcp(address) => addresses(address).await.is_ok(),
+        ServerAddress::Unix(_) => true,
+    }
+}
+
+/// The reason why the client could not connect to a Unix socket, and what the user can do.
+fn explain_unix_error(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("there is no such file; start the server with: chinwagd --listen 'unix://{}'", path.display())
+        }
+        io::ErrorKind::ConnectionRefused => "a file is there, but no server listens; start the server again".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; ask the server's operator for access to the file, by its mode, its group or its directory"
+                .to_owned()
+        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "the server is busy; try again later".to_owned(),
+        io::ErrorKind::InvalidFilename => "the path is too long for a socket: expected at most 107 bytes".to_owned(),
+        _ => error_text(error),
+    }
 }
 
 /// Resolves `host:port` to at most [`ADDRESSES_MAX`] addresses. IPv6 and IPv4 alternate.
-pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
+async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let port = port.parse().map_err(|_| format!("invalid port {}", quoted(port)))?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -118,7 +153,7 @@ fn describe(failures: &[(SocketAddr, String)]) -> String {
 }
 
 async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
-    let greeted = await_greeting(address, &report).await;
+    let greeted = connect(address, &report).await;
     let progress = match greeted {
         Ok(connection) => AttemptProgress::Greeted(Box::new(connection)),
         Err(why) => AttemptProgress::Failed(address, why),
@@ -127,7 +162,7 @@ async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
     let _ = report.send(progress).await;
 }
 
-async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -> Result<NewConnection, String> {
+async fn connect(address: SocketAddr, report: &Sender<AttemptProgress>) -> Result<NewConnection, String> {
     let stream = with_timeout(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
         // A fixed example: in `fe80::1:9999`, the port may be a part of the address, because the brackets are missing.
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
@@ -142,14 +177,18 @@ async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     let _ = report.send(AttemptProgress::Connected).await;
-    let mut server = BufReader::new(stream);
+    let (server, writer) = split(stream);
+    await_greeting(server, writer).await
+}
+
+async fn await_greeting(mut server: ServerReader, writer: Box<dyn ServerWriter>) -> Result<NewConnection, String> {
     let mut line = Vec::new();
     let line =
         with_timeout(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
     let silent = |_| "the server sent no HELLO; is it a chinwag server?".to_owned();
     let greeting = ReceivedLine::new(&decode_lossy(&line.map_err(silent)?));
     match (&greeting.known, greeting.refusal()) {
-        (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, greeting }),
+        (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, writer, greeting }),
         (_, Some(refusal)) => Err(explain(&refusal)),
         (_, None) => Err(format!("not a chinwag/1 server: expected HELLO, received {}", quoted(&greeting.line))),
     }
@@ -215,8 +254,7 @@ mod tests {
         for (first, pause) in [(dead, NEXT_ADDRESS_MS), (mute, NEXT_ADDRESS_GREETING_MS)] {
             let begun = Instant::now();
             let good = server(HELLO);
-            let greeted = smol::block_on(race(vec![first, good])).unwrap();
-            assert_eq!(greeted.server.get_ref().peer_addr().unwrap(), good);
+            assert!(smol::block_on(race(vec![first, good])).is_ok());
             let expected = Duration::from_millis(pause)..Duration::from_millis(CONNECT_MS_MAX);
             assert!(expected.contains(&begun.elapsed()), "{:?}", begun.elapsed());
         }
@@ -253,7 +291,7 @@ mod tests {
         assert!(matches!(scope[..], [SocketAddr::V6(v6)] if v6.scope_id() > 0), "{scope:?}");
         assert!(found("[fe80::1%nowhere0]:7").unwrap_err().starts_with("unknown zone \"nowhere0\""));
         for raw in ["[fe80::1]:7", "[fe80::1:7]:9999"] {
-            let linked = smol::block_on(dial(raw)).unwrap_err();
+            let linked = smol::block_on(dial(&ServerAddress::Tcp(raw.to_owned()))).err().unwrap();
             assert!(linked.ends_with("and brackets before a port: [fe80::1%eth0]:9999"), "{raw}: {linked}");
         }
     }

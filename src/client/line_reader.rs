@@ -1,13 +1,12 @@
 //! Reads the server's lines from a connection, bounded in length. [`crate::command::ReceivedLine`] parses them.
 
-use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _};
-use smol::net::TcpStream;
 
+use super::transport::ServerReader;
 use crate::limits::CLIENT_LINE_BYTES_MAX;
 
 /// Reads the next line, with its ending; `line` may hold its beginning. If the future is dropped, `line` keeps the bytes read so far.
-pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Result<Vec<u8>, String> {
+pub(super) async fn read_line(server: &mut ServerReader, line: &mut Vec<u8>) -> Result<Vec<u8>, String> {
     loop {
         let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
         // At an error or the end of the stream, the line has no LF, which is handled below.

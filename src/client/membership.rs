@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_lite::future::or;
 
+use super::address::ServerAddress;
 use super::connection::{ConnectionEvent, ConnectionWriter, ReplyTimeout, ServerConnection, time_out};
 use super::read_progress::ReadAction;
 use super::rooms_progress::{Entry, RoomsAction, RoomsProgress};
@@ -46,7 +47,7 @@ pub(super) enum MembershipEvent {
 /// A nickname or a watcher on a server, connected or reconnecting.
 pub(super) struct Membership {
     connection: ServerConnection,
-    address: String,
+    address: ServerAddress,
     /// The nickname to keep; `None` for a watcher.
     name: Option<Name>,
     rooms: RoomsProgress,
@@ -75,7 +76,7 @@ impl Membership {
     /// A membership over a connection that has entered its home. `rooms` decides which earlier messages it reads.
     pub(super) async fn new(
         connection: ServerConnection,
-        address: String,
+        address: ServerAddress,
         name: Option<Name>,
         rooms: RoomsProgress,
         retry: Option<Duration>,
@@ -109,8 +110,8 @@ impl Membership {
         self.name.as_ref()
     }
 
-    /// The server as `host:port`.
-    pub(super) fn address(&self) -> &str {
+    /// The address of the server.
+    pub(super) fn address(&self) -> &ServerAddress {
         &self.address
     }
 
@@ -351,7 +352,7 @@ mod tests {
     /// A membership after its first replay, and its server, which has sent `lines` after it.
     async fn membership(lines: &str) -> (Membership, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let address = ServerAddress::Tcp(listener.local_addr().unwrap().to_string());
         let serve = async {
             let (mut server, _) = listener.accept().await.unwrap();
             let text = format!("HELLO chinwag/1 hi\nOK SET tags on\nOK HISTORY 0 last=0\n{lines}");

@@ -5,6 +5,7 @@
 //! | modules | task |
 //! |---|---|
 //! | pure | |
+//! | `address` | the address of a server |
 //! | `typed`, `offered_commands` | parse typed lines; the commands of `/help` |
 //! | `chat_state` | turns typed lines and the server's lines into actions |
 //! | `own_rooms` | the rooms of a session, each with a value |
@@ -13,12 +14,13 @@
 //! | `editor` | the line editor; only its history file and its look at the environment are not pure |
 //! | I/O | |
 //! | `arguments` | the command line |
-//! | `dial`, `line_reader`, `connection` | connect; read lines; one connection with requests and replies |
+//! | `dial`, `transport`, `line_reader`, `connection` | connect; one stream over any transport; read lines; requests and replies |
 //! | `membership` | keeps a nickname across connections: reconnects and catches up |
 //! | `shared_chat` | runs a chat over a membership |
 //! | `script`, `terminal` | the commands for scripts; the chat at a terminal, on two threads |
 //! | `input`, `output`, `stop` | standard input; standard output and error; signals |
 
+mod address;
 mod arguments;
 mod chat_state;
 mod connection;
@@ -39,6 +41,7 @@ mod script;
 mod shared_chat;
 mod stop;
 mod terminal;
+mod transport;
 mod typed;
 
 use std::process;
@@ -103,7 +106,7 @@ fn run(arguments: &Arguments, options: &ClientOptions) -> Result<(), Exit> {
         CommandOutput::check()?;
     }
     if let Some(what) = arguments.unknown_command()
-        && block_on(dial::addresses(&options.address)).is_err()
+        && !block_on(dial::is_found(&options.address))
     {
         return Err(Exit(ExitCode::Usage, what));
     }

@@ -259,7 +259,7 @@ pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
             }
         }
     }
-    connection.close_write();
+    connection.close_write().await;
     connection.read_rest(show).await?;
     connection.check_input()?;
     done(refused)

@@ -192,6 +192,7 @@ mod tests {
     use smol::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::client::address::ServerAddress;
     use crate::client::connection::{ServerConnection, time_out};
     use crate::client::rooms_progress::RoomsProgress;
     use crate::protocol::{Name, RoomName};
@@ -207,7 +208,7 @@ mod tests {
     fn unsent_line_is_sent_on_its_own_connection_only() {
         smol::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap().to_string();
+            let address = ServerAddress::Tcp(listener.local_addr().unwrap().to_string());
             let mut connections = [(); 2].map(|()| ServerConnection::new(stream::pending()));
             for connection in &mut connections {
                 let hello = accept(&listener, "HELLO chinwag/1 hi\n");
@@ -228,7 +229,7 @@ mod tests {
         let taken = format!("{hello}ERR SET unknown-setting x\nERR NICK name-taken taken\n");
         smol::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap().to_string();
+            let address = ServerAddress::Tcp(listener.local_addr().unwrap().to_string());
             // The typed lines are available from the start; the client reads them once it is connected.
             let typed = ["/nick bo", "/history 7"].map(|line| line.as_bytes().to_vec());
             let mut connection = ServerConnection::new(stream::iter(typed).chain(stream::pending()));

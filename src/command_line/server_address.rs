@@ -5,17 +5,17 @@ use std::net::Ipv6Addr;
 use super::parse_number;
 
 /// Parses `host`, `host:port`, `host port` or an IPv6 address, which may have brackets and a zone (`fe80::1%eth0`). Returns
-/// `host:port`; the default port is 9999.
+/// `host:port`.
 ///
 /// # Errors
 ///
 /// The host is missing, or the port is not from 1 to 65535. The error has the expected forms.
-pub fn parse_server(raw: &str) -> Result<String, String> {
+pub fn parse_server(raw: &str, default_port: u16) -> Result<String, String> {
     // A number would also be a valid IPv4 address.
     if parse_number(raw, 1..=u16::MAX, "").is_ok() {
         return Err(format!("a port needs a host, such as 127.0.0.1:{raw}"));
     }
-    let address = with_port(raw);
+    let address = with_port(raw, default_port);
     let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
     if address.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port)) {
         return Ok(address);
@@ -26,15 +26,15 @@ pub fn parse_server(raw: &str) -> Result<String, String> {
 }
 
 /// Adds the default port to a server without a port.
-fn with_port(raw: &str) -> String {
+fn with_port(raw: &str, default_port: u16) -> String {
     if let Some((host, port)) = raw.trim().split_once(char::is_whitespace) {
         return format!("{}:{}", bracketed(host), port.trim_start());
     }
     let port = raw.rsplit_once(':').map(|(_, port)| port);
     match bracketed(raw) {
-        host if host != raw => format!("{host}:9999"),
+        host if host != raw => format!("{host}:{default_port}"),
         _ if port.is_some_and(|port| !port.ends_with(']')) => raw.to_owned(),
-        host => format!("{host}:9999"),
+        host => format!("{host}:{default_port}"),
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn server_without_port_gets_the_default() {
-        let check = |raw: &str, expected: &str| assert_eq!(parse_server(raw).as_deref(), Ok(expected), "{raw:?}");
+        let check = |raw: &str, expected: &str| assert_eq!(parse_server(raw, 9999).as_deref(), Ok(expected), "{raw:?}");
         check("localhost", "localhost:9999");
         check("10.0.0.9", "10.0.0.9:9999");
         check("10.0.0.9:7", "10.0.0.9:7");
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn invalid_server_is_explained() {
         for raw in ["localhost", "localhost:7", "localhost 7", "::1", "[::1]:7", "fe80::1%eth0", "fe80::1%eth0 7"] {
-            assert!(parse_server(raw).is_ok(), "{raw}");
+            assert!(parse_server(raw, 9999).is_ok(), "{raw}");
         }
-        assert_eq!(parse_server("7").unwrap_err(), "a port needs a host, such as 127.0.0.1:7");
+        assert_eq!(parse_server("7", 9999).unwrap_err(), "a port needs a host, such as 127.0.0.1:7");
         for (raw, is_ipv6) in [
             ("", false),
             (" localhost:7", false),
@@ -127,7 +127,7 @@ mod tests {
             ("[::1", true),
             ("::1]:7", true),
         ] {
-            let why = parse_server(raw).unwrap_err();
+            let why = parse_server(raw, 9999).unwrap_err();
             let expected = "expected host, host:port or host port, with a port from 1 to 65535";
             assert!(why.starts_with(expected), "{raw:?}: {why}");
             assert_eq!(why.ends_with("takes brackets, such as [::1]:9999"), is_ipv6, "{why}");

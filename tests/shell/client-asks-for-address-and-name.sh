@@ -12,7 +12,7 @@ keys "clear; chinwag $host:1; echo exit \$?" Enter
 screen $'*\n! could not connect to 127.0.0.1:1: connection refused\nanother address, or Enter to try again:'
 keys Enter
 screen $'*try again:\n! could not connect to 127.0.0.1:1: connection refused\nanother address, or Enter to try again:'
-for wrong in '[::1' "$host:0" "tcp://$host:$port" 'a b c'; do
+for wrong in '[::1' "$host:0" "tcp://$host:0" 'a b c'; do
     keys "clear" C-u "$wrong" Enter
     screen $'*\n! invalid server "'"${wrong/\[/\\[}"$'": expected host, *\nanother address, or Enter to try again:'
 done

@@ -38,7 +38,10 @@ ends 2 'invalid server "\[::1 7": expected host, *' '[::1' 7 who
 ends 2 'invalid server "localhost 70000": expected host, *' localhost 70000 who
 ends 2 'invalid server "localhost 0": expected host, *' localhost 0
 ends 2 'invalid server "fe80::1%lo:7": expected host, *takes brackets, such as \[::1\]:9999*' fe80::1%lo:7 who
-ends 2 'invalid server "tcp://localhost:7": expected host, *' tcp://localhost:7 who
+ends 2 'invalid server "tcp://localhost:0": expected host, *' tcp://localhost:0 who
+ends 2 'invalid server "http://localhost": unknown scheme "http": expected tcp or unix*' http://localhost who
+ends 2 'invalid server "unix://chat.sock": expected unix:///PATH, *' unix://chat.sock who
+ends 2 'unexpected port "7": a Unix socket has none; *' unix:///run/chat.sock 7 who
 ends 2 'invalid server " localhost:7": expected host, *' ' localhost:7' who
 ends 2 'two ports for one server: "localhost:7" and "8"*' localhost:7 8 who
 ends 2 'two ports for one server: "localhost:9999" and "9999"*' localhost:9999 9999

@@ -7,11 +7,12 @@ use futures_lite::future::{or, pending};
 
 use super::Shared;
 use crate::client::Exit;
+use crate::client::address::ServerAddress;
 use crate::client::arguments::ClientOptions;
 use crate::client::connection::ServerConnection;
 use crate::client::membership::Membership;
 use crate::client::rooms_progress::RoomsProgress;
-use crate::command_line::{parse_server, quoted};
+use crate::command_line::quoted;
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{Name, RoomName};
 
@@ -46,7 +47,7 @@ async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>)
 }
 
 /// Connects and takes a nickname; asks for another address or nickname until both are accepted.
-async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &ClientOptions) -> (String, Name) {
+async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &ClientOptions) -> (ServerAddress, Name) {
     let printer = &shared.display.printer;
     let (mut address, mut nick) = (options.address.clone(), options.nick.clone());
     let (mut is_connected, mut is_second_try) = (false, false);
@@ -97,10 +98,10 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
 }
 
 /// Asks for another address until the user types a valid one; Enter alone keeps the last one.
-async fn ask_address(shared: &Shared, last: String) -> String {
+async fn ask_address(shared: &Shared, last: ServerAddress) -> ServerAddress {
     loop {
         let raw = shared.ask("another address, or Enter to try again: ").await;
-        match parse_server(&raw) {
+        match ServerAddress::parse(&raw) {
             _ if raw.is_empty() => return last,
             Ok(address) => return address,
             Err(why) => shared.display.printer.warn(format!("invalid server {}: {why}", quoted(&raw))),
@@ -129,7 +130,8 @@ mod tests {
     #[test]
     fn busy_editor_delays_printing_only() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, format) = (listener.local_addr().unwrap().to_string(), LineFormat::default());
+        let address = ServerAddress::Tcp(listener.local_addr().unwrap().to_string());
+        let format = LineFormat::default();
         let (nick, room) = (Some("al".to_owned()), RoomName::lobby());
         let options = ClientOptions { address, nick, room, json: false, format };
         let shared = Arc::new(Shared::new(format));
