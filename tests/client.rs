@@ -1,7 +1,7 @@
 //! The client against scripted servers, for behaviour that a chinwag server shows rarely or never. A script is a list of lines to send and
 //! to expect. `tests/shell` tests the client with the real server, `client/cut.rs` with connections that are lost again and again,
 //! `client/rooms.rs` with a server that has rooms, `client/streams.rs` with unusual standard streams, `client/transports.rs` over Unix
-//! sockets.
+//! sockets, `client/tls.rs` over TLS.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -11,6 +11,9 @@ mod cut;
 mod rooms;
 #[path = "client/streams.rs"]
 mod streams;
+#[cfg(feature = "tls")]
+#[path = "client/tls.rs"]
+mod tls;
 #[path = "client/transports.rs"]
 mod transports;
 
@@ -127,7 +130,7 @@ fn other_kind_of_server_exits_with_3() {
     );
     check(&["HELLO chinwag/2 hi"], "not a chinwag/1 server: expected HELLO, received \"HELLO chinwag/2 hi\"");
     check(&["ERR - server-full the server is full; try later"], "the server is full; try later");
-    check(&[], "the server sent no HELLO; is it a chinwag server?");
+    check(&[], "the server sent no HELLO; is it a chinwag server? If it expects TLS, use --tls");
 }
 
 /// Regression: `--timeout` did not apply before the greeting, and the exit code was 3.

@@ -4,34 +4,49 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::trust::{TlsOptions, Trust};
 use crate::command_line::{parse_server, quoted};
 use crate::protocol::sanitize;
 
-/// The port of a server without one.
+/// The port of an address without one.
 const PORT: u16 = 9999;
+
+/// The port of an address for TLS without one.
+const TLS_PORT: u16 = 9998;
+
+/// The error of a client that cannot encrypt.
+pub(super) const WITHOUT_TLS: &str = "this chinwag was built without TLS: build it with the feature tls";
 
 /// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ServerAddress {
     /// TCP; the address is `host:port`.
     Tcp(String),
+    /// TLS over TCP; the address is `host:port`.
+    Tls(String, Trust),
     /// The Unix socket with this path.
     Unix(PathBuf),
 }
 
 impl ServerAddress {
-    /// Parses `host`, `host:port`, `host port`, the same after `tcp://`, or `unix:///path`.
+    /// Parses `host`, `host:port` or `host port`, also after `tcp://` or `tls://`, or `unix:///path`.
     ///
     /// # Errors
     /// The text has the expected forms.
-    pub(super) fn parse(raw: &str) -> Result<Self, String> {
-        let Some((scheme, rest)) = raw.split_once("://") else {
-            return Ok(Self::Tcp(parse_server(raw, PORT)?));
-        };
+    pub(super) fn parse(raw: &str, tls: &TlsOptions) -> Result<Self, String> {
+        let default = if tls.is_required { "tls" } else { "tcp" };
+        let (scheme, rest) = raw.split_once("://").unwrap_or((default, raw));
         match scheme.to_ascii_lowercase().as_str() {
+            "tls" if !cfg!(feature = "tls") => Err(WITHOUT_TLS.to_owned()),
+            "tls" => Ok(Self::Tls(parse_server(rest, TLS_PORT)?, tls.trust.clone())),
+            "tcp" | "unix" if tls.is_required => {
+                Err("expected tls://HOST:PORT or a host: --tls, --tls-ca and --tls-fingerprint are for TLS".to_owned())
+            }
             "tcp" => Ok(Self::Tcp(parse_server(rest, PORT)?)),
             "unix" => parse_path(rest).map(Self::Unix),
-            _ => Err(format!("unknown scheme {}: expected tcp or unix, or a host without a scheme", quoted(scheme))),
+            _ => {
+                Err(format!("unknown scheme {}: expected tls, tcp or unix, or a host without a scheme", quoted(scheme)))
+            }
         }
     }
 }
@@ -47,6 +62,7 @@ impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => f.write_str(&sanitize(address)),
+            Self::Tls(address, _) => write!(f, "tls://{}", sanitize(address)),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -56,9 +72,13 @@ impl fmt::Display for ServerAddress {
 mod tests {
     use super::*;
 
+    fn parse(raw: &str) -> Result<ServerAddress, String> {
+        ServerAddress::parse(raw, &TlsOptions::default())
+    }
+
     #[test]
     fn scheme_chooses_the_transport() {
-        let check = |raw: &str, expected: ServerAddress| assert_eq!(ServerAddress::parse(raw), Ok(expected), "{raw:?}");
+        let check = |raw: &str, expected: ServerAddress| assert_eq!(parse(raw), Ok(expected), "{raw:?}");
         for raw in ["localhost", "localhost:9999", "localhost 9999", "tcp://localhost", "TCP://localhost:9999"] {
             check(raw, ServerAddress::Tcp("localhost:9999".to_owned()));
         }
@@ -68,10 +88,33 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "tls")]
+    #[test]
+    fn required_tls_refuses_other_schemes() {
+        let trust = Trust::Issuers("/etc/ca.pem".into());
+        let tls = TlsOptions { is_required: true, trust: trust.clone() };
+        let expected = ServerAddress::Tls("localhost:9998".to_owned(), trust);
+        for raw in ["localhost", "localhost 9998", "tls://localhost", "TLS://localhost:9998"] {
+            assert_eq!(ServerAddress::parse(raw, &tls).as_ref(), Ok(&expected), "{raw}");
+        }
+        for raw in ["tcp://localhost", "TCP://localhost:9998", "unix:///run/x"] {
+            assert!(ServerAddress::parse(raw, &tls).unwrap_err().starts_with("expected tls://"), "{raw}");
+        }
+        let system = ServerAddress::Tls("localhost:7".to_owned(), Trust::System);
+        assert_eq!(parse("tls://localhost:7"), Ok(system.clone()));
+        assert_eq!(system.to_string(), "tls://localhost:7");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn tls_without_its_feature_is_an_error() {
+        assert_eq!(parse("tls://localhost").unwrap_err(), WITHOUT_TLS);
+    }
+
     #[test]
     fn displayed_address_can_be_parsed() {
         for raw in ["localhost:7", "[::1]:9999", "unix:///run/a b"] {
-            assert_eq!(ServerAddress::parse(raw).unwrap().to_string(), raw);
+            assert_eq!(parse(raw).unwrap().to_string(), raw);
         }
     }
 
@@ -79,13 +122,13 @@ mod tests {
     fn invalid_address_is_explained() {
         let form = "expected unix:///PATH, such as unix:///run/chinwag/chat.sock";
         for raw in ["unix://", "unix://run/x", "unix:///", "unix:///x/", "unix:///x?mode=660", "unix:///x\n"] {
-            assert_eq!(ServerAddress::parse(raw).unwrap_err(), form, "{raw:?}");
+            assert_eq!(parse(raw).unwrap_err(), form, "{raw:?}");
         }
         for raw in ["tcp://", "tcp://localhost/", "tcp://localhost:0", "unix:/run/x"] {
-            let why = ServerAddress::parse(raw).unwrap_err();
+            let why = parse(raw).unwrap_err();
             assert!(why.starts_with("expected host, host:port or host port"), "{raw:?}: {why}");
         }
-        let why = "unknown scheme \"http\": expected tcp or unix, or a host without a scheme";
-        assert_eq!(ServerAddress::parse("http://localhost/").unwrap_err(), why);
+        let why = "unknown scheme \"http\": expected tls, tcp or unix, or a host without a scheme";
+        assert_eq!(parse("http://localhost/").unwrap_err(), why);
     }
 }

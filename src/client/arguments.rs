@@ -3,6 +3,7 @@
 
 use std::env;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs, SubCommand};
@@ -10,6 +11,7 @@ use regex_lite::Regex;
 
 use super::address::ServerAddress;
 use super::render::LineFormat;
+use super::trust::{Fingerprint, TlsOptions, Trust};
 use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{MessageId, Name, RoomName, Token, is_blank};
@@ -22,6 +24,8 @@ const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
 pub(super) struct ClientOptions {
     /// The address of the server.
     pub(super) address: ServerAddress,
+    /// How to parse another address.
+    pub(super) tls: TlsOptions,
     /// The nickname that the user chose.
     pub(super) nick: Option<String>,
     /// The room: the session's home, or the room that it watches.
@@ -51,6 +55,7 @@ pub(super) struct ClientOptions {
     error_code(131, "ended by SIGQUIT"),
     error_code(143, "ended by SIGTERM")
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct Arguments {
     /// the server: host, host:port or host port (default port: 9999), or `unix:///path` for a Unix socket; an IPv6 address before a
     /// port needs brackets, and may have a zone: `[fe80::1%eth0]:9999`
@@ -60,6 +65,18 @@ pub(super) struct Arguments {
     /// the server, instead of a host before the command (default: $`CHINWAG_SERVER`, or 127.0.0.1:9999 if that is not set)
     #[argh(option, arg_name = "address")]
     server: Option<String>,
+
+    /// connect with TLS (default port: 9998), and check the certificate against the issuers that the system trusts
+    #[argh(switch)]
+    tls: bool,
+
+    /// connect with TLS, and accept only certificates from the issuers in this PEM file
+    #[argh(option, arg_name = "file", from_str_fn(parse_file))]
+    tls_ca: Option<PathBuf>,
+
+    /// connect with TLS, and accept only the certificate with this fingerprint, which chinwagd cert prints, whatever its names and dates
+    #[argh(option, arg_name = "sha256:hex", from_str_fn(Fingerprint::parse))]
+    tls_fingerprint: Option<Fingerprint>,
 
     /// your nickname (default: the interactive client asks; otherwise your login name or guest, with a number if that is taken)
     #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
@@ -120,6 +137,18 @@ macro_rules! command {
             #[argh(option, arg_name = "address")]
             server: Option<String>,
 
+            /// connect with TLS (default port: 9998), and check the certificate against the issuers that the system trusts
+            #[argh(switch)]
+            tls: bool,
+
+            /// connect with TLS, and accept only certificates from the issuers in this PEM file
+            #[argh(option, arg_name = "file", from_str_fn(parse_file))]
+            tls_ca: Option<PathBuf>,
+
+            /// connect with TLS, and accept only the certificate with this fingerprint, which chinwagd cert prints, whatever its names and dates
+            #[argh(option, arg_name = "sha256:hex", from_str_fn(Fingerprint::parse))]
+            tls_fingerprint: Option<Fingerprint>,
+
             /// your nickname, with which to enter the room (default: commands that only read take none; send takes your login name or
             /// guest, with a number if that is taken)
             #[argh(option, arg_name = "name", from_str_fn(parse_nick), $($nick)?)]
@@ -147,10 +176,11 @@ macro_rules! command {
                 if let (Some(server), Some(host)) = (&self.server, host.first()) {
                     return Err(format!("two servers: {} and --server {}, expected one", quoted(host), quoted(server)));
                 }
-                let address = address(self.server.as_deref(), host)?;
+                let tls = tls_options(self.tls, self.tls_ca.as_ref(), self.tls_fingerprint)?;
+                let address = address(self.server.as_deref(), host, &tls)?;
                 let (nick, format) = (self.nick.clone(), LineFormat { color: self.color, bell: self.bell });
                 let room = self.room.clone().unwrap_or_else(RoomName::lobby);
-                Ok(ClientOptions { address, nick, room, json: self.json, format })
+                Ok(ClientOptions { address, tls, nick, room, json: self.json, format })
             }
         }
     };
@@ -396,10 +426,11 @@ impl Arguments {
             let options = command.common().options(&self.host)?;
             return command.error().map_or(Ok(options), |what| Err(what.to_owned()));
         }
-        let address = address(self.server.as_deref(), &self.host)?;
+        let tls = tls_options(self.tls, self.tls_ca.as_ref(), self.tls_fingerprint)?;
+        let address = address(self.server.as_deref(), &self.host, &tls)?;
         let format = LineFormat { color: self.color, bell: self.bell };
         let (nick, room) = (self.nick.clone(), RoomName::lobby());
-        Ok(ClientOptions { address, nick, room, json: false, format })
+        Ok(ClientOptions { address, tls, nick, room, json: false, format })
     }
 
     /// Reports a single word that resembles a command, such as `taill`. It may also be a host: the caller must look it up first.
@@ -410,8 +441,19 @@ impl Arguments {
     }
 }
 
+/// Each option about certificates requires TLS: without it, they would have no effect.
+fn tls_options(is_on: bool, issuers: Option<&PathBuf>, fingerprint: Option<Fingerprint>) -> Result<TlsOptions, String> {
+    let trust = match (issuers, fingerprint) {
+        (Some(_), Some(_)) => return Err("--tls-ca and --tls-fingerprint: expected one of them".to_owned()),
+        (Some(path), None) => Trust::Issuers(path.clone()),
+        (None, Some(fingerprint)) => Trust::Fingerprint(fingerprint),
+        (None, None) => Trust::System,
+    };
+    Ok(TlsOptions { is_required: is_on || trust != Trust::System, trust })
+}
+
 /// The server: from `--server`, from the words before the command, or from the environment variable.
-fn address(server: Option<&str>, words: &[String]) -> Result<ServerAddress, String> {
+fn address(server: Option<&str>, words: &[String], tls: &TlsOptions) -> Result<ServerAddress, String> {
     let is_number = |word: &&String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let (host, rest) = match words.split_first() {
         Some((host, rest)) if server.is_none() => (Some(host), rest),
@@ -422,7 +464,7 @@ fn address(server: Option<&str>, words: &[String]) -> Result<ServerAddress, Stri
         return Err(unknown_command(command, host.map(String::as_str)));
     }
     if let (Some(host), Some(port)) = (host, port) {
-        check_port(host, port)?;
+        check_port(host, port, tls)?;
     }
     let variable = env::var_os(SERVER_VARIABLE).filter(|value| !value.is_empty());
     let (place, raw) = match (server, host, port, variable) {
@@ -432,14 +474,14 @@ fn address(server: Option<&str>, words: &[String]) -> Result<ServerAddress, Stri
         (.., Some(variable)) => (SERVER_VARIABLE, variable.to_string_lossy().into_owned()),
         _ => ("server", "127.0.0.1".to_owned()),
     };
-    ServerAddress::parse(&raw).map_err(|why| format!("invalid {place} {}: {why}", quoted(&raw)))
+    ServerAddress::parse(&raw, tls).map_err(|why| format!("invalid {place} {}: {why}", quoted(&raw)))
 }
 
 /// Refuses a port after an address that has one already, or cannot have one.
-fn check_port(host: &str, port: &str) -> Result<(), String> {
-    match ServerAddress::parse(host) {
+fn check_port(host: &str, port: &str, tls: &TlsOptions) -> Result<(), String> {
+    match ServerAddress::parse(host, tls) {
         Ok(ServerAddress::Unix(_)) => Err(format!("unexpected port {}: a Unix socket has none", quoted(port))),
-        Ok(address) if address.to_string() == *host => {
+        Ok(address) if address.to_string().trim_start_matches("tls://") == host.trim_start_matches("tls://") => {
             Err(format!("two ports for one server: {} and {}, expected one", quoted(host), quoted(port)))
         }
         _ => Ok(()),
@@ -471,6 +513,10 @@ fn unknown_command(word: &str, host: Option<&str>) -> String {
 /// Accepts any nickname: the server checks it, and at a terminal the client asks for another one.
 fn parse_nick(raw: &str) -> Result<String, String> {
     if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Ok(raw.to_owned()) }
+}
+
+fn parse_file(raw: &str) -> Result<PathBuf, String> {
+    if raw.is_empty() { Err("expected the path of a file".to_owned()) } else { Ok(raw.into()) }
 }
 
 fn parse_room(raw: &str) -> Result<RoomName, String> {

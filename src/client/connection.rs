@@ -14,7 +14,7 @@ use smol::{Task, Timer};
 use super::address::ServerAddress;
 use super::dial::{NewConnection, dial};
 use super::input::InputLines;
-use super::line_reader::{decode_lossy, read_line};
+use super::line_reader::{ConnectionEnd, decode_lossy, read_line};
 use super::refusal::explain;
 use super::stop::StopSignal;
 use super::transport::{ServerReader, ServerWriter};
@@ -80,6 +80,8 @@ pub(super) struct ServerConnection {
     line: Vec<u8>,
     /// The reason that the server sent before it closes the connection.
     close_reason: Option<Exit>,
+    /// Whether the connection has ended before the server's last line.
+    is_cut_off: bool,
     /// The epoch of the ids in the session's home.
     pub(super) epoch: Option<Token>,
     /// The server's features.
@@ -114,6 +116,7 @@ impl ServerConnection {
             writer: None,
             line,
             close_reason,
+            is_cut_off: false,
             epoch,
             features: Features::default(),
             token,
@@ -140,7 +143,7 @@ impl ServerConnection {
         let NewConnection { server, writer, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
         self.writer = Some(Arc::new(Mutex::new(writer)));
         (self.server, self.deadline) = (Some(server), None);
-        (self.line, self.close_reason, self.mode) = (Vec::new(), None, Mode::Commands);
+        (self.line, self.close_reason, self.is_cut_off, self.mode) = (Vec::new(), None, false, Mode::Commands);
         self.handle_line(&greeting).await;
         Ok(greeting)
     }
@@ -209,7 +212,8 @@ impl ServerConnection {
         }
     }
 
-    /// Passes lines to `other` until the server closes the connection, or for as long as a reply may take.
+    /// Passes lines to `other` until the server closes the connection, or for as long as a reply may take. Fails if the connection is cut
+    /// off before the server's last line.
     pub(super) async fn read_rest(
         &mut self,
         mut other: impl FnMut(ReceivedLine) -> Result<(), Exit>,
@@ -218,7 +222,11 @@ impl ServerConnection {
         loop {
             let begun = Instant::now();
             self.deadline = reply_timeout.deadline();
-            let Ok(ConnectionEvent::Line(received)) = self.next(false).await else { return Ok(()) };
+            let received = match self.next(false).await {
+                Ok(ConnectionEvent::Line(received)) => received,
+                Err(end) if self.is_cut_off => return Err(end),
+                _ => return Ok(()),
+            };
             let spent = reply_timeout.spend(begun.elapsed(), &received);
             other(received)?;
             if spent.is_err() {
@@ -319,11 +327,25 @@ impl ServerConnection {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return time_out(self.deadline).await;
         }
-        let Self { server, line, close_reason, input: typed, input_error, output_closed, stop, deadline, .. } = self;
+        let Self {
+            server,
+            line,
+            close_reason,
+            is_cut_off,
+            input: typed,
+            input_error,
+            output_closed,
+            stop,
+            deadline,
+            ..
+        } = self;
         let received = async {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
-            let end = |why| close_reason.take().unwrap_or(Exit(ExitCode::Lost, why));
+            let end = |end: ConnectionEnd| {
+                *is_cut_off = end.is_cut_off;
+                close_reason.take().unwrap_or(Exit(ExitCode::Lost, end.why))
+            };
             Ok(ConnectionEvent::Line(ReceivedLine::new(&decode_lossy(&line.map_err(end)?))))
         };
         let typed = async {

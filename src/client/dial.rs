@@ -15,8 +15,9 @@ use smol::net::{TcpStream, resolve};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::address::ServerAddress;
-use super::line_reader::{decode_lossy, read_line};
+use super::line_reader::{ConnectionEnd, decode_lossy, read_line};
 use super::refusal::explain;
+use super::tls::Connector;
 use super::transport::{ServerReader, ServerWriter, split};
 use crate::command::{ReceivedLine, ServerLine};
 use crate::command_line::quoted;
@@ -43,7 +44,12 @@ enum AttemptProgress {
 /// Connects to a server. The error has the reason, for each address of a host.
 pub(super) async fn dial(address: &ServerAddress) -> Result<NewConnection, String> {
     match address {
-        ServerAddress::Tcp(address) => race(addresses(address).await?).await,
+        ServerAddress::Tcp(address) => race(addresses(address).await?, None).await,
+        ServerAddress::Tls(address, trust) => {
+            let host = address.rsplit_once(':').map_or(&**address, |(host, _)| host);
+            let connector = Connector::new(host, trust)?;
+            race(addresses(address).await?, Some(&connector)).await
+        }
         ServerAddress::Unix(path) => {
             let stream = with_timeout(CONNECT_MS_MAX, UnixStream::connect(path));
             let (server, writer) = split(stream.await.map_err(|error| explain_unix_error(path, &error))?);
@@ -55,7 +61,7 @@ pub(super) async fn dial(address: &ServerAddress) -> Result<NewConnection, Strin
 /// Whether the address has no host, or one that is found.
 pub(super) async fn is_found(address: &ServerAddress) -> bool {
     match address {
-        ServerAddress::Tcp(address) => addresses(address).await.is_ok(),
+        ServerAddress::Tcp(address) | ServerAddress::Tls(address, _) => addresses(address).await.is_ok(),
         ServerAddress::Unix(_) => true,
     }
 }
@@ -109,7 +115,7 @@ async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
 }
 
 /// Tries the addresses. Drops the other attempts once a server has sent a greeting.
-async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
+async fn race(addresses: Vec<SocketAddr>, tls: Option<&Connector>) -> Result<NewConnection, String> {
     let (report, reports) = async_channel::unbounded();
     let (mut next, mut attempts, mut failures) = (addresses.into_iter().peekable(), Vec::new(), Vec::new());
     let mut next_at = Instant::now();
@@ -124,7 +130,8 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
         };
         match or(async { reports.recv().await.ok() }, pause).await {
             None => {
-                attempts.extend(next.next().map(|address| smol::spawn(try_address(address, report.clone()))));
+                attempts
+                    .extend(next.next().map(|address| smol::spawn(try_address(address, tls.cloned(), report.clone()))));
                 next_at = after_ms(NEXT_ADDRESS_MS);
             }
             Some(AttemptProgress::Connected) => next_at = after_ms(NEXT_ADDRESS_GREETING_MS),
@@ -152,8 +159,8 @@ fn describe(failures: &[(SocketAddr, String)]) -> String {
     text
 }
 
-async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
-    let greeted = connect(address, &report).await;
+async fn try_address(address: SocketAddr, tls: Option<Connector>, report: Sender<AttemptProgress>) {
+    let greeted = connect(address, tls.as_ref(), &report).await;
     let progress = match greeted {
         Ok(connection) => AttemptProgress::Greeted(Box::new(connection)),
         Err(why) => AttemptProgress::Failed(address, why),
@@ -162,7 +169,11 @@ async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
     let _ = report.send(progress).await;
 }
 
-async fn connect(address: SocketAddr, report: &Sender<AttemptProgress>) -> Result<NewConnection, String> {
+async fn connect(
+    address: SocketAddr,
+    tls: Option<&Connector>,
+    report: &Sender<AttemptProgress>,
+) -> Result<NewConnection, String> {
     let stream = with_timeout(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
         // A fixed example: in `fe80::1:9999`, the port may be a part of the address, because the brackets are missing.
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
@@ -177,16 +188,24 @@ async fn connect(address: SocketAddr, report: &Sender<AttemptProgress>) -> Resul
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     let _ = report.send(AttemptProgress::Connected).await;
-    let (server, writer) = split(stream);
+    let Some(tls) = tls else {
+        let (server, writer) = split(stream);
+        return await_greeting(server, writer).await;
+    };
+    let shaken = with_timeout(REPLY_MS_MAX, async { Ok(tls.connect(stream).await) }).await;
+    let (server, writer) = shaken.map_err(|_| "the server did not complete the TLS handshake".to_owned())??;
     await_greeting(server, writer).await
 }
 
 async fn await_greeting(mut server: ServerReader, writer: Box<dyn ServerWriter>) -> Result<NewConnection, String> {
     let mut line = Vec::new();
-    let line =
-        with_timeout(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
-    let silent = |_| "the server sent no HELLO; is it a chinwag server?".to_owned();
-    let greeting = ReceivedLine::new(&decode_lossy(&line.map_err(silent)?));
+    let line = with_timeout(REPLY_MS_MAX, async { Ok(read_line(&mut server, &mut line).await) }).await;
+    let line = match line {
+        Ok(Ok(line)) => line,
+        Ok(Err(ConnectionEnd { why, is_cut_off: true })) => return Err(why),
+        _ => return Err("the server sent no HELLO; is it a chinwag server? If it expects TLS, use --tls".to_owned()),
+    };
+    let greeting = ReceivedLine::new(&decode_lossy(&line));
     match (&greeting.known, greeting.refusal()) {
         (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, writer, greeting }),
         (_, Some(refusal)) => Err(explain(&refusal)),
@@ -254,7 +273,7 @@ mod tests {
         for (first, pause) in [(dead, NEXT_ADDRESS_MS), (mute, NEXT_ADDRESS_GREETING_MS)] {
             let begun = Instant::now();
             let good = server(HELLO);
-            assert!(smol::block_on(race(vec![first, good])).is_ok());
+            assert!(smol::block_on(race(vec![first, good], None)).is_ok());
             let expected = Duration::from_millis(pause)..Duration::from_millis(CONNECT_MS_MAX);
             assert!(expected.contains(&begun.elapsed()), "{:?}", begun.elapsed());
         }
@@ -265,7 +284,7 @@ mod tests {
         let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         for first in [gone, server("SSH-2.0-OpenSSH\n"), server("ERR - server-full x; later\n")] {
             let begun = Instant::now();
-            assert!(smol::block_on(race(vec![first, server(HELLO)])).is_ok());
+            assert!(smol::block_on(race(vec![first, server(HELLO)], None)).is_ok());
             assert!(begun.elapsed() < Duration::from_millis(NEXT_ADDRESS_GREETING_MS));
         }
     }

@@ -5,7 +5,7 @@
 //! | modules | task |
 //! |---|---|
 //! | pure | |
-//! | `address` | the address of a server |
+//! | `address`, `trust` | the address of a server; which certificates it may have |
 //! | `typed`, `offered_commands` | parse typed lines; the commands of `/help` |
 //! | `chat_state` | turns typed lines and the server's lines into actions |
 //! | `own_rooms` | the rooms of a session, each with a value |
@@ -14,7 +14,7 @@
 //! | `editor` | the line editor; only its history file and its look at the environment are not pure |
 //! | I/O | |
 //! | `arguments` | the command line |
-//! | `dial`, `transport`, `line_reader`, `connection` | connect; one stream over any transport; read lines; requests and replies |
+//! | `dial`, `tls`, `transport`, `line_reader`, `connection` | connect; encrypt; both sides of a stream over any transport; read lines; requests and replies |
 //! | `membership` | keeps a nickname across connections: reconnects and catches up |
 //! | `shared_chat` | runs a chat over a membership |
 //! | `script`, `terminal` | the commands for scripts; the chat at a terminal, on two threads |
@@ -41,7 +41,13 @@ mod script;
 mod shared_chat;
 mod stop;
 mod terminal;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod transport;
+mod trust;
 mod typed;
 
 use std::process;
@@ -72,7 +78,10 @@ const COMMAND_LINE: CommandLine = CommandLine {
             heading: "Messages",
             options: &["--room", "--to", "--from", "--since", "--epoch", "--count", "--timeout"],
         },
-        OptionGroup { heading: "Connection", options: &["--server", "--nick", "--retry"] },
+        OptionGroup {
+            heading: "Connection",
+            options: &["--server", "--tls", "--tls-ca", "--tls-fingerprint", "--nick", "--retry"],
+        },
         OptionGroup { heading: "Output", options: &["--json", "--color", "--bell"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
     ],

@@ -39,9 +39,16 @@ ends 2 'invalid server "localhost 70000": expected host, *' localhost 70000 who
 ends 2 'invalid server "localhost 0": expected host, *' localhost 0
 ends 2 'invalid server "fe80::1%lo:7": expected host, *takes brackets, such as \[::1\]:9999*' fe80::1%lo:7 who
 ends 2 'invalid server "tcp://localhost:0": expected host, *' tcp://localhost:0 who
-ends 2 'invalid server "http://localhost": unknown scheme "http": expected tcp or unix*' http://localhost who
+ends 2 'invalid server "http://localhost": unknown scheme "http": expected tls, tcp or unix*' http://localhost who
 ends 2 'invalid server "unix://chat.sock": expected unix:///PATH, *' unix://chat.sock who
 ends 2 'unexpected port "7": a Unix socket has none; *' unix:///run/chat.sock 7 who
+ends 2 'two ports for one server: "tls://localhost:7" and "8"*' tls://localhost:7 8 who
+ends 2 'invalid server "unix:///run/chat.sock": expected tls://HOST:PORT or a host: --tls, *' unix:///run/chat.sock --tls
+ends 2 'invalid --server "tcp://localhost": expected tls://HOST:PORT or a host: *' who --server tcp://localhost --tls-ca x.pem
+ends 2 'invalid --tls-fingerprint "md5:00": expected sha256: and 64 hexadecimal digits, *' who --tls-fingerprint md5:00
+ends 2 '--tls-ca and --tls-fingerprint: expected one of them; *' \
+    who --tls-ca x.pem --tls-fingerprint "sha256:$(printf '0%.0s' {1..64})"
+ends 2 'invalid --tls-ca "": expected the path of a file; *' who --tls-ca ''
 ends 2 'invalid server " localhost:7": expected host, *' ' localhost:7' who
 ends 2 'two ports for one server: "localhost:7" and "8"*' localhost:7 8 who
 ends 2 'two ports for one server: "localhost:9999" and "9999"*' localhost:9999 9999
@@ -61,7 +68,7 @@ ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
 ends 2 '--nick is given twice*' --nick a --nick=b
 ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail: expected options only; *' tail localhost
-ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --nick, --room; see chinwag send --help' send --count 3 x
+ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --tls, --tls-ca, --tls-fingerprint, --nick, --room; see chinwag send --help' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
 ends 2 'blank message: expected send TEXT*' send ''
 ends 2 'blank message: expected send TEXT*' send ' ' $'\n'
@@ -70,7 +77,7 @@ ends 2 'unexpected --retry: expected it with tail or wait, or without a command*
 ends 2 'unexpected --to: expected it with send; the options of tail are --count, *' --to bob tail
 ends 2 'invalid --to "": expected nicknames*' send --to= psst
 ends 2 'invalid --to "bob carol": expected nicknames*' send --to 'bob carol' psst
-ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
+ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --tls, --tls-ca, --tls-fingerprint, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
 ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
 ends 2 'unexpected --room: raw reads the room from its input*' raw --room '#ops'

@@ -6,7 +6,8 @@ source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
 
 commands=(send who tail wait history search rooms raw)
-options=(--room --to --count --from --timeout --since --epoch --retry --json --nick --color --bell --server)
+options=(--room --to --count --from --timeout --since --epoch --retry --json --nick --color --bell --server --tls --tls-ca
+    --tls-fingerprint)
 mkdir "$work/bin"
 ln -s "$(readlink -f "$(client_program)")" "$work/bin/chinwag"
 PATH=$work/bin:$PATH

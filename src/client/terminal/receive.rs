@@ -12,6 +12,7 @@ use crate::client::arguments::ClientOptions;
 use crate::client::connection::ServerConnection;
 use crate::client::membership::Membership;
 use crate::client::rooms_progress::RoomsProgress;
+use crate::client::trust::TlsOptions;
 use crate::command_line::quoted;
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{Name, RoomName};
@@ -55,7 +56,7 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
         if !is_connected {
             if let Err(Exit(_, why)) = connection.open_resumable(&address).await {
                 printer.warn(why);
-                address = ask_address(shared, address).await;
+                address = ask_address(shared, address, &options.tls).await;
                 continue;
             }
             is_connected = true;
@@ -98,10 +99,10 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
 }
 
 /// Asks for another address until the user types a valid one; Enter alone keeps the last one.
-async fn ask_address(shared: &Shared, last: ServerAddress) -> ServerAddress {
+async fn ask_address(shared: &Shared, last: ServerAddress, tls: &TlsOptions) -> ServerAddress {
     loop {
         let raw = shared.ask("another address, or Enter to try again: ").await;
-        match ServerAddress::parse(&raw) {
+        match ServerAddress::parse(&raw, tls) {
             _ if raw.is_empty() => return last,
             Ok(address) => return address,
             Err(why) => shared.display.printer.warn(format!("invalid server {}: {why}", quoted(&raw))),
@@ -133,7 +134,7 @@ mod tests {
         let address = ServerAddress::Tcp(listener.local_addr().unwrap().to_string());
         let format = LineFormat::default();
         let (nick, room) = (Some("al".to_owned()), RoomName::lobby());
-        let options = ClientOptions { address, nick, room, json: false, format };
+        let options = ClientOptions { address, tls: TlsOptions::default(), nick, room, json: false, format };
         let shared = Arc::new(Shared::new(format));
         let busy = shared.display.editor.lock_blocking();
         let (print, printed) = mpsc::channel();
