@@ -49,6 +49,11 @@ impl ServerAddress {
             }
         }
     }
+
+    /// Whether others on the way can neither read nor change the lines. Over plain TCP, a server that says so could be anybody.
+    pub(super) fn is_private(&self) -> bool {
+        !matches!(self, Self::Tcp(_))
+    }
 }
 
 /// Refuses what `chinwagd` refuses, too: a control character, and the parameters of a listener.

@@ -65,6 +65,7 @@ enum ConnectionPhase {
 
 /// One chat, across reconnects.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct ChatState {
     rooms: OwnRooms<ChatRoom>,
     /// The room to which lines without a room go.
@@ -74,6 +75,8 @@ pub(super) struct ChatState {
     /// The nickname on this connection or, until it has one, on the previous connection.
     name: Option<Name>,
     phase: ConnectionPhase,
+    /// Whether others on the way can neither read nor change the lines of this connection.
+    is_private: bool,
     /// Whether the input has ended: `QUIT` follows the waiting lines.
     ends_input: bool,
     /// Whether `QUIT` was sent.
@@ -110,6 +113,7 @@ impl Default for ChatState {
             noted: BTreeMap::new(),
             name: None,
             phase: ConnectionPhase::default(),
+            is_private: false,
             ends_input: false,
             is_leaving: false,
             waiting: VecDeque::new(),
@@ -210,6 +214,11 @@ impl ChatState {
 
     fn is_connected(&self) -> bool {
         !matches!(self.phase, ConnectionPhase::New | ConnectionPhase::Lost)
+    }
+
+    /// Sets whether others on the way can neither read nor change the lines of the next connection.
+    pub(super) fn set_private(&mut self, is_private: bool) {
+        self.is_private = is_private;
     }
 
     /// Handles a new connection. `named`: the nickname, or its refusal.
@@ -397,7 +406,8 @@ impl ChatState {
 
     /// Sets the nickname. Requests the member list and, once per connection, own messages as events.
     fn handle_name(&mut self, name: Name) -> Vec<ChatAction> {
-        let mut actions = vec![note(format!("you are {name}; /help lists the commands"))];
+        let private = if self.is_private { " (private connection)" } else { "" };
+        let mut actions = vec![note(format!("you are {name}{private}; /help lists the commands"))];
         self.name = Some(name);
         self.rooms.iter_mut().for_each(|(_, room)| room.forget_members());
         if self.phase == ConnectionPhase::Nameless {

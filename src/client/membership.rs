@@ -115,6 +115,11 @@ impl Membership {
         &self.address
     }
 
+    /// Whether client and server agree that others on the way can neither read nor change the lines.
+    pub(super) fn is_private(&self) -> bool {
+        self.address.is_private() && self.connection.features.secure
+    }
+
     /// The sending side of the connection, if there is one.
     pub(super) fn outgoing(&self) -> Option<ConnectionWriter> {
         self.connection.outgoing()

@@ -48,6 +48,19 @@ fn unix_address_is_accepted_wherever_a_host_is() {
     }
 }
 
+/// The server says so, too, over TCP on this machine; but the client could not know that it is one.
+#[test]
+fn chat_says_whether_its_connection_is_private() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.sock");
+    let server = serve(&path);
+    for (address, private) in [(uri(&path), " (private connection)"), (server.address.to_string(), "")] {
+        let expected = format!("* you are al{private}; /help lists the commands");
+        let (code, out, err) = run(&[&address, "--nick", "al"], "");
+        assert_eq!((code, out.lines().next(), &*err), (Some(0), Some(&*expected), ""));
+    }
+}
+
 #[test]
 fn unix_error_says_what_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
