@@ -243,12 +243,17 @@ fn unusable_files_are_named_at_the_start() {
     fs::write(at("text"), "not PEM\n").expect("a file");
     fs::write(at("cut"), "-----BEGIN CERTIFICATE-----\nMIIB\n").expect("a file");
     fs::write(at("noise"), "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").expect("a file");
+    fs::write(at("long"), vec![b'x'; 1024 * 1024 + 1]).expect("a file");
+    assert!(Command::new("mkfifo").arg(at("pipe")).status().expect("mkfifo runs").success());
     let other_key = other.path().join("chinwag-key.pem");
     let quoted = |path: &Path| format!("\"{}\"", path.display());
     for (certificate, key, expected) in [
         (&at("none"), &key, format!("cannot read {}: No such file or directory", quoted(&at("none")))),
         (&certificate, &at("none"), format!("cannot read {}: No such file or directory", quoted(&at("none")))),
-        (&own.path().into(), &key, format!("cannot read {}: Is a directory", quoted(own.path()))),
+        (&own.path().into(), &key, format!("{} is a directory: expected a file in PEM", quoted(own.path()))),
+        // Regression: the start waited for a program that writes to it, and SIGTERM did not end that.
+        (&at("pipe"), &key, format!("{} is a FIFO: expected a file in PEM", quoted(&at("pipe")))),
+        (&at("long"), &key, format!("{} is too long: expected at most 1048576 bytes of PEM", quoted(&at("long")))),
         (
             &at("text"),
             &key,

@@ -29,6 +29,10 @@ pub(super) enum ServerAddress {
 }
 
 impl ServerAddress {
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(..))
+    }
+
     /// Parses `host`, `host:port` or `host port`, also after `tcp://` or `tls://`, or `unix:///path`.
     ///
     /// # Errors

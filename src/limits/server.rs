@@ -6,6 +6,9 @@ pub const ACCEPT_BACKLOG: i32 = 4096;
 /// Longest path of a Unix socket, in bytes: what its address has room for, before a NUL (unix(7)).
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 
+/// Longest wait for another server that creates a Unix socket in the same directory, in milliseconds: many times what that takes.
+pub const UNIX_LOCK_MS_MAX: u64 = 2000;
+
 /// Default permissions of a Unix socket: its owner and its group may connect.
 pub const UNIX_MODE_DEFAULT: u32 = 0o660;
 

@@ -14,6 +14,10 @@ pub const TLS_HANDSHAKES_AT_ONCE_MAX: usize = 1;
 /// much waiting in the server's memory.
 pub const TLS_WRITE_BYTES_MAX: usize = 16 * 1024;
 
+/// Most records that the server sends on a connection with TLS 1.2, about 256 GiB of text. After 2^24, the keys of AES-GCM are used up (RFC
+/// 8446, section 5.5), and rustls sends no more.
+pub const TLS12_RECORDS_MAX: u64 = (1 << 24) - 1024;
+
 /// Days for which a certificate of `chinwagd cert` is valid: ten years. Clients know it by its fingerprint, so a new one is work for all.
 pub const CERTIFICATE_DAYS: u64 = 3650;
 

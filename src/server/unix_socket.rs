@@ -2,16 +2,19 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::port_file::kind_of;
-use crate::limits::{ACCEPT_BACKLOG, UNIX_PATH_BYTES_MAX};
+use crate::limits::{ACCEPT_BACKLOG, UNIX_LOCK_MS_MAX, UNIX_PATH_BYTES_MAX};
 
 /// A Unix socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,7 @@ impl UnixSocket {
             let text = format!("the path has {bytes} bytes; expected at most {UNIX_PATH_BYTES_MAX}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
+        let _lock = lock_directory(&self.path)?;
         let (socket, address) = (Socket::new(Domain::UNIX, Type::STREAM, None)?, SockAddr::unix(&self.path)?);
         match socket.bind(&address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -48,13 +52,35 @@ impl UnixSocket {
         }
         let file = SocketFile::open(&self.path)?;
         if self.user.is_some() || self.group.is_some() {
-            chown(&self.path, self.user, self.group)?;
+            chown(file.proc_path(), self.user, self.group)?;
         }
-        fs::set_permissions(&self.path, Permissions::from_mode(self.mode))?;
+        fs::set_permissions(file.proc_path(), Permissions::from_mode(self.mode))?;
         // Until here, the kernel refuses connections.
         socket.listen(ACCEPT_BACKLOG)?;
+        if !file.is_in_place()? {
+            return Err(Errno::ADDRINUSE.into());
+        }
         socket.set_nonblocking(true)?;
         Ok((socket.into(), file))
+    }
+}
+
+/// Prevents that another server takes the file between its creation and `listen` for one that was left behind. Waits for a server that is
+/// starting in the same directory, for at most [`UNIX_LOCK_MS_MAX`].
+fn lock_directory(path: &Path) -> io::Result<Option<File>> {
+    // Without permission to read it, there is no lock, but another user may still create sockets in it.
+    let Some(directory) = path.parent().and_then(|parent| File::open(parent).ok()) else { return Ok(None) };
+    let deadline = Instant::now() + Duration::from_millis(UNIX_LOCK_MS_MAX);
+    loop {
+        match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(directory)),
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
+            Err(Errno::WOULDBLOCK) => {
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program has locked the directory"));
+            }
+            // The file system has no locks.
+            Err(_) => return Ok(None),
+        }
     }
 }
 
@@ -88,7 +114,15 @@ impl SocketFile {
     fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        if !file.metadata()?.file_type().is_socket() {
+            return Err(Errno::ADDRINUSE.into());
+        }
         Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// A path of this file only, even if another one has replaced it (proc(5)).
+    fn proc_path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.file.as_raw_fd()).into()
     }
 
     /// Removes the file, unless another file has replaced it.
@@ -120,6 +154,27 @@ mod tests {
 
     fn socket(path: &Path) -> UnixSocket {
         UnixSocket { path: path.to_owned(), mode: 0o600, user: None, group: None }
+    }
+
+    /// Regression: the second server took the first one's file, which did not listen yet, for one that was left behind.
+    #[test]
+    fn servers_that_start_at_once_do_not_replace_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat");
+        for _ in 0..50 {
+            drop(UnixListener::bind(&path).unwrap());
+            let starts: Vec<_> = (0..4)
+                .map(|_| {
+                    thread::spawn({
+                        let path = path.clone();
+                        move || socket(&path).bind()
+                    })
+                })
+                .collect();
+            let bound: Vec<_> = starts.into_iter().filter_map(|start| start.join().unwrap().ok()).collect();
+            assert_eq!(bound.len(), 1);
+            UnixStream::connect(&path).unwrap();
+        }
     }
 
     fn error(path: &Path) -> io::Error {

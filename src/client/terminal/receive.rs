@@ -51,12 +51,15 @@ async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>)
 async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &ClientOptions) -> (ServerAddress, Name) {
     let printer = &shared.display.printer;
     let (mut address, mut nick) = (options.address.clone(), options.nick.clone());
+    // An attacker who breaks the handshake brings the user to the prompt for another address: it must not lead to plain TCP.
+    let is_required = options.tls.is_required || address.is_tls();
+    let tls = TlsOptions { is_required, ..options.tls.clone() };
     let (mut is_connected, mut is_second_try) = (false, false);
     loop {
         if !is_connected {
             if let Err(Exit(_, why)) = connection.open_resumable(&address).await {
                 printer.warn(why);
-                address = ask_address(shared, address, &options.tls).await;
+                address = ask_address(shared, address, &tls).await;
                 continue;
             }
             is_connected = true;

@@ -2,11 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustix::fs::OFlags;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -17,6 +19,7 @@ use rustls::{CertificateError, InconsistentKeys, RootCertStore};
 
 use crate::limits::PEM_FILE_BYTES_MAX;
 use crate::process::{error_text, quoted_path};
+use crate::server::port_file::kind_of;
 use crate::server::{Reload, log};
 
 /// A certificate and its key, as files.
@@ -72,6 +75,8 @@ impl ResolvesServerCert for TlsCertificates {
 #[derive(Debug)]
 pub(super) enum CertificateFault {
     Unreadable(PathBuf, io::Error),
+    NotAFile(PathBuf, &'static str),
+    TooLong(PathBuf),
     Damaged(PathBuf, pem::Error),
     NoCertificate(PathBuf),
     NoKey(PathBuf),
@@ -85,6 +90,14 @@ impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(path, error) => write!(f, "cannot read {}: {}", quoted_path(path), error_text(error)),
+            Self::NotAFile(path, found) => write!(f, "{} is {found}: expected a file in PEM", quoted_path(path)),
+            Self::TooLong(path) => {
+                write!(f, "{} is too long: expected at most {PEM_FILE_BYTES_MAX} bytes of PEM", quoted_path(path))
+            }
+            // Its text would have bytes in decimal.
+            Self::Damaged(path, pem::Error::MissingSectionEnd { .. }) => {
+                write!(f, "{} is not valid PEM: a line END is missing", quoted_path(path))
+            }
             Self::Damaged(path, error) => write!(f, "{} is not valid PEM: {error}", quoted_path(path)),
             Self::NoCertificate(path) => {
                 write!(f, "{} has no certificate: expected PEM with a line BEGIN CERTIFICATE", quoted_path(path))
@@ -122,11 +135,20 @@ impl CertificateFiles {
     }
 }
 
-/// Reads a file of at most [`PEM_FILE_BYTES_MAX`].
+/// Reads a file of at most [`PEM_FILE_BYTES_MAX`]. Nothing else is opened: a FIFO would make the server wait for a writer.
 fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
+    let unreadable = |error| CertificateFault::Unreadable(path.to_owned(), error);
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(CertificateFault::NotAFile(path.to_owned(), kind_of(found.file_type())));
+    }
+    if found.len() > PEM_FILE_BYTES_MAX {
+        return Err(CertificateFault::TooLong(path.to_owned()));
+    }
     let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(PEM_FILE_BYTES_MAX).read_to_end(&mut content));
-    read.map_err(|error| CertificateFault::Unreadable(path.to_owned(), error))?;
+    file.take(PEM_FILE_BYTES_MAX).read_to_end(&mut content).map_err(unreadable)?;
     Ok(content)
 }
 

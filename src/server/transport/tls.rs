@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_lite::{future, ready};
-use rustls::ServerConnection;
+use rustls::{ProtocolVersion, ServerConnection};
 use smallvec::SmallVec;
 
 use super::{ReceivedBytes, Transport, send_last_line};
 use crate::feed::Source;
-use crate::limits::TLS_WRITE_BYTES_MAX;
+use crate::limits::{TLS_WRITE_BYTES_MAX, TLS12_RECORDS_MAX};
 use crate::protocol::{CloseReason, LineDecoder};
 
 /// TLS over `T`. Boxed, because the future of a connection has space for its transport twice.
@@ -27,6 +27,8 @@ struct Parts<T> {
 
 struct TlsState {
     connection: ServerConnection,
+    /// Records of text that were sent.
+    records: u64,
     /// Decrypted input that has not been read.
     received: Vec<u8>,
     /// The end of the input: the client's `close_notify`, or an error. No record is read after it.
@@ -45,7 +47,7 @@ enum InputError {
 impl<T: Transport> Tls<T> {
     /// Begins with a handshake: see [`Tls::receive_handshake`].
     pub(in crate::server) fn new(inner: T, connection: ServerConnection) -> Self {
-        let state = TlsState { connection, received: Vec::new(), end: None };
+        let state = TlsState { connection, records: 0, received: Vec::new(), end: None };
         Self(Box::new(Parts { inner, state: Mutex::new(state) }))
     }
 
@@ -177,8 +179,13 @@ impl<T: Transport> Transport for Tls<T> {
     /// Encrypts at most [`TLS_WRITE_BYTES_MAX`] bytes, and sends them. Bytes that are encrypted count as sent: [`Transport::poll_control`]
     /// or the next write sends the rest.
     fn write(&self, header: &[u8], source: Source<'_>) -> io::Result<usize> {
-        let connection = &mut self.state().connection;
+        let TlsState { connection, records, .. } = &mut *self.state();
         self.send_encrypted(connection)?;
+        // Otherwise rustls would drop the text, and end the output as if it were complete.
+        if *records >= TLS12_RECORDS_MAX && connection.protocol_version() == Some(ProtocolVersion::TLSv1_2) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        *records += 1;
         let mut left = TLS_WRITE_BYTES_MAX;
         let mut parts: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
         match source {
