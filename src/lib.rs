@@ -13,6 +13,7 @@
 //! | [`feed`] | the shared logs of events of all rooms, and each connection's cursor in them | sockets |
 //! | [`web`] | for browsers: the page, HTTP requests and answers, WebSocket frames | sockets |
 //! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
+//! | [`fingerprint`] | the fingerprint of a certificate, for both programs | whom to trust |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
@@ -51,6 +52,8 @@ pub mod client;
 pub mod command;
 pub mod command_line;
 pub mod feed;
+#[cfg(any(feature = "client", feature = "tls"))]
+pub mod fingerprint;
 pub mod limits;
 pub mod process;
 pub mod protocol;

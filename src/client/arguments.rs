@@ -11,8 +11,9 @@ use regex_lite::Regex;
 
 use super::address::ServerAddress;
 use super::render::LineFormat;
-use super::trust::{Fingerprint, TlsOptions, Trust};
+use super::trust::{TlsOptions, Trust};
 use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, quoted};
+use crate::fingerprint::Fingerprint;
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{MessageId, Name, RoomName, Token, is_blank};
 

@@ -1,8 +1,9 @@
 //! Which certificates of a server the client accepts. Pure.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use std::fmt;
 use std::path::PathBuf;
+
+use crate::fingerprint::Fingerprint;
 
 /// Whether a connection must be encrypted, and whom it trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,66 +23,4 @@ pub(super) enum Trust {
     Issuers(PathBuf),
     /// The certificate with this fingerprint, whatever its names and dates.
     Fingerprint(Fingerprint),
-}
-
-/// The SHA-256 of a certificate in DER.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint(pub(super) [u8; 32]);
-
-impl Fingerprint {
-    /// Parses `sha256:` and 64 hexadecimal digits. OpenSSL writes a colon after every second one.
-    ///
-    /// # Errors
-    /// The text has the expected form.
-    pub(super) fn parse(raw: &str) -> Result<Self, String> {
-        let digits = raw.strip_prefix("sha256:").map(|digits| digits.replace(':', ""));
-        let parsed = digits
-            .filter(|digits| digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| {
-                let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-                (0..64).step_by(2).map(byte).collect::<Option<Vec<_>>>()?.try_into().ok()
-            });
-        parsed
-            .map(Self)
-            .ok_or_else(|| "expected sha256: and 64 hexadecimal digits, as printed by: chinwagd cert".to_owned())
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fingerprint_round_trips() {
-        let bytes = std::array::from_fn(|at| u8::try_from(at * 8).unwrap());
-        let text = Fingerprint(bytes).to_string();
-        assert_eq!(text, "sha256:0008101820283038404850586068707880889098a0a8b0b8c0c8d0d8e0e8f0f8");
-        let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        for raw in [text, format!("sha256:{}", pairs.join(":"))] {
-            assert_eq!(Fingerprint::parse(&raw), Ok(Fingerprint(bytes)));
-        }
-    }
-
-    #[test]
-    fn invalid_fingerprint_is_refused() {
-        let digits = "0".repeat(64);
-        for raw in [
-            "",
-            "sha256:",
-            &digits,
-            &format!("sha1:{digits}"),
-            &format!("sha256:{digits}0"),
-            &format!("sha256:+{}", &digits[1..]),
-        ] {
-            assert!(Fingerprint::parse(raw).is_err(), "{raw}");
-        }
-        assert!(Fingerprint::parse(&format!("sha256:{}é", &digits[2..])).is_err());
-    }
 }

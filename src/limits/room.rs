@@ -59,7 +59,7 @@ pub const ROOM_CREATION_BURST: u32 = 100;
 pub const ROOM_CREATION_SECONDS: u64 = 60;
 
 /// Most addresses for which the creation of rooms is counted. Each is forgotten once it may create [`ROOM_CREATION_BURST`] rooms again, or
-/// earlier if there are more: first the one that would be forgotten next.
+/// earlier while there are more addresses: first the one that is closest to that.
 pub const ROOM_CREATORS_MAX: usize = 16 * 1024;
 
 /// Former rooms that a session remembers. In chat mode, a line that begins with the name of one of them is refused; after more former

@@ -68,7 +68,7 @@ use self::shutdown::Signals;
 use self::sockets::Sockets;
 pub use self::store_interface::StoreOpener;
 #[cfg(feature = "tls")]
-pub use self::tls::{CertificateFiles, TlsCertificates, fingerprint};
+pub use self::tls::{CertificateFiles, TlsCertificates};
 pub use self::token_bucket::Rate;
 use self::unix_socket::SocketFile;
 pub use self::unix_socket::UnixSocket;

@@ -65,10 +65,10 @@ impl UnixSocket {
     }
 }
 
-/// Prevents that another server takes the file between its creation and `listen` for one that was left behind. Waits for a server that is
-/// starting in the same directory, for at most [`UNIX_LOCK_MS_MAX`].
+/// Locks the directory, so that no other server mistakes a socket that does not listen yet for one that was left behind. Waits for another
+/// server that is starting in the directory, for at most [`UNIX_LOCK_MS_MAX`].
 fn lock_directory(path: &Path) -> io::Result<Option<File>> {
-    // Without permission to read it, there is no lock, but another user may still create sockets in it.
+    // Creating a socket needs no permission to read the directory, but the lock does.
     let Some(directory) = path.parent().and_then(|parent| File::open(parent).ok()) else { return Ok(None) };
     let deadline = Instant::now() + Duration::from_millis(UNIX_LOCK_MS_MAX);
     loop {
@@ -156,7 +156,7 @@ mod tests {
         UnixSocket { path: path.to_owned(), mode: 0o600, user: None, group: None }
     }
 
-    /// Regression: the second server took the first one's file, which did not listen yet, for one that was left behind.
+    /// Regression: a server replaced the socket of another one that was starting.
     #[test]
     fn servers_that_start_at_once_do_not_replace_each_other() {
         let directory = tempfile::tempdir().unwrap();

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
 use chinwag::command_line::{print_error, print_output};
+use chinwag::fingerprint::Fingerprint;
 use chinwag::limits::CERTIFICATE_DAYS;
 use chinwag::process::{error_text, quoted_path};
-use chinwag::server::fingerprint;
 use chrono::{DateTime, Datelike as _, Days, Utc};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 
@@ -73,7 +73,7 @@ fn make(names: &[String], directory: &Path, now: DateTime<Utc>) -> Result<String
          --listen tls://0.0.0.0:9998 --tls-cert {certificate_path} --tls-key {key_path}",
         names.join(", "),
         until.format("%Y-%m-%d"),
-        fingerprint(certificate.der())
+        Fingerprint::of(certificate.der())
     ))
 }
 

@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn server_name_has_no_brackets_and_no_zone() {
-        let trust = Trust::Fingerprint(crate::client::trust::Fingerprint([0; 32]));
+        let trust = Trust::Fingerprint(crate::fingerprint::Fingerprint([0; 32]));
         let check = |host: &str, expected: &str| {
             assert_eq!(
                 Connector::new(host, &trust).ok().map(|made| made.name.to_str().into_owned()).as_deref(),

@@ -212,7 +212,8 @@ mod tests {
 
     use super::*;
     use crate::client::tls::client_config;
-    use crate::client::trust::{Fingerprint, Trust};
+    use crate::client::trust::Trust;
+    use crate::fingerprint::Fingerprint;
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -268,7 +269,7 @@ mod tests {
         serve: impl FnOnce(Server) -> T + Send + 'static,
     ) -> (TlsStream<Pieces>, JoinHandle<T>) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let trust = Trust::Fingerprint(Fingerprint(hmac_sha256::Hash::hash(made.cert.der())));
+        let trust = Trust::Fingerprint(Fingerprint::of(made.cert.der()));
         let session = ClientConnection::new(Arc::new(client_config(&trust).unwrap()), "localhost".try_into().unwrap());
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

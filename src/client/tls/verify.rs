@@ -11,7 +11,8 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
-use crate::client::trust::{Fingerprint, Trust};
+use crate::client::trust::Trust;
+use crate::fingerprint::Fingerprint;
 use crate::process::{error_text, quoted_path};
 use crate::protocol::sanitize;
 
@@ -85,7 +86,7 @@ impl ServerCertVerifier for PinnedCertificate {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let presented = Fingerprint(hmac_sha256::Hash::hash(certificate));
+        let presented = Fingerprint::of(certificate);
         if presented == self.expected {
             return Ok(ServerCertVerified::assertion());
         }

@@ -36,6 +36,8 @@ use super::clock::wall_time;
 use super::listen::{ListenAddress, Scheme};
 use super::{ServerOptions, StartError};
 use crate::command_line::{format_duration, format_size, is_colored, print_error};
+#[cfg(feature = "tls")]
+use crate::fingerprint::Fingerprint;
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
 use crate::protocol::{CloseReason, PeerAddress, Token};
@@ -301,8 +303,8 @@ fn handshake_failed(address: PeerAddress, reason: &str, count: u64) {
 
 /// Logs a certificate that is in use from now on.
 #[cfg(feature = "tls")]
-pub(super) fn certificate(path: &Path, fingerprint: &str) {
-    info!(path = %path.display(), fingerprint, "read a certificate");
+pub(super) fn certificate(path: &Path, fingerprint: Fingerprint) {
+    info!(path = %path.display(), %fingerprint, "read a certificate");
 }
 
 /// Logs that clients will not accept a certificate.

@@ -17,6 +17,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, InconsistentKeys, RootCertStore};
 
+use crate::fingerprint::Fingerprint;
 use crate::limits::PEM_FILE_BYTES_MAX;
 use crate::process::{error_text, quoted_path};
 use crate::server::port_file::kind_of;
@@ -25,7 +26,7 @@ use crate::server::{Reload, log};
 /// A certificate and its key, as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// The certificate in PEM, then those that link it to a root.
+    /// The certificate in PEM, followed by the intermediate certificates.
     pub certificate: PathBuf,
     /// The private key in PEM: PKCS #8, PKCS #1 (RSA) or SEC 1 (EC).
     pub key: PathBuf,
@@ -55,7 +56,7 @@ impl Reload for TlsCertificates {
             if let Some(problem) = find_validity_problem(key, &provider, UnixTime::now()) {
                 log::invalid_certificate(&files.certificate, problem);
             }
-            log::certificate(&files.certificate, &fingerprint(key.cert.first().map_or(&[], |first| first)));
+            log::certificate(&files.certificate, Fingerprint::of(key.cert.first().map_or(&[], |first| first)));
         }
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
@@ -171,10 +172,4 @@ fn find_validity_problem(key: &CertifiedKey, provider: &CryptoProvider, now: Uni
         },
         _ => None,
     }
-}
-
-/// The SHA-256 of a certificate in DER, by which clients know it: `sha256:` and hexadecimal digits.
-pub fn fingerprint(certificate: &[u8]) -> String {
-    let digits: String = hmac_sha256::Hash::hash(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
 }

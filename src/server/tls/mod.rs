@@ -14,7 +14,7 @@ use rustls::{ServerConfig, ServerConnection};
 use smol::Timer;
 use smol::lock::Semaphore;
 
-pub use self::certificates::{CertificateFiles, TlsCertificates, fingerprint};
+pub use self::certificates::{CertificateFiles, TlsCertificates};
 use super::admission::Ticket;
 use super::connection::with_drain_timeout;
 use super::listen::{Acceptor, HttpTimeouts, LinesProtocol, Listener, ListenerProtocol, Scheme};
