@@ -1,5 +1,6 @@
-//! Sockets for many connections: source addresses other than 127.0.0.1, and the limit of open descriptors.
+//! Sockets for many connections: source addresses other than 127.0.0.1, writing without waiting, and the limit of open descriptors.
 
+use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
@@ -21,6 +22,18 @@ pub(crate) fn connect_from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
     bind(&socket, &SocketAddrV4::new(source, 0)).expect("every loopback address can be used");
     connect(&socket, &server).expect("the server accepts");
     socket.into()
+}
+
+/// Writes as much as the kernel takes; the rest stays in `unsent`.
+pub(crate) fn write_some(mut stream: impl Write, unsent: &mut Vec<u8>) -> io::Result<()> {
+    while !unsent.is_empty() {
+        match stream.write(unsent) {
+            Ok(count) => drop(unsent.drain(..count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Raises the limit of open descriptors for 10,000 connections, here and in the servers, which inherit it.

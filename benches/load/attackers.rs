@@ -19,6 +19,9 @@ use crate::wire::ATTACKER;
 /// Most bytes of one read or write, unless the plan says fewer.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// The first byte of a record that belongs to a TLS handshake.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// The lowest priority: the well-behaved clients run first.
 const NICENESS: i32 = 19;
 
@@ -34,8 +37,7 @@ pub(crate) struct AttackPlan {
     /// Most bytes of one write.
     pub(crate) write_bytes_max: usize,
     pub(crate) reading: ReadingMode,
-    /// Closes when everything is sent.
-    pub(crate) closes: bool,
+    pub(crate) closing: Closing,
     /// Connects again after the connection is closed by either side.
     pub(crate) reconnects: bool,
 }
@@ -46,6 +48,16 @@ pub(crate) enum ReadingMode {
     Everything,
     /// Nothing; the kernel's receive buffer is as small as possible.
     Nothing,
+}
+
+/// When an attacker closes its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    Never,
+    /// When everything is sent.
+    Sent,
+    /// When the server has answered.
+    Answered,
 }
 
 /// Requested receive buffer of a client that does not read: below the kernel's minimum, so the kernel chooses that minimum.
@@ -59,7 +71,7 @@ impl Default for AttackPlan {
             repeated: Vec::new(),
             write_bytes_max: CHUNK_BYTES,
             reading: ReadingMode::Everything,
-            closes: false,
+            closing: Closing::Never,
             reconnects: false,
         }
     }
@@ -103,6 +115,8 @@ pub(crate) struct AttackCounts {
     pub(crate) refused: u64,
     /// Connections that the server closed.
     pub(crate) closed: u64,
+    /// Connections that the server answered with a TLS handshake, of attackers that wait for an answer.
+    pub(crate) handshakes: u64,
     pub(crate) sent_bytes: u64,
     /// `OK` lines received, and `ERR` lines by code.
     pub(crate) ok_lines: u64,
@@ -222,7 +236,13 @@ impl AttackLoop {
     fn read(&mut self, number: usize) {
         let Some(attacker) = &mut self.attackers[number] else { return };
         match attacker.stream.read(&mut self.buffer) {
-            Ok(count) if count > 0 => attacker.read_lines(&self.buffer[..count], &mut self.counts),
+            Ok(count) if count > 0 => {
+                attacker.read_lines(&self.buffer[..count], &mut self.counts);
+                if self.plans[number].closing == Closing::Answered {
+                    self.counts.handshakes += u64::from(self.buffer[0] == TLS_HANDSHAKE);
+                    self.close(number);
+                }
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Ok(_) | Err(_) => {
                 self.counts.closed += 1;
@@ -235,7 +255,7 @@ impl AttackLoop {
         let (plan, Some(attacker)) = (&self.plans[number], &mut self.attackers[number]) else { return };
         let rest = plan.unsent_bytes(&attacker.first, attacker.sent);
         if rest.is_empty() {
-            if plan.closes {
+            if plan.closing == Closing::Sent {
                 return self.close(number);
             }
             let mut interest = epoll::EventFlags::RDHUP;

@@ -5,15 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::common::log::Faults;
-use crate::common::socket::connect_from;
+use crate::common::socket::{connect_from, write_some};
+use crate::common::tls::{Session, TlsClient};
 use crate::web::{Frames, frame, upgrade};
 use crate::wire::{Order, write_command};
 
 /// A connection, read line by line.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
-    /// The decoder of its frames, if it is a WebSocket connection.
-    frames: Option<Frames>,
+    layer: Layer,
     pub(crate) open: bool,
     /// The beginning of the line that the connection waits for.
     awaited: Option<&'static str>,
@@ -21,6 +21,13 @@ pub(crate) struct Connection {
     pub(crate) skipped: u64,
     /// The beginning of a line that is not complete yet.
     partial_line: Vec<u8>,
+}
+
+/// The layer between TCP and the lines.
+enum Layer {
+    None,
+    WebSocket(Frames),
+    Tls(Box<Session>),
 }
 
 impl Connection {
@@ -36,7 +43,7 @@ impl Connection {
     fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a socket");
         stream.set_nonblocking(true).expect("a socket");
-        Self { stream, frames: None, open: true, awaited: None, skipped: 0, partial_line: Vec::new() }
+        Self { stream, layer: Layer::None, open: true, awaited: None, skipped: 0, partial_line: Vec::new() }
     }
 
     pub(crate) fn connect_over_websocket(address: SocketAddr) -> Self {
@@ -44,14 +51,33 @@ impl Connection {
         connection.stream.set_nonblocking(false).expect("a socket");
         upgrade(&mut connection.stream);
         connection.stream.set_nonblocking(true).expect("a socket");
-        Self { frames: Some(Frames::default()), ..connection }
+        Self { layer: Layer::WebSocket(Frames::default()), ..connection }
+    }
+
+    /// Connects, and waits for the end of the TLS handshake.
+    pub(crate) fn connect_over_tls(address: SocketAddr, client: &TlsClient) -> Self {
+        let connection = Self::connect(address);
+        connection.stream.set_nonblocking(false).expect("a socket");
+        let session = Box::new(handshake(&connection.stream, client));
+        connection.stream.set_nonblocking(true).expect("a socket");
+        Self { layer: Layer::Tls(session), ..connection }
     }
 
     /// Sends a short line while the socket's buffer has room for it.
     pub(crate) fn send(&mut self, line: &[u8]) {
-        let bytes = if self.frames.is_some() { &*frame(line) } else { line };
-        match self.stream.write(bytes) {
-            Ok(sent) => assert_eq!(sent, bytes.len(), "a short line is sent at once"),
+        let sent = match &mut self.layer {
+            Layer::None => self.stream.write(line).map(|sent| sent == line.len()),
+            Layer::WebSocket(_) => {
+                let frame = frame(line);
+                self.stream.write(&frame).map(|sent| sent == frame.len())
+            }
+            Layer::Tls(session) => {
+                let sent = session.write(&self.stream, &mut line.to_vec());
+                sent.map(|()| session.output.is_empty())
+            }
+        };
+        match sent {
+            Ok(is_whole) => assert!(is_whole, "a short line is sent at once"),
             // The server has closed the connection. That is a fault, and this may be noticed before the end of the input.
             Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => self.close(),
             Err(error) => panic!("the server does not read: {error}"),
@@ -84,23 +110,28 @@ impl Connection {
         self.awaited = None;
     }
 
-    /// Reads once. Returns the number of bytes received, without frame headers.
+    /// Reads once. Returns the number of bytes of lines: without frame headers, and decrypted.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
-        match self.stream.read(buffer) {
-            Ok(0) => self.close(),
-            Ok(count) => return self.strip(&mut buffer[..count]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => self.close(),
+        let read = match &mut self.layer {
+            Layer::None => self.stream.read(buffer).map(|count| (count, count == 0)),
+            Layer::WebSocket(frames) => {
+                let received = self.stream.read(buffer);
+                received.map(|count| (frames.strip(&mut buffer[..count]), count == 0))
+            }
+            Layer::Tls(session) => {
+                let received = session.read(&self.stream, buffer, &mut Vec::new());
+                let answered = session.write(&self.stream, &mut Vec::new());
+                received.and_then(|count| answered.map(|()| (count, session.has_ended())))
+            }
+        };
+        let (count, has_ended) = match read {
+            Err(error) => (0, error.kind() != ErrorKind::WouldBlock),
+            Ok(read) => read,
+        };
+        if has_ended {
+            self.close();
         }
-        0
-    }
-
-    /// Removes frame headers from the bytes. Returns the number of remaining bytes.
-    pub(crate) fn strip(&mut self, bytes: &mut [u8]) -> usize {
-        match &mut self.frames {
-            Some(frames) => frames.strip(bytes),
-            None => bytes.len(),
-        }
+        count
     }
 
     /// Splits received bytes into lines. Calls `on_line` with each complete line, without its LF.
@@ -127,6 +158,19 @@ impl Connection {
         } else {
             self.skipped += 1;
         }
+    }
+}
+
+/// Carries out a handshake on a blocking socket.
+fn handshake(stream: &TcpStream, client: &TlsClient) -> Session {
+    let (mut session, mut buffer) = (client.session(), vec![0; 64 * 1024]);
+    loop {
+        session.write(stream, &mut Vec::new()).expect("the server reads");
+        if !session.connection.is_handshaking() {
+            return session;
+        }
+        let count = session.read(stream, &mut buffer, &mut Vec::new()).expect("the server completes the handshake");
+        assert!(count == 0 && !session.has_ended(), "the server completes the handshake");
     }
 }
 
@@ -193,12 +237,8 @@ impl Sender {
 
     /// Sends as much as the kernel accepts. The rest is sent at the next acknowledgement, which is due.
     fn flush(&mut self) {
-        while !self.unsent.is_empty() {
-            match self.connection.stream.write(&self.unsent) {
-                Ok(count) => drop(self.unsent.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => return self.connection.close(),
-            }
+        if write_some(&self.connection.stream, &mut self.unsent).is_err() {
+            self.connection.close();
         }
     }
 

@@ -9,6 +9,7 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::common::event_loop::{EventLoop, Poller};
 use crate::common::log::{Faults, Log};
+use crate::common::tls::TlsClient;
 use crate::connection::{Connection, Sender};
 use crate::wire::{LINE_BYTES, Order, sender_name};
 
@@ -38,6 +39,15 @@ enum Timed {
     Senders,
 }
 
+/// How readers connect.
+pub(crate) enum Access {
+    Tcp,
+    /// Over WebSocket, to this address.
+    WebSocket(SocketAddr),
+    /// Over TLS, to this address.
+    Tls(SocketAddr, TlsClient),
+}
+
 /// A client that only reads.
 struct Reader {
     connection: Connection,
@@ -57,8 +67,7 @@ impl Reader {
 /// All well-behaved clients of one server.
 pub(crate) struct Load {
     address: SocketAddr,
-    /// The address for readers over WebSocket. `None`: readers use TCP.
-    web: Option<SocketAddr>,
+    access: Access,
     poller: Poller,
     buffer: Vec<u8>,
     checking: Checking,
@@ -79,7 +88,7 @@ impl Load {
     pub(crate) fn new(address: SocketAddr, checking: Checking, senders: usize) -> Self {
         Self {
             address,
-            web: None,
+            access: Access::Tcp,
             poller: Poller::new(),
             buffer: vec![0; READ_BYTES_MAX],
             checking,
@@ -94,16 +103,19 @@ impl Load {
         }
     }
 
-    /// Connects the readers over WebSocket, if there is an address.
-    pub(crate) fn over_websocket(self, web: Option<SocketAddr>) -> Self {
-        Self { web, ..self }
+    /// Connects the readers in this way, instead of over TCP.
+    pub(crate) fn with_readers(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Connects all clients, and waits until each has joined and has nothing left to read.
     pub(crate) fn join(&mut self, readers: usize, senders: usize) {
         for number in 0..readers {
-            let connection =
-                self.web.map_or_else(|| Connection::connect(self.address), Connection::connect_over_websocket);
+            let connection = match &self.access {
+                Access::Tcp => Connection::connect(self.address),
+                Access::WebSocket(address) => Connection::connect_over_websocket(*address),
+                Access::Tls(address, client) => Connection::connect_over_tls(*address, client),
+            };
             let connection = self.join_one(connection, number, &format!("r{number:06}"));
             self.readers.push(Reader { connection, position: None, differs: false });
             if number % JOINING_MAX == JOINING_MAX - 1 {
@@ -227,12 +239,14 @@ impl Load {
             return;
         };
         let discard = self.checking == Checking::Sample && number >= SAMPLE_READERS;
-        let flags = if discard { RecvFlags::TRUNC } else { RecvFlags::empty() };
-        let count = match recv(&reader.connection.stream, &mut self.buffer[..], flags) {
-            Ok((_, count)) if count > 0 && !discard => reader.connection.strip(&mut self.buffer[..count]),
-            Ok((_, count)) if count > 0 => count,
-            Err(Errno::AGAIN | Errno::INTR) => return,
-            Ok(_) | Err(_) => return reader.connection.close(),
+        let count = if discard {
+            match recv(&reader.connection.stream, &mut self.buffer[..], RecvFlags::TRUNC) {
+                Ok((_, count)) if count > 0 => count,
+                Err(Errno::AGAIN | Errno::INTR) => return,
+                Ok(_) | Err(_) => return reader.connection.close(),
+            }
+        } else {
+            reader.connection.read(&mut self.buffer)
         };
         if !discard && !reader.differs {
             reader.differs = !self.log.agrees(position, &self.buffer[..count]);

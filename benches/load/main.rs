@@ -22,6 +22,7 @@ mod saturated;
 mod server;
 mod stuck;
 mod stuck_minute;
+mod tls;
 mod web;
 mod wire;
 
@@ -40,6 +41,7 @@ use self::rooms::memory::RoomsMemory;
 use self::saturated::Saturated;
 use self::stuck::Stuck;
 use self::stuck_minute::StuckMinute;
+use self::tls::OverTls;
 
 /// Measures chinwagd under load and under attack: all scenarios with their defaults, or one.
 #[derive(FromArgs)]
@@ -67,6 +69,7 @@ enum Scenario {
     StuckMinute(StuckMinute),
     Rooms(ManyRooms),
     RoomsMemory(RoomsMemory),
+    Tls(OverTls),
 }
 
 impl Scenario {
@@ -82,6 +85,7 @@ impl Scenario {
             ("rooms", Self::Rooms(ManyRooms::default())),
             ("rooms --each 100", Self::Rooms(ManyRooms::each(100))),
             ("rooms-memory", Self::RoomsMemory(RoomsMemory::default())),
+            ("tls", Self::Tls(OverTls::default())),
         ];
         all.into_iter().map(|(name, scenario)| (name.to_owned(), scenario)).collect()
     }
@@ -89,7 +93,7 @@ impl Scenario {
     fn runs_default(&self) -> usize {
         match self {
             Self::Saturated(_) | Self::Paced(_) | Self::Stuck(_) | Self::Flood(_) => 3,
-            Self::Rooms(_) | Self::RoomsMemory(_) => 3,
+            Self::Rooms(_) | Self::RoomsMemory(_) | Self::Tls(_) => 3,
             Self::Attacks(_) | Self::StuckMinute(_) => 1,
         }
     }
@@ -106,6 +110,7 @@ impl Scenario {
             Self::StuckMinute(stuck_minute) => vec![stuck_minute.measure(server, runs)],
             Self::Rooms(rooms) => rooms.measure(server, runs),
             Self::RoomsMemory(memory) => vec![memory.measure(server, runs)],
+            Self::Tls(tls) => tls.measure(server, runs),
         };
         reports.iter().for_each(Report::print);
         reports

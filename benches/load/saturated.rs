@@ -8,14 +8,16 @@ use argh::FromArgs;
 use crate::common::event_loop::EventLoop as _;
 use crate::common::figures::{Run, Runs};
 use crate::common::log::TEXT_BYTES;
-use crate::common::server::{Cpu, Server, own_cpu};
-use crate::load::{Checking, Load};
+use crate::common::server::{Cpu, LOAD_PROCESSOR, SERVER_PROCESSOR, Server, own_cpu};
+use crate::common::tls;
+use crate::load::{Access, Checking, Load};
 use crate::report::Report;
 use crate::wire::{LINE_BYTES, parse_senders};
 
 /// Throughput: deliveries per second, CPU time per delivery, memory per connection.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "saturated")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Saturated {
     /// readers (default: 1000)
     #[argh(option, default = "1000")]
@@ -45,6 +47,10 @@ pub(crate) struct Saturated {
     #[argh(switch)]
     web: bool,
 
+    /// connect the readers over TLS instead of --web; all bytes are compared then
+    #[argh(switch)]
+    tls: bool,
+
     /// run the server on both processors; the load generator shares one of them
     #[argh(switch)]
     both: bool,
@@ -60,6 +66,7 @@ impl Default for Saturated {
             warm_up_seconds: 1,
             discard: false,
             web: false,
+            tls: false,
             both: false,
         }
     }
@@ -67,16 +74,13 @@ impl Default for Saturated {
 
 impl Saturated {
     pub(crate) fn measure(&self, binary: &Path, runs: usize) -> Report {
-        let checked = if self.discard && !self.web {
-            "bytes of 10 compared, those of the others counted"
-        } else {
-            "every byte compared"
-        };
+        let checked =
+            if self.discards() { "bytes of 10 compared, those of the others counted" } else { "every byte compared" };
         let description = format!(
             "{} readers{} ({checked}), {} senders with {} unacknowledged messages each, texts of {TEXT_BYTES} bytes in lines \
              of {LINE_BYTES}, {} s{}",
             self.readers,
-            if self.web { " over WebSocket" } else { "" },
+            self.access_description(),
             self.senders,
             self.window,
             self.seconds,
@@ -86,13 +90,40 @@ impl Saturated {
         Report { scenario: "saturated".into(), description, runs }
     }
 
+    /// Whether the kernel discards the bytes of most readers. It cannot decode them.
+    fn discards(&self) -> bool {
+        self.discard && !self.web && !self.tls
+    }
+
+    fn access_description(&self) -> String {
+        if self.tls {
+            format!(" over {}", tls::parameters())
+        } else if self.web {
+            " over WebSocket".into()
+        } else {
+            String::new()
+        }
+    }
+
+    fn start_server(&self, binary: &Path) -> (Server, Access) {
+        let processors: &[_] = if self.both { &[SERVER_PROCESSOR, LOAD_PROCESSOR] } else { &[SERVER_PROCESSOR] };
+        let options = ["--line-rate", "0", "--connect-rate", "0"];
+        if self.tls {
+            let (server, client) = Server::start_with_tls(processors, binary, &options);
+            let access = Access::Tls(server.second_address(), client);
+            return (server, access);
+        }
+        let web: &[_] = if self.web { &["--listen", "http://127.0.0.1:0"] } else { &[] };
+        let server = Server::start_on(processors, binary, &[&options, web].concat());
+        let access = if self.web { Access::WebSocket(server.second_address()) } else { Access::Tcp };
+        (server, access)
+    }
+
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let start = if self.both { Server::start_on_both } else { Server::start };
-        let web: &[_] = if self.web { &["--listen", "http://127.0.0.1:0"] } else { &[] };
-        let server = start(binary, &[&["--line-rate", "0", "--connect-rate", "0"], web].concat());
-        let checking = if self.discard && !self.web { Checking::Sample } else { Checking::All };
-        let mut load = Load::new(server.address(), checking, self.senders).over_websocket(server.web_address());
+        let (server, access) = self.start_server(binary);
+        let checking = if self.discards() { Checking::Sample } else { Checking::All };
+        let mut load = Load::new(server.address(), checking, self.senders).with_readers(access);
         let empty_bytes = server.resident_bytes();
         let start = Instant::now();
         load.join(self.readers, self.senders);

@@ -1,4 +1,4 @@
-//! Functions of a server process that only this load generator needs: both processors, WebSocket, descriptors, memory in the kernel.
+//! Functions of a server process that only this load generator needs: a second listener, descriptors, memory in the kernel.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -6,17 +6,22 @@ use std::path::Path;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::common::server::{LOAD_PROCESSOR, SERVER_PROCESSOR, Server};
+use crate::common::certificate::Certificate;
+use crate::common::server::Server;
+use crate::common::tls::TlsClient;
 
 impl Server {
-    /// Starts chinwagd on both processors. The load generator shares one of them.
-    pub(crate) fn start_on_both(program: &Path, arguments: &[&str]) -> Self {
-        Self::start_on(&[SERVER_PROCESSOR, LOAD_PROCESSOR], program, arguments)
+    /// Starts chinwagd on these processors, with a second listener: for TLS. Returns a client for it, too.
+    pub(crate) fn start_with_tls(processors: &[usize], program: &Path, arguments: &[&str]) -> (Self, TlsClient) {
+        let certificate = Certificate::make(program).unwrap_or_else(|error| panic!("{error}"));
+        let listener = certificate.listener_options();
+        let options: Vec<_> = listener.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        (Self::start_on(processors, program, &options), TlsClient::new(&certificate))
     }
 
-    /// The address for browsers, if it was started with `--listen http://…`.
-    pub(crate) fn web_address(&self) -> Option<SocketAddr> {
-        self.addresses.get(1).copied()
+    /// The address of its second listener, if it was started with `--listen`: for WebSocket or TLS.
+    pub(crate) fn second_address(&self) -> SocketAddr {
+        self.addresses[1]
     }
 
     /// Open descriptors.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::common::event_loop::{EventLoop, Poller};
 use crate::common::log::{Faults, Log};
 use crate::common::socket::source;
+use crate::common::tls::TlsClient;
 use crate::connection::{Connection, READ_BYTES_MAX};
 use crate::protocol::{Protocol, Role, Route};
 use crate::sender::Sender;
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) checking: Checking,
     /// Most handshakes at the same time.
     pub(crate) handshakes_max: usize,
+    /// All connections use TLS.
+    pub(crate) tls: Option<TlsClient>,
 }
 
 struct Reader {
@@ -117,7 +120,8 @@ impl Clients {
 
     fn connect(&self, number: usize, role: Role) -> Connection {
         let (Role::Reader(route, client) | Role::Sender(route, client)) = role else { unreachable!("not idle") };
-        let connection = Connection::new(route.room(client).map(source), self.address, self.protocol.handshake(role));
+        let (source, steps) = (route.room(client).map(source), self.protocol.handshake(role));
+        let connection = Connection::new(source, self.address, self.plan.tls.as_ref(), steps);
         self.poller.add(&connection, number);
         connection
     }

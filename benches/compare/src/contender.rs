@@ -1,13 +1,15 @@
-//! The servers under comparison: how each is found, configured and started. Limits that the workloads would reach are off.
+//! The servers under comparison: how each is found and started.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::common::certificate::Certificate;
 use crate::common::server::{SERVER_PROCESSOR, Server};
+use crate::configuration::{self, BacklogLimit, Settings};
 use crate::protocol::{IRC, NATS, PLAIN, Protocol, REDIS, RELAY, TAGGED, WITH_CR};
 
 /// A server, and how clients talk to it.
@@ -30,19 +32,6 @@ enum Program {
     Redis,
     Relay,
 }
-
-/// The server's limit for the backlog of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BacklogLimit {
-    /// The highest that it can be configured to, so that a slow moment of the load generator disconnects no client.
-    Highest,
-    Default,
-}
-
-/// The feed of chinwag with [`BacklogLimit::Highest`]: as much as [`Log`](crate::common::log::Log) can compare, less the sockets'
-/// buffers. The default, 8 MiB, is what chinwag delivers to 100 readers in a quarter of a second. A load generator that shares
-/// its processor may be suspended for longer.
-const CHINWAG_BACKLOG_BYTES: &str = "50331648";
 
 /// All servers. The bare relay is the limit that they are compared with.
 pub(crate) const ALL: [Contender; 8] = [
@@ -90,6 +79,16 @@ impl Contender {
         self.program != Program::Relay
     }
 
+    /// Whether it speaks TLS from the first byte. NATS begins with a line of plain text.
+    pub(crate) fn has_tls(&self) -> bool {
+        matches!(self.program, Program::Chinwag | Program::Ngircd | Program::Inspircd | Program::Redis)
+    }
+
+    /// Whether it serves senders that send as fast as they can over TLS. In a trial, ngIRCd stopped reading from them.
+    pub(crate) fn takes_bursts_over_tls(&self) -> bool {
+        self.program != Program::Ngircd
+    }
+
     /// The first line of what it prints as its version.
     pub(crate) fn version(&self, program: &Path) -> String {
         if self.program == Program::Relay {
@@ -100,43 +99,48 @@ impl Contender {
         output.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// Starts it on the server's processor.
-    pub(crate) fn start(&self, program: &Path, limit: BacklogLimit) -> Server {
+    /// Starts it on the server's processor. Its address is the one for TLS, if it gets a certificate.
+    pub(crate) fn start(&self, program: &Path, limit: BacklogLimit, certificate: Option<&Certificate>) -> Server {
         if self.program == Program::Chinwag {
-            let mut arguments = vec!["--line-rate", "0", "--connect-rate", "0"];
-            if limit == BacklogLimit::Highest {
-                arguments.extend(["--backlog", CHINWAG_BACKLOG_BYTES]);
-            }
-            return Server::start(program, &arguments);
+            return start_chinwag(program, limit, certificate);
         }
         let directory = tempfile::tempdir().expect("a directory for its configuration");
-        let address = free_address();
+        let settings = Settings::new(limit, directory.path(), certificate);
         let mut command = Command::new(program);
         command.current_dir(directory.path());
-        let configuration = directory.path().join("server.conf");
         match self.program {
             Program::Chinwag => {}
             Program::Relay => {
-                command.args(["relay", "--address", &address.to_string()]);
+                command.args(["relay", "--address", &settings.address().to_string()]);
             }
             Program::Redis => {
-                command.args(redis_arguments(address, limit));
+                command.args(configuration::redis(&settings));
             }
             Program::Nats => {
-                write(&configuration, &nats_configuration(address, limit));
-                command.arg("-c").arg(configuration);
+                command.arg("-c").arg(settings.write(&configuration::nats(&settings)));
             }
             Program::Ngircd => {
-                write(&configuration, &ngircd_configuration(address));
-                command.arg("--nodaemon").arg("--config").arg(configuration);
+                let file = settings.write(&configuration::ngircd(&settings));
+                command.arg("--nodaemon").arg("--config").arg(file);
             }
             Program::Inspircd => {
-                write(&configuration, &inspircd_configuration(address, directory.path(), limit));
-                command.args(["--runasroot", "--nofork", "--nolog", "--nopid", "--config"]).arg(configuration);
+                let file = settings.write(&configuration::inspircd(&settings));
+                command.args(["--runasroot", "--nofork", "--nolog", "--nopid", "--config"]).arg(file);
             }
         }
+        let address = settings.address();
         start(command, address, directory)
     }
+}
+
+fn start_chinwag(program: &Path, limit: BacklogLimit, certificate: Option<&Certificate>) -> Server {
+    let options = configuration::chinwag(limit, certificate);
+    let mut server = Server::start(program, &options.iter().map(String::as_str).collect::<Vec<_>>());
+    if certificate.is_some() {
+        // The first one is for plain text.
+        server.addresses.remove(0);
+    }
+    server
 }
 
 /// Starts a server other than chinwag, and waits until it accepts connections at its address.
@@ -157,82 +161,4 @@ fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     directories.map(|directory| directory.join(name)).find(|program| program.is_file())
-}
-
-/// An address at which nothing listens at this moment.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
-}
-
-fn write(path: &Path, configuration: &str) {
-    fs::write(path, configuration).expect("a file in its own directory");
-}
-
-fn redis_arguments(address: SocketAddr, limit: BacklogLimit) -> Vec<String> {
-    let port = address.port();
-    let mut arguments = format!(
-        "--port {port} --bind 127.0.0.1 --protected-mode no --daemonize no --appendonly no --maxclients 15000 --tcp-backlog 4096 --timeout 0 \
-         --loglevel warning"
-    );
-    if limit == BacklogLimit::Highest {
-        arguments += " --client-output-buffer-limit pubsub 0 0 0";
-    }
-    let mut arguments: Vec<_> = arguments.split(' ').map(str::to_owned).collect();
-    arguments.extend(["--save".to_owned(), String::new()]);
-    arguments
-}
-
-fn nats_configuration(address: SocketAddr, limit: BacklogLimit) -> String {
-    let mut configuration = format!("listen: \"{address}\"\nmax_connections: 65536\nping_interval: \"1h\"\n");
-    if limit == BacklogLimit::Highest {
-        configuration += "max_pending: 1GB\nwrite_deadline: \"60s\"\n";
-    }
-    configuration
-}
-
-/// Its limit for the backlog of a client is compiled in.
-fn ngircd_configuration(address: SocketAddr) -> String {
-    format!(
-        "[Global]
-            Name = irc.bench
-            Info = bench
-            Listen = 127.0.0.1
-            Ports = {}
-            MotdPhrase = bench
-        [Limits]
-            MaxConnections = 0
-            MaxConnectionsIP = 0
-            MaxJoins = 0
-            MaxPenaltyTime = 0
-            PingTimeout = 36000
-            PongTimeout = 3600
-        [Options]
-            DNS = no
-            Ident = no
-            PAM = no
-            MorePrivacy = no
-        ",
-        address.port()
-    )
-}
-
-fn inspircd_configuration(address: SocketAddr, directory: &Path, limit: BacklogLimit) -> String {
-    let queues = match limit {
-        BacklogLimit::Highest => "softsendq=\"1073741824\" hardsendq=\"1073741824\"",
-        // The hard limit of its example configuration. With a soft limit below that, it stopped serving the senders.
-        BacklogLimit::Default => "softsendq=\"1048576\" hardsendq=\"1048576\"",
-    };
-    format!(
-        "<server name=\"irc.bench\" description=\"bench\" network=\"bench\">
-        <admin name=\"bench\" nick=\"bench\" email=\"bench@localhost\">
-        <bind address=\"127.0.0.1\" port=\"{}\" type=\"clients\">
-        <path configdir=\"{directory}\" datadir=\"{directory}\" logdir=\"{directory}\" runtimedir=\"{directory}\">
-        <connect name=\"all\" allow=\"*\" timeout=\"60\" pingfreq=\"36000\" {queues} recvq=\"1048576\" fakelag=\"no\"
-            threshold=\"1000000000\" commandrate=\"1000000000\" localmax=\"100000\" globalmax=\"100000\" limit=\"100000\"
-            maxconnwarn=\"no\" resolvehostnames=\"no\" useident=\"no\">
-        <performance somaxconn=\"4096\" softlimit=\"100000\" netbuffersize=\"65534\">
-        ",
-        address.port(),
-        directory = directory.display()
-    )
 }

@@ -7,8 +7,10 @@ use std::time::Instant;
 use crate::common::event_loop::{EventLoop, Poller};
 use crate::common::figures::Run;
 use crate::common::log::Faults;
+use crate::common::tls::TlsClient;
+use crate::configuration::BacklogLimit;
 use crate::connection::{Connection, READ_BYTES_MAX};
-use crate::contender::{BacklogLimit, Contender};
+use crate::contender::Contender;
 use crate::protocol::{Presence, Role, Route};
 
 /// Most member lists requested at the same time.
@@ -54,6 +56,8 @@ struct Member {
 pub(crate) struct Members {
     /// `None` if presence is not checked.
     presence: Option<&'static dyn Presence>,
+    /// All connections use TLS.
+    tls: Option<TlsClient>,
     poller: Poller,
     buffer: Vec<u8>,
     all: Vec<Member>,
@@ -64,9 +68,9 @@ pub(crate) struct Members {
     pub(crate) join_seconds: f64,
 }
 
-/// Connects `count` clients and does not check presence.
-pub(crate) fn join_idle(contender: &Contender, address: SocketAddr, count: usize) -> Members {
-    let mut members = Members::new(None);
+/// Connects `count` clients, and does not check presence.
+pub(crate) fn join_idle(contender: &Contender, address: SocketAddr, count: usize, tls: Option<TlsClient>) -> Members {
+    let mut members = Members { tls, ..Members::new(None) };
     members.join(contender, address, count, Role::Idle);
     members
 }
@@ -74,7 +78,7 @@ pub(crate) fn join_idle(contender: &Contender, address: SocketAddr, count: usize
 /// All clients join; then the member list of each is checked.
 pub(crate) fn run(contender: &Contender, program: &Path, count: usize) -> Run {
     let mut run = Run::default();
-    let server = contender.start(program, BacklogLimit::Highest);
+    let server = contender.start(program, BacklogLimit::Highest, None);
     let (empty_bytes, cpu_before) = (server.resident_bytes(), server.cpu_precise());
     let mut members = Members::new(contender.protocol.presence());
     members.join(contender, server.address(), count, |number| Role::Reader(Route::All, number));
@@ -102,6 +106,7 @@ impl Members {
     fn new(presence: Option<&'static dyn Presence>) -> Self {
         Self {
             presence,
+            tls: None,
             poller: Poller::new(),
             buffer: vec![0; READ_BYTES_MAX],
             all: Vec::new(),
@@ -114,7 +119,8 @@ impl Members {
     fn join(&mut self, contender: &Contender, address: SocketAddr, count: usize, role: fn(usize) -> Role) {
         self.start = Instant::now();
         for number in 0..count {
-            let connection = Connection::new(None, address, contender.protocol.handshake(role(number)));
+            let connection =
+                Connection::new(None, address, self.tls.as_ref(), contender.protocol.handshake(role(number)));
             self.poller.add(&connection, number);
             let announced = MemberSet::new(if self.presence.is_some() { count } else { 0 });
             self.all.push(Member { connection, announced, listed: None, repeated: 0 });

@@ -10,6 +10,7 @@
 mod clients;
 #[path = "../../common/mod.rs"]
 mod common;
+mod configuration;
 mod connection;
 mod contender;
 mod joins;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
+use self::common::certificate::Certificate;
 use self::common::socket::raise_descriptor_limit;
 use self::contender::{ALL, Contender};
 use self::relay::Relay;
@@ -119,7 +121,7 @@ impl Arguments {
         let runs = if self.quick { 1 } else { self.runs.max(1) };
         let mut tables = Vec::new();
         for workload in &workloads {
-            let table = self.measure(workload, &installed, runs);
+            let table = self.measure(workload, &installed, runs)?;
             table.print();
             tables.push(table);
         }
@@ -168,24 +170,27 @@ impl Arguments {
         Ok(installed)
     }
 
-    fn measure(&self, workload: &Workload, installed: &[Installed], runs: usize) -> Table {
+    fn measure(&self, workload: &Workload, installed: &[Installed], runs: usize) -> Result<Table, String> {
         let takes_part = |server: &&Installed| workload.includes(&server.contender, !self.only.is_empty());
         let servers: Vec<_> = installed.iter().filter(takes_part).collect();
         let mut table = Table::new(workload, servers.iter().map(|server| server.contender.name));
+        let needs_certificate = workload.is_encrypted && !servers.is_empty();
+        let certificate = needs_certificate.then(|| Certificate::make(&self.chinwagd)).transpose()?;
         let seconds = self.seconds.unwrap_or(if self.quick { 0.2 } else { 4.0 });
         for number in 1..=runs {
             for server in &servers {
                 eprintln!("compare: {}, run {number} of {runs}: {}", workload.name, server.contender.name);
-                table.add(server.contender.name, workload.run(&server.contender, &server.program, seconds));
+                let run = workload.run(&server.contender, &server.program, seconds, certificate.as_ref());
+                table.add(server.contender.name, run);
             }
         }
-        table
+        Ok(table)
     }
 }
 
 fn list() {
     for workload in workloads(false) {
-        println!("--workload {:<16}{}", workload.name, workload.description());
+        println!("--workload {:<20}{}", workload.name, workload.description());
     }
     for contender in ALL {
         println!("--only {}", contender.name);

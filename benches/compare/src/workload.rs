@@ -4,11 +4,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::clients::{Checking, Clients, Plan};
+use crate::common::certificate::Certificate;
 use crate::common::event_loop::EventLoop as _;
 use crate::common::figures::{Run, percentile_ms};
 use crate::common::log::TEXT_BYTES;
 use crate::common::server::{Cpu, Server, own_cpu};
-use crate::contender::{BacklogLimit, Contender};
+use crate::common::tls::{self, TlsClient};
+use crate::configuration::BacklogLimit;
+use crate::contender::Contender;
 use crate::joins;
 use crate::protocol::Route;
 use crate::text::SENDERS_MAX;
@@ -23,6 +26,8 @@ pub(crate) struct Workload {
     kind: Kind,
     /// Compares the dialects of chinwag instead of servers.
     dialects: bool,
+    /// All connections use TLS.
+    pub(crate) is_encrypted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,42 +66,21 @@ pub(crate) fn workloads(quick: bool) -> Vec<Workload> {
         ("idle", Kind::Idle { clients: of(10_000, 100) }),
         ("stuck", Kind::Stuck { readers: of(1000, 30), stuck: of(100, 3), window: 512 }),
         ("dialects", saturated(of(1000, 30), 512)),
+        ("tls-saturated-1000", saturated(of(1000, 30), 512)),
+        ("tls-paced-1000", Kind::Paced { readers: of(1000, 30), rate: 100 }),
+        ("tls-idle", Kind::Idle { clients: of(1000, 100) }),
     ];
-    list.map(|(name, kind)| Workload { name, kind, dialects: name == "dialects" }).into()
+    let workload = |(name, kind): (&'static str, _)| {
+        let (dialects, is_encrypted) = (name == "dialects", name.starts_with("tls-"));
+        Workload { name, kind, dialects, is_encrypted }
+    };
+    list.map(workload).into()
 }
 
 impl Workload {
     pub(crate) fn description(&self) -> String {
-        let text = format!("texts of {TEXT_BYTES} bytes");
-        match self.kind {
-            Kind::Saturated { readers, window } => {
-                format!("{readers} readers, {SENDERS} senders with {window} unacknowledged messages each, {text}")
-            }
-            Kind::Paced { readers, rate } => format!("{readers} readers, one sender, {rate} messages a second, {text}"),
-            Kind::Joins { members } => {
-                format!(
-                    "{members} clients join (IRC: at most {IRC_MEMBERS_MAX}); announcements and member lists are checked"
-                )
-            }
-            Kind::Whispers { pairs, window } => {
-                format!("{pairs} pairs with {window} unacknowledged messages each, {text}")
-            }
-            Kind::Idle { clients } => {
-                format!(
-                    "{clients} idle clients (IRC: at most {IRC_MEMBERS_MAX}), each with a nickname or a subscription"
-                )
-            }
-            Kind::Rooms { rooms, members, rate } => format!(
-                "{rooms} rooms (channels, subjects) of one sender and {} readers, {rate} messages a second in all rooms \
-                 together, {text}",
-                members - 1
-            ),
-            Kind::Stuck { readers, stuck, window } => format!(
-                "{} readers, without and with {stuck} more that do not read; {SENDERS} senders with {window} unacknowledged \
-                 messages each, {text}; the servers' default limits for slow consumers",
-                readers - stuck
-            ),
-        }
+        let what = self.kind.description();
+        if self.is_encrypted { format!("{what}; all over {}", tls::parameters()) } else { what }
     }
 
     /// Whether a server supports the workload, and takes part in it by default or was chosen by name.
@@ -104,8 +88,12 @@ impl Workload {
         let is_dialect = contender.name.starts_with("chinwag-");
         let is_compared = by_name || if self.dialects { contender.name.starts_with("chinwag") } else { !is_dialect };
         is_compared
+            && (contender.has_tls() || !self.is_encrypted)
             && match self.kind {
-                Kind::Saturated { readers, .. } => !contender.admits_slowly() || readers <= IRC_MEMBERS_MAX,
+                Kind::Saturated { readers, .. } => {
+                    let takes_bursts = by_name || !self.is_encrypted || contender.takes_bursts_over_tls();
+                    takes_bursts && (!contender.admits_slowly() || readers <= IRC_MEMBERS_MAX)
+                }
                 Kind::Joins { .. } => contender.protocol.presence().is_some(),
                 Kind::Rooms { rooms, members, .. } => {
                     let is_slow = contender.slows_with_clients() && rooms * members > IRC_MEMBERS_MAX;
@@ -117,8 +105,15 @@ impl Workload {
             }
     }
 
-    pub(crate) fn run(&self, contender: &Contender, program: &Path, seconds: f64) -> Run {
-        let setup = Setup { contender, program, duration: Duration::from_secs_f64(seconds) };
+    /// Runs it once. An encrypted workload needs a certificate.
+    pub(crate) fn run(
+        &self,
+        contender: &Contender,
+        program: &Path,
+        seconds: f64,
+        certificate: Option<&Certificate>,
+    ) -> Run {
+        let setup = Setup { contender, program, certificate, duration: Duration::from_secs_f64(seconds) };
         let fewer = |count: usize| if contender.admits_slowly() { count.min(IRC_MEMBERS_MAX) } else { count };
         match self.kind {
             Kind::Saturated { readers, window } => setup.saturated(Route::All, readers, SENDERS, window),
@@ -134,16 +129,57 @@ impl Workload {
     }
 }
 
+impl Kind {
+    fn description(self) -> String {
+        let text = format!("texts of {TEXT_BYTES} bytes");
+        match self {
+            Self::Saturated { readers, window } => {
+                format!("{readers} readers, {SENDERS} senders with {window} unacknowledged messages each, {text}")
+            }
+            Self::Paced { readers, rate } => format!("{readers} readers, one sender, {rate} messages a second, {text}"),
+            Self::Joins { members } => {
+                format!(
+                    "{members} clients join (IRC: at most {IRC_MEMBERS_MAX}); announcements and member lists are checked"
+                )
+            }
+            Self::Whispers { pairs, window } => {
+                format!("{pairs} pairs with {window} unacknowledged messages each, {text}")
+            }
+            Self::Idle { clients } => {
+                format!(
+                    "{clients} idle clients (IRC: at most {IRC_MEMBERS_MAX}), each with a nickname or a subscription"
+                )
+            }
+            Self::Rooms { rooms, members, rate } => format!(
+                "{rooms} rooms (channels, subjects) of one sender and {} readers, {rate} messages a second in all rooms \
+                 together, {text}",
+                members - 1
+            ),
+            Self::Stuck { readers, stuck, window } => format!(
+                "{} readers, without and with {stuck} more that do not read; {SENDERS} senders with {window} unacknowledged \
+                 messages each, {text}; the servers' default limits for slow consumers",
+                readers - stuck
+            ),
+        }
+    }
+}
+
 /// A server to start, and how long to measure it.
 struct Setup<'a> {
     contender: &'a Contender,
     program: &'a Path,
+    /// The server's certificate, if all connections use TLS.
+    certificate: Option<&'a Certificate>,
     duration: Duration,
 }
 
 impl Setup<'_> {
     fn start(&self, limit: BacklogLimit) -> Server {
-        self.contender.start(self.program, limit)
+        self.contender.start(self.program, limit, self.certificate)
+    }
+
+    fn tls(&self) -> Option<TlsClient> {
+        self.certificate.map(TlsClient::new)
     }
 
     fn connect(&self, server: &Server, plan: Plan) -> Clients {
@@ -152,7 +188,8 @@ impl Setup<'_> {
 
     /// A plan without stuck readers.
     fn plan(&self, route: Route, readers: usize, senders: usize, checking: Checking) -> Plan {
-        Plan { readers, senders, stuck: 0, route, checking, handshakes_max: self.contender.handshakes_max }
+        let handshakes_max = self.contender.handshakes_max;
+        Plan { readers, senders, stuck: 0, route, checking, handshakes_max, tls: self.tls() }
     }
 
     fn saturated(&self, route: Route, readers: usize, senders: usize, window: u64) -> Run {
@@ -211,7 +248,7 @@ impl Setup<'_> {
         let mut run = Run::default();
         let server = self.start(BacklogLimit::Highest);
         let empty_bytes = server.resident_bytes();
-        let members = joins::join_idle(self.contender, server.address(), clients);
+        let members = joins::join_idle(self.contender, server.address(), clients, self.tls());
         // Gives the server time to free what it allocated for the handshakes.
         std::thread::sleep(Duration::from_secs(1).min(self.duration));
         let bytes = server.resident_bytes().saturating_sub(empty_bytes);

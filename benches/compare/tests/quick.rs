@@ -18,8 +18,8 @@ fn quick_comparison_loses_nothing_and_writes_its_results() {
     let measured = workloads.values().filter(|workload| workload["servers"]["relay"]["lost"] == 0).count();
     assert_eq!(
         (workloads.len(), measured),
-        (12, 7),
-        "the relay has no rooms, no whispers, no presence and no backlog limit"
+        (15, 7),
+        "the relay has no rooms, no whispers, no presence, no backlog limit and no TLS"
     );
     let rate = &workloads["saturated-100"]["servers"]["relay"]["deliveries_per_second"]["median"];
     assert!(rate.as_f64().is_some_and(|rate| rate > 0.0), "{rate}");

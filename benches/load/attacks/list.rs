@@ -1,6 +1,6 @@
 //! The list of attacks: the attackers' plans, and the options of the server under attack.
 
-use crate::attackers::{AttackPlan, ReadingMode};
+use crate::attackers::{AttackPlan, Closing, ReadingMode};
 use crate::wire::ATTACKER;
 
 /// An attack.
@@ -172,13 +172,13 @@ fn unread() -> Vec<Attack> {
 fn storms() -> Vec<Attack> {
     vec![
         attack("connect-close", "connect and close, all the time", Some(10), |_| AttackPlan {
-            closes: true,
+            closing: Closing::Sent,
             reconnects: true,
             ..AttackPlan::default()
         }),
         attack("join-leave", "connect, join and close, all the time", Some(10), |_| AttackPlan {
             joins: true,
-            closes: true,
+            closing: Closing::Sent,
             reconnects: true,
             ..AttackPlan::default()
         }),

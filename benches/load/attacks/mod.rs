@@ -185,7 +185,7 @@ impl<'a> ResourceMeter<'a> {
 }
 
 /// Whether the server still runs, has no more descriptors open than before, and admits a new client. The members stay connected.
-fn recovers(server: &mut Server, load: &mut Load, descriptors: usize) -> bool {
+pub(crate) fn recovers(server: &mut Server, load: &mut Load, descriptors: usize) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while server.is_alive() && server.descriptors() > descriptors && Instant::now() < deadline {
         load.turn_for(Duration::from_millis(10));
