@@ -77,6 +77,8 @@ fn without_commands(hint: &Hint) -> &'static str {
         Hint::RetryLater => "; try again later",
         Hint::RetryInASecond => "; try again in a second",
         Hint::CloseConnection => "; close one first",
+        Hint::ConnectWithTls => "; connect with --tls",
+        Hint::ConnectWithoutTls => "; connect without --tls",
         Hint::SlashOrBlank => "; to send it there, put a slash before it; to send it here, a blank",
         Hint::Write(_)
         | Hint::JoinNamesByCommas
@@ -103,8 +105,6 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::ReconnectAndPong
         | Hint::ReconnectAndHelp
         | Hint::UseNetcat
-        | Hint::ConnectWithTls
-        | Hint::ConnectWithoutTls
         | Hint::InRoom(..) => "",
     }
 }

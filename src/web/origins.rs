@@ -68,17 +68,28 @@ impl FromStr for WebOrigin {
 
 /// The allowed origins, in addition to the server's own.
 #[derive(Clone, Debug, Default)]
-pub struct AllowedOrigins(Vec<WebOrigin>);
+pub struct AllowedOrigins {
+    added: Vec<WebOrigin>,
+    /// Whether the server's own pages always come over TLS.
+    own_is_encrypted: bool,
+}
 
 impl AllowedOrigins {
     /// Allows these origins in addition to the server's own.
-    pub fn new(allowed: Vec<WebOrigin>) -> Self {
-        Self(allowed)
+    pub fn new(added: Vec<WebOrigin>) -> Self {
+        Self { added, own_is_encrypted: false }
+    }
+
+    /// The same for a listener that serves its pages over TLS itself. A page that came from the same host without TLS is not its own:
+    /// anybody on the way could have sent it.
+    pub(crate) fn over_tls(&self) -> Self {
+        Self { own_is_encrypted: true, ..self.clone() }
     }
 
     /// Whether a page of this origin may join through this host: the page came from this host, or its origin is allowed.
     pub(super) fn allows(&self, origin: &WebOrigin, host: &Authority) -> bool {
-        origin.is_at(host) || self.0.contains(origin)
+        let is_own = origin.is_at(host) && (origin.scheme == Scheme::Https || !self.own_is_encrypted);
+        is_own || self.added.contains(origin)
     }
 
     /// Whether the server accepts this host: an address, or a configured name. An attacker can point any other name at this machine (DNS
@@ -86,7 +97,7 @@ impl AllowedOrigins {
     pub(super) fn accepts_host(&self, host: &Host) -> bool {
         match host {
             Host::Address(_) => true,
-            Host::Name(name) => name == "localhost" || self.0.iter().any(|origin| origin.host == *host),
+            Host::Name(name) => name == "localhost" || self.added.iter().any(|origin| origin.host == *host),
         }
     }
 }
@@ -180,6 +191,18 @@ mod tests {
         {
             check(invalid, "127.0.0.1:8080", false);
         }
+    }
+
+    #[test]
+    fn page_without_tls_is_not_own_page_of_a_tls_listener() {
+        let check = |allowed: &AllowedOrigins, origin, expected| {
+            let is_allowed = allowed.allows(&WebOrigin::parse(origin).unwrap(), &authority("127.0.0.1:8443"));
+            assert_eq!(is_allowed, expected, "{origin}");
+        };
+        let own = origins(&[]).over_tls();
+        check(&own, "https://127.0.0.1:8443", true);
+        check(&own, "http://127.0.0.1:8443", false);
+        check(&origins(&["http://127.0.0.1:8443"]).over_tls(), "http://127.0.0.1:8443", true);
     }
 
     #[test]

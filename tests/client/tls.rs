@@ -8,7 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rcgen::{
+    CertificateParams, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SignatureAlgorithm,
+    date_time_ymd,
+};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
@@ -28,12 +31,15 @@ struct Certificate {
 impl Certificate {
     /// For these names, with further changes of its contents.
     fn new(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
+        Self::with_key(&KeyPair::generate().expect("a key"), names, change)
+    }
+
+    fn with_key(key: &KeyPair, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
         let names: Vec<_> = names.iter().copied().map(str::to_owned).collect();
         let mut parameters = CertificateParams::new(names).expect("names");
         parameters.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         change(&mut parameters);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = parameters.self_signed(&key).expect("a certificate");
+        let certificate = parameters.self_signed(key).expect("a certificate");
         let directory = tempfile::tempdir().expect("a directory");
         fs::write(directory.path().join("ca.pem"), certificate.pem()).expect("a file");
         let digits: Vec<_> =
@@ -179,6 +185,14 @@ fn untrusted_certificate_is_explained() {
     assert_eq!(rest, hint);
     let what = format!("is not from an issuer in \"{}\"; ", stranger.file().display());
     check(&issuer, &issuer, &[&stranger.as_issuer()], &what);
+    // Regression: the user read `UnsupportedSignatureAlgorithmForPublicKeyContext`, with bytes.
+    let check_key = |algorithm: &'static SignatureAlgorithm| {
+        let other = Certificate::with_key(&KeyPair::generate_for(algorithm).expect("a key"), &["127.0.0.1"], |_| ());
+        let what = format!("is not from an issuer in \"{}\"; ", other.file().display());
+        check(&issuer, &issuer, &[&other.as_issuer()], &what);
+    };
+    check_key(&PKCS_ED25519);
+    check_key(&PKCS_ECDSA_P384_SHA384);
     check(&expired, &expired, &[], "has expired; its operator must renew it");
     check(&early, &early, &[], "is not valid yet; check the clock of this machine");
     check(&stranger, &stranger, &[], "is for a.example, b.example, not for 127.0.0.1; connect by a name that it has");
@@ -225,6 +239,23 @@ fn server_without_tls_is_explained() {
         let expected = format!("chinwag: could not connect to tls://{address}: {why}\n");
         assert_eq!(ended, (Some(3), String::new(), expected));
     }
+}
+
+/// Regression: the user read `InternalError`, the name of the alert.
+#[test]
+fn full_server_is_explained() {
+    let directory = tempfile::tempdir().expect("a directory");
+    make_certificate(directory.path(), &[]);
+    let options = certificate_options(directory.path());
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let mut server = Server::with(&[&["--listen", "tls://127.0.0.1:0", "--max-clients", "1"], &*options].concat());
+    let address = address_in(&server.stdout_line());
+    let _first = server.join("alice");
+    let issuer = Certificate::new(&["127.0.0.1"], |_| ());
+    let ended = finish(&mut client(&issuer, &format!("tls://{address}"), &["who"]), "");
+    let why = "the server refused the connection before the TLS handshake: it is full, or your address has too many \
+               connections; try again later";
+    assert_eq!(ended, (Some(3), String::new(), format!("chinwag: could not connect to tls://{address}: {why}\n")));
 }
 
 /// The server sees the end of the input, and its last lines arrive.

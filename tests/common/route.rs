@@ -57,6 +57,8 @@ pub fn connect_socket(endpoint: &Endpoint, receive_buffer: Option<usize>) -> Tcp
 pub trait Route: Send + 'static {
     /// Whether TCP carries the client's bytes as they are.
     const IS_TCP: bool = false;
+    /// Whether the client's bytes are encrypted.
+    const IS_ENCRYPTED: bool = false;
 
     /// The listener for this scheme: `tcp` or `http`. `None`: that for plain TCP, which every server has.
     fn listener(scheme: &str) -> Option<Listener>;

@@ -59,6 +59,8 @@ pub fn client_config(directory: &Path, versions: &[&'static SupportedProtocolVer
 }
 
 impl Route for ThroughTls {
+    const IS_ENCRYPTED: bool = true;
+
     fn listener(scheme: &str) -> Option<Listener> {
         let scheme = if scheme == "http" { "https" } else { "tls" };
         let mut arguments = vec!["--listen".to_owned(), format!("{scheme}://127.0.0.1:0")];

@@ -33,10 +33,11 @@ impl<R: Route> Transport for WebSocketOver<R> {
 
     fn open(stream: TcpStream) -> Self {
         let host = stream.peer_addr().expect("a connection").to_string();
+        let origin = format!("{}://{host}", if R::IS_ENCRYPTED { "https" } else { "http" });
         let request = Request::builder()
             .uri(format!("ws://{host}/ws"))
             .header("Host", &host)
-            .header("Origin", format!("http://{host}"))
+            .header("Origin", origin)
             .header("Upgrade", "websocket")
             .header("Connection", "Upgrade")
             .header("Sec-WebSocket-Version", "13")

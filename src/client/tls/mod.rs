@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, InvalidMessage};
+use rustls::{AlertDescription, ClientConfig, ClientConnection, InvalidMessage};
 use smol::net::TcpStream;
 
 use self::stream::{HandshakeError, TlsStream};
@@ -64,6 +64,12 @@ impl Connector {
             }
             HandshakeError::Tls(rustls::Error::InvalidCertificate(error)) => {
                 explain_certificate_error(&error, &self.trust, &self.name.to_str())
+            }
+            // chinwagd sends this alert to clients that it does not admit.
+            HandshakeError::Tls(rustls::Error::AlertReceived(AlertDescription::InternalError)) => {
+                "the server refused the connection before the TLS handshake: it is full, or your address has too many \
+                 connections; try again later"
+                    .to_owned()
             }
             HandshakeError::Tls(rustls::Error::AlertReceived(alert)) => {
                 format!("the server refused the TLS handshake: {alert:?}")

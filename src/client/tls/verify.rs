@@ -139,8 +139,10 @@ pub(super) fn explain_certificate_error(error: &CertificateError, trust: &Trust,
                         else may answer in its place";
             return format!("{other}, not the one of --tls-fingerprint; {hint}");
         }
-        // The second: an issuer has this name, but another key. So does a certificate that chinwagd cert has made again.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => match trust {
+        // All but the first: an issuer has this name, but another key. So does a certificate that chinwagd cert has made again.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => match trust {
             Trust::Issuers(path) => {
                 (format!("is not from an issuer in {}", quoted_path(path)), "give the file of its issuer to --tls-ca")
             }

@@ -81,6 +81,8 @@ pub(super) enum CertificateFault {
     Damaged(PathBuf, pem::Error),
     NoCertificate(PathBuf),
     NoKey(PathBuf),
+    /// The certificate with this number in the file, from 1 on.
+    DamagedCertificate(PathBuf, usize),
     Mismatch(CertificateFiles),
     Unusable(CertificateFiles, rustls::Error),
 }
@@ -106,6 +108,9 @@ impl fmt::Display for CertificateFault {
             Self::NoKey(path) => {
                 write!(f, "{} has no private key: expected PEM with a line BEGIN PRIVATE KEY", quoted_path(path))
             }
+            Self::DamagedCertificate(path, number) => {
+                write!(f, "certificate {number} in {} is damaged: replace it, or remove it", quoted_path(path))
+            }
             Self::Mismatch(CertificateFiles { certificate, key }) => {
                 write!(f, "the key {} is not that of the certificate {}", quoted_path(key), quoted_path(certificate))
             }
@@ -123,6 +128,9 @@ impl CertificateFiles {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&content).collect::<Result<_, _>>().map_err(damaged)?;
         if chain.is_empty() {
             return Err(CertificateFault::NoCertificate(self.certificate.clone()));
+        }
+        if let Some(damaged) = chain.iter().position(is_damaged) {
+            return Err(CertificateFault::DamagedCertificate(self.certificate.clone(), damaged + 1));
         }
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| match error {
             pem::Error::NoItemsFound => CertificateFault::NoKey(self.key.clone()),
@@ -156,6 +164,14 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
 fn is_valid_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
     let parsed = key.end_entity_cert().and_then(ParsedCertificate::try_from);
     parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+}
+
+/// Whether no client can read the certificate. Other faults of an intermediate certificate are for the client to judge.
+fn is_damaged(certificate: &CertificateDer<'_>) -> bool {
+    matches!(
+        ParsedCertificate::try_from(certificate),
+        Err(rustls::Error::InvalidCertificate(CertificateError::BadEncoding))
+    )
 }
 
 /// Why clients will not accept the certificate at this time.

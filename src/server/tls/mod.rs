@@ -38,7 +38,7 @@ impl Listener {
         certificates: &Arc<TlsCertificates>,
         options: &Arc<super::web::WebOptions>,
     ) -> Self {
-        let web = super::web::WebProtocol::new(options);
+        let web = super::web::WebProtocol::over_tls(options);
         Self::over_tcp(Scheme::Https, address, TlsProtocol::new(certificates, &[b"http/1.1"], web))
     }
 }

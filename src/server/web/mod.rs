@@ -49,6 +49,12 @@ impl WebProtocol {
     pub(super) fn new(options: &Arc<WebOptions>) -> Self {
         Self { options: Arc::clone(options) }
     }
+
+    /// For a listener that serves pages over TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn over_tls(options: &WebOptions) -> Self {
+        Self { options: Arc::new(WebOptions { origins: options.origins.over_tls(), ..options.clone() }) }
+    }
 }
 
 impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
