@@ -193,6 +193,18 @@ fn log_has_each_change_of_membership_once() {
     assert_eq!(of_level(" DEBUG "), expected);
 }
 
+#[test]
+fn log_names_the_room_that_a_member_joined() {
+    let mut logged = Logged::start(&[]);
+    let mut alice = logged.server.connect();
+    alice.send("NICK alice #ops");
+    alice.send("QUIT");
+    alice.rest();
+    logged.wait_for(" left ");
+    let lines = logged.stop();
+    assert!(lines.iter().any(|line| line.ends_with(" INFO joined id=1 nick=alice room=#ops")), "{lines:#?}");
+}
+
 /// The limit of open files is lower than `--max-clients`.
 #[test]
 fn limits_show_the_effective_number_of_clients() {
