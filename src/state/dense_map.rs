@@ -1,5 +1,13 @@
 //! A map for keys that are added in nearly ascending order and removed in any order: numbers of sessions and members.
 
+use std::cmp::Ordering;
+
+/// A key that is a number. Distinct keys have distinct numbers, in the same order.
+pub trait DenseKey: Copy + Ord {
+    /// The number.
+    fn number(self) -> u64;
+}
+
 /// A sorted vector with gaps. It takes half the memory of a tree to which keys are added in ascending order. The hub iterates over it
 /// for each message, which reads memory sequentially.
 #[derive(Clone, Debug)]
@@ -18,7 +26,7 @@ impl<K, T> Default for DenseMap<K, T> {
     }
 }
 
-impl<K: Copy + Ord, T> DenseMap<K, T> {
+impl<K: DenseKey, T> DenseMap<K, T> {
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.count
@@ -86,10 +94,17 @@ impl<K: Copy + Ord, T> DenseMap<K, T> {
         self.entries.iter().skip(self.gaps).filter_map(|(key, value)| Some((*key, value.as_ref()?)))
     }
 
+    /// The key is at most as many entries behind the first one as its number is greater. If no entry between them was removed, it is just
+    /// there.
     fn index_of(&self, key: K) -> Result<usize, usize> {
-        match self.entries.last() {
-            Some(&(last, _)) if last >= key => self.entries.binary_search_by_key(&key, |&(key, _)| key),
-            _ => Err(self.entries.len()),
+        let Some(last) = self.entries.len().checked_sub(1) else { return Err(0) };
+        let Some(distance) = key.number().checked_sub(self.entries[0].0.number()) else { return Err(0) };
+        let furthest = usize::try_from(distance).map_or(last, |distance| distance.min(last));
+        match self.entries[furthest].0.cmp(&key) {
+            Ordering::Equal => Ok(furthest),
+            // Only the last entry can have a smaller key.
+            Ordering::Less => Err(furthest + 1),
+            Ordering::Greater => self.entries[..furthest].binary_search_by_key(&key, |&(key, _)| key),
         }
     }
 }
@@ -99,6 +114,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    impl DenseKey for u64 {
+        fn number(self) -> u64 {
+            self
+        }
+    }
 
     /// Compares with a `BTreeMap` after random operations.
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
+use super::DenseKey;
 pub use crate::protocol::RoomId;
 use crate::protocol::{Drawing, LeaveReason, MessageId, Name, RoomName, Secret, Text, Timestamp};
 
@@ -21,6 +22,24 @@ impl SessionId {
 /// it is detached, and after it was resumed on another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemberId(pub u64);
+
+impl DenseKey for RoomId {
+    fn number(self) -> u64 {
+        self.0.into()
+    }
+}
+
+impl DenseKey for SessionId {
+    fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl DenseKey for MemberId {
+    fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// Whole seconds since the server started, by a clock that only goes forward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,11 +2,17 @@
 
 use std::num::NonZeroU64;
 
-use super::RoomId;
+use super::{DenseKey, RoomId};
 use crate::protocol::RoomName;
 
 /// Rank of a member in a room by entrance. Counts entrances over all rooms, from 1.
 pub(super) type Seniority = NonZeroU64;
+
+impl DenseKey for Seniority {
+    fn number(self) -> u64 {
+        self.get()
+    }
+}
 
 /// The rooms of a member, each with the member's rank in it. Most members are in their home alone, which needs no
 /// allocation.

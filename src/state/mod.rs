@@ -32,7 +32,7 @@ mod room_transition;
 mod snapshot;
 
 pub use self::canvas::RecentStrokes;
-pub use self::dense_map::DenseMap;
+pub use self::dense_map::{DenseKey, DenseMap};
 pub use self::entry::{
     Action, ContentKind, Entry, MemberId, Message, Origin, RoomId, SessionId, StoreFailure, TopicChange, Uptime,
     Verifier,
