@@ -81,14 +81,56 @@ pub struct Budget {
     count_max: usize,
     /// The age of the next item.
     next_age: u64,
-    /// The rooms with items, by the age of their oldest one.
-    oldest: BTreeMap<u64, RoomId>,
+    /// The rooms with items.
+    oldest: RoomsByAge,
+}
+
+/// The rooms with items, by the age of their oldest one.
+///
+/// The first is beside the tree, so that a message costs no change of the tree while all rooms but one are silent.
+#[derive(Debug, Default)]
+struct RoomsByAge {
+    first: Option<(u64, RoomId)>,
+    /// All others. Empty without a first one.
+    others: BTreeMap<u64, RoomId>,
+}
+
+impl RoomsByAge {
+    /// Adds a room. Returns false if another one has this age.
+    fn insert(&mut self, age: u64, room: RoomId) -> bool {
+        match self.first {
+            Some((first, _)) if first == age => false,
+            Some((first, _)) if first < age => self.others.insert(age, room).is_none(),
+            _ => self.first.replace((age, room)).is_none_or(|(age, room)| self.others.insert(age, room).is_none()),
+        }
+    }
+
+    /// The oldest item of the room with this age has been removed. `next`: the age of the next one.
+    fn replace(&mut self, age: u64, next: Option<u64>) {
+        let room = match self.first {
+            Some((first, room)) if first == age => {
+                let second = self.others.first_key_value().map(|(age, _)| *age);
+                if let Some(next) = next
+                    && second.is_none_or(|second| next < second)
+                {
+                    self.first = Some((next, room));
+                    return;
+                }
+                self.first = self.others.pop_first();
+                Some(room)
+            }
+            _ => self.others.remove(&age),
+        };
+        if let (Some(room), Some(next)) = (room, next) {
+            self.insert(next, room);
+        }
+    }
 }
 
 impl Budget {
     /// Allows `count_max` items in each room, and `bytes_max` bytes over all rooms together.
     pub fn new(count_max: usize, bytes_max: usize) -> Self {
-        Self { bytes: 0, bytes_max, count_max, next_age: 0, oldest: BTreeMap::new() }
+        Self { bytes: 0, bytes_max, count_max, next_age: 0, oldest: RoomsByAge::default() }
     }
 
     /// Restores a snapshot without items. The next item will have this age.
@@ -106,7 +148,7 @@ impl Budget {
         let mut before = None;
         let is_rising = recent.with_ages().all(|(age, _)| before.replace(age).is_none_or(|before| before < age));
         self.bytes = recent.with_ages().fold(self.bytes, |bytes, (_, item)| bytes.saturating_add(item.cost()));
-        let is_first = recent.oldest_age().is_none_or(|age| self.oldest.insert(age, room).is_none());
+        let is_first = recent.oldest_age().is_none_or(|age| self.oldest.insert(age, room));
         let is_past = before.is_none_or(|newest| newest < self.next_age);
         is_rising && is_first && is_past && recent.len() <= self.count_max && self.bytes <= self.bytes_max
     }
@@ -129,7 +171,7 @@ impl Budget {
 
     /// The room with the oldest item, if the items take too much memory.
     pub fn overdrawn(&self) -> Option<RoomId> {
-        (self.bytes > self.bytes_max).then(|| self.oldest.first_key_value()).flatten().map(|(_, room)| *room)
+        (self.bytes > self.bytes_max).then_some(self.oldest.first?.1)
     }
 
     /// Evicts the oldest item of a room and returns it.
@@ -137,11 +179,7 @@ impl Budget {
         let (age, oldest) = recent.items.pop_front()?;
         self.bytes -= oldest.cost();
         recent.evicted += 1;
-        if let Some(room) = self.oldest.remove(&age)
-            && let Some(next) = recent.oldest_age()
-        {
-            self.oldest.insert(next, room);
-        }
+        self.oldest.replace(age, recent.oldest_age());
         Some(oldest)
     }
 
@@ -149,7 +187,7 @@ impl Budget {
     pub fn clear<T: MemoryCost>(&mut self, recent: &mut Recent<T>) {
         self.bytes -= recent.with_ages().map(|(_, item)| item.cost()).sum::<usize>();
         if let Some(age) = recent.oldest_age() {
-            self.oldest.remove(&age);
+            self.oldest.replace(age, None);
         }
         *recent = Recent { items: VecDeque::new(), evicted: recent.all().end };
     }
