@@ -29,9 +29,9 @@ impl ClientLine {
                 let (word, rest) = split_word(typed);
                 return Self::with_room(word, parse_after_room(rest.unwrap_or_default(), mode));
             }
-            let (word, rest) = split_word(typed);
-            let rest = rest.unwrap_or_default().trim_start_matches(is_space);
             if mode == Mode::Chat
+                && let (word, Some(rest)) = split_word(typed)
+                && let rest = rest.trim_start_matches(is_space)
                 && rest.starts_with(ROOM_MARK)
                 && Verb::from_word_in(word, mode) == Some(Verb::Whisper)
             {

@@ -164,13 +164,17 @@ impl Publisher {
     /// follows the room in this dialect.
     pub fn push_between(&mut self, room: RoomId, dialect: Dialect, tag: Tag, event: &Event) -> Option<[Position; 2]> {
         let before = self.position(room, dialect);
-        self.push(room, tag, event);
-        Some([before?, self.position(room, dialect)?])
+        let logs = self.push_to_logs(room, tag, event)?;
+        Some([before?, logs.position(dialect)?])
     }
 
     /// Adds an event to the room, rendered for its followers.
     pub fn push(&mut self, room: RoomId, tag: Tag, event: &Event) {
-        let Some(logs) = self.rooms.get_mut(room) else { return };
+        self.push_to_logs(room, tag, event);
+    }
+
+    fn push_to_logs(&mut self, room: RoomId, tag: Tag, event: &Event) -> Option<&RoomLogs> {
+        let logs = self.rooms.get_mut(room)?;
         let before = self.has_store.then_some(logs.last_message);
         for writer in &mut logs.logs {
             if writer.followers.is_empty() || !writer.log.dialect.shows(event) {
@@ -187,6 +191,7 @@ impl Publisher {
             self.pending_bytes += buffer.len() - bytes;
         }
         logs.last_message = tag.id.unwrap_or(logs.last_message);
+        Some(logs)
     }
 
     /// The turn that the next publication completes.
