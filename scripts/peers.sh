@@ -67,6 +67,7 @@
 # the standard error of PEER; that of `server` is the operator's log.
 
 set -eEu -o pipefail
+unset RUNTIME_DIRECTORY
 
 deadline=${deadline:-20}
 work=$(mktemp -d -t chinwag.XXXXXX)

@@ -16,6 +16,7 @@
 //! | [`fingerprint`] | the fingerprint of a certificate, for both programs | whom to trust |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
+//! | [`control`] | the protocol of the control socket, for the server and `chinwagd status` | sockets |
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
 //!
@@ -33,11 +34,12 @@
 //! | What is sent when the server stops? | `server/shutdown.rs` |
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |
+//! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
 //! `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first two:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
-//! `limits`, `protocol`, `state`, `sequencer`, `command`, `session` and `web` are pure: no clock, no I/O, no task, no
+//! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `web` and `control` are pure: no clock, no I/O, no task, no
 //! randomness. So is `feed`, except for locks and for a memory file that the kernel sends from. Parts of `store` and
 //! `client` are pure, too (`grep -r disallowed_methods src`). Clippy checks this, by the lists in `.clippy.toml`.
 //!
@@ -51,6 +53,7 @@
 pub mod client;
 pub mod command;
 pub mod command_line;
+pub mod control;
 pub mod feed;
 #[cfg(any(feature = "client", feature = "tls"))]
 pub mod fingerprint;

@@ -65,6 +65,11 @@ pub trait Sequencer: Debug + Send {
         false
     }
 
+    /// Why the store has not stored the last batch. `None` if it has, or without a store.
+    fn failure(&self) -> Option<&str> {
+        None
+    }
+
     /// Waits for a report of the store, and processes it. The output is false if the store has failed: no report follows.
     fn poll_report(&mut self, _cx: &mut Context<'_>) -> Poll<bool> {
         Poll::Pending

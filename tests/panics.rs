@@ -17,6 +17,7 @@ fn start(port_file: &Path) -> u16 {
     let options = ServerOptions {
         listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
         port_file: Some(port_file.to_owned()),
+        control: None,
         backlog_bytes: BACKLOG_BYTES_DEFAULT,
         max_clients: None,
         max_per_address: 0,

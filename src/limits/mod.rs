@@ -4,6 +4,7 @@
 
 mod client;
 mod connection;
+mod control;
 mod feed;
 mod protocol;
 mod room;
@@ -14,6 +15,7 @@ mod web;
 
 pub use self::client::*;
 pub use self::connection::*;
+pub use self::control::*;
 pub use self::feed::*;
 pub use self::protocol::*;
 pub use self::room::*;
@@ -94,6 +96,9 @@ const _: () = {
     // So does the last send buffer for a partly sent record, and a last line.
     assert!(2 * TLS_WRITE_BYTES_MAX < LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES);
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
+    // An operator reads why the server does not reply.
+    assert!(CONTROL_REPLY_MS_MAX < CONTROL_CLIENT_MS_MAX);
+    assert!(CONTROL_CONNECTIONS_MAX + REFUSED_MAX < DESCRIPTORS_RESERVED);
     // A second signal can end the shutdown early.
     assert!(2 * SIGNAL_COPY_MS_MAX < SHUTDOWN_MS_MAX);
     // A failed start ends within a second, too, even if nothing reads standard error: signals are not handled at that time.

@@ -94,6 +94,11 @@ impl Admission {
         Ok(Ticket { admission: Arc::clone(self), kind: TicketKind::Client(address) })
     }
 
+    /// Number of admitted clients.
+    pub(super) fn client_count(&self) -> usize {
+        self.counts().clients
+    }
+
     /// Counts a refused connection, so that its socket may stay open until the client has read the reason. `None` if there are too many.
     pub(super) fn admit_refused(self: &Arc<Self>) -> Option<Ticket> {
         let mut counts = self.counts();

@@ -17,6 +17,8 @@
 //! The task `run` drives it: it receives the requests, reads the clock, and is the only part that waits, for requests
 //! and for reports of the store.
 
+mod status;
+
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use std::time::Duration;
 use futures_lite::future;
 use smol::Timer;
 
+pub use self::status::HubStatus;
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::log;
@@ -44,6 +47,8 @@ pub struct Hub {
     delivery: Delivery,
     /// The admission tickets of detached members.
     tickets: BySession<Box<dyn Any + Send>>,
+    /// Number of messages that were published.
+    messages: u64,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::apply_ready`].
     outputs: Vec<Output>,
 }
@@ -51,7 +56,8 @@ pub struct Hub {
 impl Hub {
     /// Creates a hub that owns these sessions and their room, and publishes to `feed`.
     pub fn new(sessions: Sessions, feed: Arc<Feed>) -> Self {
-        Self { sessions, delivery: Delivery::new(feed), tickets: BySession::default(), outputs: Vec::new() }
+        let delivery = Delivery::new(feed);
+        Self { sessions, delivery, tickets: BySession::default(), messages: 0, outputs: Vec::new() }
     }
 
     /// Lets the hub read stored messages.
@@ -80,6 +86,10 @@ impl Hub {
             HubRequest::Probe(mailbox) => {
                 mailbox.count_answered();
                 mailbox.wake();
+            }
+            HubRequest::Status(asking) => {
+                // Fails if the operator no longer waits.
+                let _ = asking.try_send(self.status());
             }
             HubRequest::KeepTicket(session, ticket) => {
                 if self.sessions.is_detached(session) {
@@ -182,11 +192,11 @@ impl Hub {
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
         for output in outputs.drain(..) {
-            if let Output::Log(change) = &output {
-                log::membership_change(change);
-            }
-            if let Output::Remove(session) = output {
-                self.tickets.remove(session);
+            match &output {
+                Output::Log(change) => log::membership_change(change),
+                Output::Remove(session) => drop(self.tickets.remove(*session)),
+                Output::Publish { id: Some(_), .. } => self.messages += 1,
+                _ => {}
             }
             self.delivery.deliver(self.sessions.state(), cause, output);
         }

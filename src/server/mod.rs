@@ -7,7 +7,7 @@
 //!
 //! `delivery` renders output and finds slow consumers; `delivery::slow_consumers` lists all reasons. `token_bucket` is
 //! the rate limit, `admission` refuses connections, `shutdown` ends them. `clock` is the server's time. A connection
-//! reaches its client through a `transport`.
+//! reaches its client through a `transport`. `control` serves the operator, on a socket of its own.
 //!
 //! The server reaches the store through three traits: [`StoreOpener`] opens it, `StoreReader` reads it,
 //! [`Sequencer`](crate::sequencer::Sequencer) commits. `store_adapter` and `store_sequencer` implement them for SQLite;
@@ -18,8 +18,10 @@ pub mod log;
 
 mod admission;
 mod announce;
+mod bound_sockets;
 mod clock;
 mod connection;
+mod control;
 mod delivery;
 mod driver;
 mod listen;
@@ -57,10 +59,11 @@ use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
 
 use self::admission::Admission;
+use self::bound_sockets::{BoundSockets, RunFiles};
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
+use self::control::{ControlServer, StatusSource};
 use self::hub::{Hub, HubRequest};
-use self::listen::Listeners;
 pub use self::listen::{ListenAddress, Listener, Scheme};
 use self::log::RunLog;
 use self::port_file::PortFile;
@@ -70,7 +73,6 @@ pub use self::store_interface::StoreOpener;
 #[cfg(feature = "tls")]
 pub use self::tls::{CertificateFiles, TlsCertificates};
 pub use self::token_bucket::Rate;
-use self::unix_socket::SocketFile;
 pub use self::unix_socket::UnixSocket;
 #[cfg(feature = "web")]
 pub use self::web::WebOptions;
@@ -79,7 +81,7 @@ use crate::feed::Feed;
 use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, STORED_ROOMS_PER_ROOM, TICK_MS};
 use crate::process::{error_text, quoted_path};
-use crate::protocol::Token;
+use crate::protocol::{Timestamp, Token};
 use crate::session::{InputKind, Sessions, Timeouts};
 use crate::state::{SessionId, SharedState, StateLimits};
 
@@ -90,6 +92,8 @@ pub struct ServerOptions {
     pub listen: Vec<Listener>,
     /// The file to write the listening ports to, one per line; `-` for a Unix socket.
     pub port_file: Option<PathBuf>,
+    /// The path of the control socket. `None`: there is none.
+    pub control: Option<PathBuf>,
     /// The most bytes that the feed keeps.
     pub backlog_bytes: usize,
     /// The maximum number of connections. `None`: as many as the limit of open files allows.
@@ -162,6 +166,20 @@ pub trait Reload: fmt::Debug + Send + Sync {
     /// # Errors
     /// The first problem, with its file. The server goes on with the old contents.
     fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// The certificates among their contents.
+    fn certificates(&self) -> Vec<CertificateStatus>;
+}
+
+/// A certificate in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateStatus {
+    /// The file.
+    pub path: PathBuf,
+    /// The fingerprint: `sha256:` and 64 digits.
+    pub fingerprint: String,
+    /// Until when it is valid. `None`: unknown.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Why a server could not start.
@@ -169,6 +187,8 @@ pub trait Reload: fmt::Debug + Send + Sync {
 pub enum StartError {
     /// The server cannot listen on this address.
     Listen(ListenAddress, io::Error),
+    /// The control socket cannot be created.
+    Control(PathBuf, io::Error),
     /// The certificates cannot be used.
     Certificates(Box<dyn Error + Send + Sync>),
     /// The store cannot be opened.
@@ -199,6 +219,17 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", error_text(error)),
+            Self::Control(path, error) => {
+                let path = quoted_path(path);
+                let why = match error.kind() {
+                    io::ErrorKind::AddrInUse => "another server has it already".to_owned(),
+                    _ => error_text(error),
+                };
+                write!(
+                    f,
+                    "cannot create the control socket {path}: {why}; choose another path with --control, or --control off"
+                )
+            }
             Self::Certificates(error) | Self::Store(error) => fmt::Display::fmt(error, f),
             Self::PortFile(path, error) => {
                 write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))
@@ -224,7 +255,7 @@ pub fn run(options: &ServerOptions) -> Result<(), StartError> {
         // Checks before it opens the store, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
-    let listeners = Listeners::bind(&options.listen, options.dead_peer_timeout)?;
+    let bound = BoundSockets::bind(options)?;
     log::starting();
     if let Some(certificates) = &options.certificates {
         certificates.reload().map_err(StartError::Certificates)?;
@@ -235,7 +266,7 @@ pub fn run(options: &ServerOptions) -> Result<(), StartError> {
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
     let log = Arc::clone(&run.log);
-    let serving = serve(Arc::clone(&executor), listeners, options.clone(), signals, Arc::clone(&sockets), clock, log);
+    let serving = serve(Arc::clone(&executor), bound, options.clone(), signals, Arc::clone(&sockets), clock, log);
     let reason = driver::block_on(&sockets, &executor, executor.spawn(serving)).map_err(StartError::System)??;
     run.log.stopped(reason);
     Ok(())
@@ -254,30 +285,17 @@ impl Drop for Run {
     }
 }
 
-/// The files that exist while the server runs. Dropping this removes them.
-struct RunFiles {
-    port_file: Option<PortFile>,
-    sockets: Vec<SocketFile>,
-}
-
-impl RunFiles {
-    /// Removes the files, unless other files have replaced them.
-    fn remove(&self) {
-        self.port_file.iter().for_each(PortFile::remove);
-        self.sockets.iter().for_each(SocketFile::remove);
-    }
-}
-
 /// Serves clients until the server stops. Returns the reason for the stop.
 async fn serve(
     executor: Arc<Executor<'static>>,
-    mut listeners: Listeners,
+    bound: BoundSockets,
     options: ServerOptions,
     mut signals: Signals,
     sockets: Arc<Sockets>,
     clock: Arc<dyn Clock>,
     log: Arc<RunLog>,
 ) -> Result<&'static str, StartError> {
+    let BoundSockets { listeners, control, files } = bound;
     let (to_hub, requests) = request_queue::channel();
     let feed = Arc::new(Feed::new(options.backlog_bytes));
     let stop = async { Err(signals.wait_first().await) };
@@ -295,12 +313,18 @@ async fn serve(
         PortFile::write(path, listeners.ports()).map_err(|error| StartError::PortFile(path.clone(), error))
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
-    let files = Arc::new(RunFiles { port_file, sockets: listeners.take_socket_files() });
-    let admission = create_admission(&options);
+    let files = Arc::new(RunFiles { port_file, sockets: files });
+    let (admission, clients_max) = create_admission(&options);
     listeners.log();
+    let control = control.map(|socket| {
+        let status = StatusSource::new(&options, listeners.uris(), &admission, clients_max, &*context.clock);
+        ControlServer::new(socket, status, Arc::clone(&context), options.listen.len())
+    });
+    options.control.iter().for_each(|path| log::control_socket(path));
     announce::announce(listeners.announcement()).await;
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
+    critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
     if let (Some(signals), Some(files)) = (signals.take_reload(), &options.certificates) {
         critical_tasks.push(executor.spawn(shutdown::reload_at(signals, Arc::clone(files))));
     }
@@ -345,15 +369,16 @@ async fn wait_for_any(tasks: &mut [Task<()>]) {
     .await;
 }
 
-/// Creates the admission of connections, and logs the limits in force.
-fn create_admission(options: &ServerOptions) -> Arc<Admission> {
+/// Creates the admission of connections, and logs the limits in force. Returns also the effective maximum number of clients.
+fn create_admission(options: &ServerOptions) -> (Arc<Admission>, usize) {
     let available = admission::raise_descriptor_limit();
     let max_clients = options.max_clients.unwrap_or(available);
-    log::limits(options, max_clients.min(available));
+    let clients_max = max_clients.min(available);
+    log::limits(options, clients_max);
     if max_clients > available {
         log::few_descriptors(max_clients, available);
     }
-    Admission::new(max_clients, options.max_per_address, options.connect_rate)
+    (Admission::new(max_clients, options.max_per_address, options.connect_rate), clients_max)
 }
 
 /// Sends a tick with the uptime to the hub every [`TICK_MS`], until the hub ends. The log gets a tick, too.
@@ -388,6 +413,7 @@ mod tests {
     use std::io::Write as _;
     use std::net::TcpStream;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::path::Path;
 
     use super::log::LogFormat;
     use super::log::tests::logged;
@@ -400,6 +426,14 @@ mod tests {
     struct FaultyStore;
 
     impl StoreOpener for FaultyStore {
+        fn path(&self) -> &Path {
+            Path::new("/")
+        }
+
+        fn file_bytes(&self) -> io::Result<u64> {
+            Ok(0)
+        }
+
         fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
             let sessions = Sessions::new(SharedState::default(), options.timeouts);
             Ok(Hub::new(sessions.with_store(Box::new(FaultySequencer::default())), feed))
@@ -424,14 +458,12 @@ mod tests {
         }
     }
 
-    /// Otherwise all clients would wait forever.
-    #[test]
-    fn panic_in_hub_ends_server() {
-        let directory = tempfile::tempdir().unwrap();
-        let port_file = directory.path().join("port");
-        let options = ServerOptions {
-            listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
-            port_file: Some(port_file.clone()),
+    /// The options of a server without listeners and limits.
+    pub(super) fn options() -> ServerOptions {
+        ServerOptions {
+            listen: Vec::new(),
+            port_file: None,
+            control: None,
             backlog_bytes: crate::limits::BACKLOG_BYTES_DEFAULT,
             max_clients: None,
             max_per_address: 0,
@@ -440,13 +472,26 @@ mod tests {
             has_watch: true,
             epoch: None,
             certificates: None,
-            store: Some(Arc::new(FaultyStore)),
+            store: None,
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
             send_timeout: None,
             dead_peer_timeout: None,
             timeouts: Timeouts::default(),
             resume_seconds: 0,
+        }
+    }
+
+    /// Otherwise all clients would wait forever.
+    #[test]
+    fn panic_in_hub_ends_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let port_file = directory.path().join("port");
+        let options = ServerOptions {
+            listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
+            port_file: Some(port_file.clone()),
+            store: Some(Arc::new(FaultyStore)),
+            ..options()
         };
         let server = thread::spawn(move || {
             let mut has_panicked = false;

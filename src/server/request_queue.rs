@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 
+use super::hub::HubStatus;
 use crate::feed::Mailbox;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
 use crate::protocol::Peer;
@@ -28,6 +29,8 @@ pub enum HubRequest {
     KeepTicket(SessionId, Box<dyn Any + Send>),
     /// A health check: the hub adds one to this mailbox's count of answered lines.
     Probe(Arc<Mailbox>),
+    /// An operator asks for the figures of the server. The hub sends them to this channel.
+    Status(Sender<HubStatus>),
 }
 
 /// Sends requests to the hub. The hub runs until all senders are dropped.

@@ -1,6 +1,8 @@
 //! SQLite behind the traits [`StoreOpener`] and [`StoreReader`].
 
 use std::error::Error;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::clock::wall_time;
@@ -31,6 +33,14 @@ impl StoreOpener for store::Options {
             state = state.with_stored_room(room, name, stored, Vec::new());
         }
         Ok(create_hub(options.create_sessions(state), feed, opened))
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn file_bytes(&self) -> io::Result<u64> {
+        store::file_bytes(&self.path)
     }
 }
 

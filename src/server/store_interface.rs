@@ -3,6 +3,8 @@
 
 use std::error::Error;
 use std::fmt::Debug;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::ServerOptions;
@@ -16,4 +18,13 @@ pub trait StoreOpener: Debug + Send + Sync {
     /// # Errors
     /// The store cannot be opened. The error is for the operator.
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>>;
+
+    /// The path of the store.
+    fn path(&self) -> &Path;
+
+    /// Bytes of the store's files.
+    ///
+    /// # Errors
+    /// A file is not there, or cannot be read.
+    fn file_bytes(&self) -> io::Result<u64>;
 }

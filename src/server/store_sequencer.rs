@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,7 +40,8 @@ pub(super) struct StoreSequencer {
     /// The changes in the batch that is being committed, in order, and those that were refused among them.
     committing: Option<Vec<PendingChange>>,
     ready: VecDeque<Entry>,
-    has_last_commit_failed: bool,
+    /// Why the last commit failed, if it did.
+    failure: Option<Arc<str>>,
     /// The log has a failure of a commit, and no commit has succeeded since.
     is_failure_logged: bool,
 }
@@ -110,7 +112,7 @@ impl StoreSequencer {
             removed_rooms: Vec::new(),
             committing: None,
             ready: VecDeque::new(),
-            has_last_commit_failed: false,
+            failure: None,
             is_failure_logged: false,
         }
     }
@@ -144,13 +146,13 @@ impl StoreSequencer {
     /// Makes entries of a batch. The next batch reuses the ids of a failed one, because no client has seen them.
     fn finish_batch(&mut self, result: Result<(), CommitFailure>) {
         let failure = result.err().map(|CommitFailure { reason, should_log }| {
-            self.has_last_commit_failed = true;
             if should_log && !std::mem::replace(&mut self.is_failure_logged, true) {
                 log::commit_failed(&reason);
             }
-            StoreFailure::NotStored(reason.into())
+            let reason = self.failure.insert(reason.into());
+            StoreFailure::NotStored(Arc::clone(reason))
         });
-        if failure.is_none() && std::mem::take(&mut self.has_last_commit_failed) {
+        if failure.is_none() && self.failure.take().is_some() {
             self.is_failure_logged = false;
             log::commits_recovered();
         }
@@ -242,6 +244,10 @@ impl Sequencer for StoreSequencer {
     fn process_report(&mut self) -> bool {
         let report = self.reports.try_recv();
         report.map(|report| self.process(report)).is_ok()
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
@@ -369,6 +375,19 @@ mod tests {
             commit(&mut sequencer, last_id);
             assert_eq!((results(&mut sequencer), sequencer.bytes), ((2, 3), 0));
         }
+    }
+
+    #[test]
+    fn failure_is_known_until_the_next_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sequencer = sequencer(directory.path(), usize::MAX);
+        assert_eq!(sequencer.failure(), None);
+        for reason in ["disk full", "disk gone"] {
+            sequencer.finish_batch(Err(CommitFailure { reason: reason.to_owned(), should_log: false }));
+            assert_eq!(sequencer.failure(), Some(reason));
+        }
+        sequencer.finish_batch(Ok(()));
+        assert_eq!(sequencer.failure(), None);
     }
 
     /// Its author reads whether the message or the topic was refused.

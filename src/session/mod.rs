@@ -232,6 +232,16 @@ impl Sessions {
         self.all.iter().filter(|(_, state)| !state.is_closed()).count()
     }
 
+    /// Number of connected sessions without a nickname.
+    pub fn unnamed_count(&self) -> usize {
+        self.all.iter().filter(|(_, state)| !state.is_closed() && state.member.is_none()).count()
+    }
+
+    /// Number of members without a connection.
+    pub fn detached_count(&self) -> usize {
+        self.all.iter().filter(|(_, state)| state.is_closed()).count()
+    }
+
     /// Steady time as of the last [`InputKind::Tick`].
     pub fn now(&self) -> Uptime {
         self.state.now()

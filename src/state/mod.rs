@@ -236,6 +236,11 @@ impl SharedState {
         self.members.iter()
     }
 
+    /// Number of members.
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     /// A member.
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.get(id)
@@ -259,6 +264,16 @@ impl SharedState {
     /// The rooms, by number.
     pub fn rooms(&self) -> impl Iterator<Item = (RoomId, &Room)> {
         self.rooms.iter().map(|(id, room)| (id, &**room))
+    }
+
+    /// Number of rooms, with the lobby.
+    pub fn room_count(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Number of rooms with members, besides the lobby.
+    pub fn occupied_room_count(&self) -> usize {
+        self.occupied
     }
 
     /// A room.
@@ -286,6 +301,11 @@ impl SharedState {
     /// The room that a session without a nickname watches.
     pub fn watched_room(&self, session: SessionId) -> Option<RoomId> {
         self.watchers.get(session).copied()
+    }
+
+    /// Number of sessions without a nickname that read a room.
+    pub fn watcher_count(&self) -> usize {
+        self.watchers.len()
     }
 
     /// How many of these rooms the member would create. `None` as member: a new one.

@@ -38,6 +38,7 @@ pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
 use self::query::PendingSearch;
 pub use self::query::{Query, QueryQueues, StoreQuery};
 pub use self::rooms::{NewRoom, RoomRecord};
+pub use self::store_path::file_bytes;
 use self::writer::{CommitGate, StoreWriter};
 use crate::protocol::{MessageId, PastMessage, RoomId, Text, Timestamp, Token};
 

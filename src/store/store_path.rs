@@ -235,7 +235,7 @@ impl StorePath {
 
     /// Bytes of the write-ahead log.
     pub(super) fn wal_bytes(&self) -> u64 {
-        fs::metadata(companion(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
+        wal_bytes(&self.path)
     }
 }
 
@@ -302,6 +302,19 @@ fn wal_frames(connection: &Connection) -> rusqlite::Result<u64> {
 
 fn pragma(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
     connection.query_row(sql, [], |row| row.get(0))
+}
+
+/// Bytes of the database at this path, with its write-ahead log.
+///
+/// # Errors
+/// The database is not there, or cannot be read.
+pub fn file_bytes(path: &Path) -> io::Result<u64> {
+    let path = fs::canonicalize(path)?;
+    Ok(fs::metadata(&path)?.len() + wal_bytes(&path))
+}
+
+fn wal_bytes(path: &Path) -> u64 {
+    fs::metadata(companion(path, "-wal")).map_or(0, |metadata| metadata.len())
 }
 
 /// The path of a file that belongs to the database.

@@ -186,7 +186,12 @@ impl Drop for Server {
 /// The server's command line.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwagd"));
-    command.args(["--epoch", EPOCH]).args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR");
+    command
+        .args(["--epoch", EPOCH])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env_remove("NO_COLOR")
+        .env_remove("RUNTIME_DIRECTORY");
     command
 }
 

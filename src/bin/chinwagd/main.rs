@@ -2,7 +2,9 @@
 
 #[cfg(feature = "tls")]
 mod cert;
+mod control;
 mod listen;
+mod status;
 #[cfg(feature = "store")]
 mod store;
 #[cfg(feature = "tls")]
@@ -36,6 +38,7 @@ use chinwag::store::{Durability, Retention};
 use chinwag::web::WebOrigin;
 use tracing::level_filters::LevelFilter;
 
+use self::control::ControlOption;
 use self::listen::ListenUri;
 
 /// The name in errors and in `--version`.
@@ -95,6 +98,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             options: &["--name-timeout", "--idle-timeout", "--resume-timeout", "--send-timeout", "--dead-peer-timeout"],
         },
         OptionGroup { heading: "Logging", options: &["--log", "--log-format"] },
+        OptionGroup { heading: "Control socket", options: &["--control", "--json"] },
         OptionGroup { heading: "Certificate", options: &["--name", "--out"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
     ],
@@ -282,26 +286,32 @@ struct Arguments {
     #[argh(option, arg_name = "format", default = "LogFormat::Text", from_str_fn(parse_log_format))]
     log_format: LogFormat,
 
+    /// answer chinwagd status on a Unix socket at this path, for root and the user of the server; off: do not (default: control.sock in
+    /// the first directory of `$RUNTIME_DIRECTORY`, which systemd sets; off without it)
+    #[argh(option, arg_name = "path", from_str_fn(control::parse_option))]
+    control: Option<ControlOption>,
+
     /// print the version and exit
     #[argh(switch, short = 'V')]
     version: bool,
 
-    #[cfg(feature = "tls")]
     #[argh(subcommand)]
     command: Option<Subcommand>,
 }
 
 /// The commands.
-#[cfg(feature = "tls")]
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand)]
 enum Subcommand {
+    #[cfg(feature = "tls")]
     Cert(cert::Cert),
+    Status(status::Status),
 }
 
 /// Checks of options that depend on each other. Each returns an error text.
 const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     listen::find_duplicate,
+    control::find_conflict,
     find_long_send_timeout,
     #[cfg(feature = "store")]
     store::find_missing,
@@ -332,9 +342,11 @@ fn main() -> ExitCode {
     if arguments.version {
         return command_line::print_output(PROGRAM, &version());
     }
-    #[cfg(feature = "tls")]
-    if let Some(Subcommand::Cert(cert)) = arguments.command {
-        return cert::run(cert);
+    match arguments.command {
+        #[cfg(feature = "tls")]
+        Some(Subcommand::Cert(cert)) => return cert::run(cert),
+        Some(Subcommand::Status(status)) => return status::run(status),
+        None => {}
     }
     if let Some(what) = CHECKS.iter().find_map(|check| check(&arguments)) {
         return command_line::print_usage_error(PROGRAM, "", &what);
@@ -370,6 +382,7 @@ fn server_options(mut arguments: Arguments) -> ServerOptions {
         #[cfg(not(feature = "tls"))]
         certificates: None,
         port_file: arguments.port_file.take(),
+        control: control::server_path(&arguments),
         backlog_bytes: arguments.backlog,
         history: arguments.history,
         max_rooms: arguments.max_rooms,

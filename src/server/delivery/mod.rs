@@ -70,7 +70,7 @@ impl Delivery {
         Self { store_reader: Some(reader), publisher: self.publisher.with_store(), ..self }
     }
 
-    #[cfg(test)]
+    /// The feed.
     pub(super) fn feed(&self) -> &Feed {
         &self.feed
     }

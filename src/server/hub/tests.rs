@@ -12,9 +12,9 @@ use super::*;
 use crate::command::Command;
 use crate::feed::{Cursor, Mailbox, Progress, Source};
 use crate::limits::BACKLOG_BYTES_MIN;
-use crate::protocol::Mode;
+use crate::protocol::{MessageId, Mode, Secret, Token};
 use crate::session::{Lifecycle, Timeouts};
-use crate::state::{SharedState, Uptime};
+use crate::state::{SharedState, StateLimits, Uptime};
 #[cfg(feature = "store")]
 use crate::store::{Durability, Options, Report, Retention, Store, tests::WAIT_MAX};
 
@@ -48,7 +48,7 @@ pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> Strin
 #[cfg(feature = "store")]
 fn hub_with_store(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let options = Options { path, durability: Durability::Relaxed, keep: Retention::All };
-    let epoch = crate::protocol::Token::truncated("epoch");
+    let epoch = Token::truncated("epoch");
     let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
     let reports = store.reports().clone();
     (crate::server::store_adapter::create_hub(Sessions::default(), Arc::clone(feed), store), reports)
@@ -363,4 +363,51 @@ fn message_stored_before_abandon_is_published() {
     assert_eq!(replies.len(), 2, "{replies:?}");
     assert_eq!(replies[0], "OK MSG 1");
     assert!(replies[1].starts_with("ERR MSG not-stored") && !replies[1].contains("may have"), "{replies:?}");
+}
+
+#[test]
+fn status_counts_members_rooms_and_messages() {
+    let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
+    let state = SharedState::new(StateLimits { resume_seconds: 60, ..StateLimits::default() })
+        .with_epoch(Token::truncated("k7qd"));
+    let mut hub = Hub::new(Sessions::new(state, Timeouts::default()), Arc::clone(&feed));
+    for session in 1..=6 {
+        connect(&mut hub, session);
+    }
+    for (session, line) in [
+        (1, "NICK ann"),
+        (2, "NICK bob"),
+        (3, "NICK cat #tea"),
+        (4, "WATCH #tea"),
+        (1, "MSG one"),
+        (3, "MSG two"),
+        (1, "MSG three"),
+        (1, "WHISPER bob four"),
+    ] {
+        say(&mut hub, session, line);
+    }
+    let command = Command::parse("SET resume on", Mode::Commands).unwrap().unwrap();
+    let kind = InputKind::CommandWithSecret(command, Secret::new([7; 16]));
+    hub.process(Timestamp(0), HubRequest::Input(SessionId(2), kind));
+    hub.process(Timestamp(0), HubRequest::Input(SessionId(2), InputKind::Disconnected(LeaveReason::Lost)));
+    hub.process(Timestamp(0), HubRequest::Input(SessionId(6), InputKind::Disconnected(LeaveReason::Lost)));
+    hub.publish(Timestamp(0));
+    let (asking, answer) = async_channel::bounded(1);
+    hub.process(Timestamp(0), HubRequest::Status(asking));
+    let expected = HubStatus {
+        epoch: Some(Token::truncated("k7qd")),
+        members: 3,
+        detached: 1,
+        unnamed: 2,
+        watching: 1,
+        rooms: 2,
+        occupied_rooms: 1,
+        messages: 3,
+        newest_id: MessageId(2),
+        backlog_bytes: feed.backlog().bytes(),
+        backlog_bytes_max: 2 * BACKLOG_BYTES_MIN,
+        store_failure: None,
+    };
+    assert!(expected.backlog_bytes > 0);
+    assert_eq!(answer.try_recv(), Ok(expected));
 }

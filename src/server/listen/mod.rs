@@ -169,6 +169,11 @@ impl Listeners {
         self.all.iter().map(line).collect()
     }
 
+    /// The listeners as URIs.
+    pub(super) fn uris(&self) -> Vec<String> {
+        self.all.iter().map(|BoundListener { scheme, address, .. }| format!("{scheme}://{address}")).collect()
+    }
+
     /// Logs each listener.
     pub(super) fn log(&self) {
         for BoundListener { scheme, address, .. } in &self.all {

@@ -193,7 +193,8 @@ fn push_escaped(to: &mut String, c: char) {
     if c.is_ascii() { to.extend(c.escape_debug()) } else { to.extend(c.escape_unicode()) }
 }
 
-fn push_shown(to: &mut String, text: &str) {
+/// Appends a text. A control character, or one that a reader does not see, is escaped as in Rust.
+pub(in crate::server) fn push_shown(to: &mut String, text: &str) {
     for c in text.chars() {
         if is_shown(c) { to.push(c) } else { push_escaped(to, c) }
     }
@@ -214,7 +215,7 @@ fn push_text_value(to: &mut String, value: &str) {
 }
 
 /// Appends a JSON string (RFC 8259, section 7). A library would leave DEL, C1 controls and direction marks as they are.
-fn push_json_string(to: &mut String, text: &str) {
+pub(in crate::server) fn push_json_string(to: &mut String, text: &str) {
     to.push('"');
     for c in text.chars() {
         if matches!(c, '"' | '\\') {

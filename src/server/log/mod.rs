@@ -15,7 +15,6 @@ use std::any::Any;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
-#[cfg(feature = "tls")]
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -29,6 +28,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::line::{LineStyle, LogLine};
+pub(super) use self::line::{push_json_string, push_shown};
 pub(super) use self::run_log::{FrequentEvent, RunLog};
 use self::writer::LogWriter;
 use super::admission::AdmissionLimit;
@@ -227,6 +227,15 @@ pub(super) fn listening(scheme: Scheme, address: &ListenAddress) {
             "other machines can reach this listener, and it is not encrypted: anyone on the network path can read and change messages; listen on 127.0.0.1 behind a TLS proxy, or restrict the port with a firewall"
         );
     }
+}
+
+pub(super) fn control_socket(path: &Path) {
+    info!(path = %path.display(), "opened the control socket");
+}
+
+/// Logs that a process was refused on the control socket. `count` processes were refused since the last such line.
+fn control_denied(user: Option<u32>, count: u64) {
+    warn!(uid = user, count, "refused a user on the control socket");
 }
 
 pub(super) fn announce_failed(error: &io::Error) {

@@ -53,6 +53,8 @@ pub(in crate::server) enum FrequentEvent {
     ConnectionRefused(PeerAddress, AdmissionLimit),
     /// A connection cannot be accepted, with the error.
     AcceptFailed(String),
+    /// A process of this user may not use the control socket. `None`: of an unknown user.
+    ControlDenied(Option<u32>),
     /// A TLS handshake failed.
     #[cfg(feature = "tls")]
     HandshakeFailed { address: PeerAddress, reason: String },
@@ -72,7 +74,8 @@ impl FrequentEvent {
     fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::ConnectionRefused(..), Self::ConnectionRefused(..))
-            | (Self::AcceptFailed(_), Self::AcceptFailed(_)) => true,
+            | (Self::AcceptFailed(_), Self::AcceptFailed(_))
+            | (Self::ControlDenied(_), Self::ControlDenied(_)) => true,
             #[cfg(feature = "tls")]
             (Self::HandshakeFailed { .. }, Self::HandshakeFailed { .. }) => true,
             #[cfg(feature = "web")]
@@ -85,6 +88,7 @@ impl FrequentEvent {
         match self {
             Self::ConnectionRefused(address, limit) => super::connection_refused(*address, *limit, count),
             Self::AcceptFailed(error) => super::accept_failed(error, count),
+            Self::ControlDenied(user) => super::control_denied(*user, count),
             #[cfg(feature = "tls")]
             Self::HandshakeFailed { address, reason } => super::handshake_failed(*address, reason, count),
             #[cfg(feature = "web")]
@@ -121,7 +125,7 @@ impl RunLog {
         }
     }
 
-    /// Counts an event on the listener with this number. Logs it, with the number of events since the last line, unless that line was
+    /// Counts an event on the listener with this number; the control socket has the number after those. Logs it, with the number of events since the last line, unless that line was
     /// too recent.
     pub(in crate::server) fn count(&self, listener: usize, event: FrequentEvent) {
         let mut state = self.state();

@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -20,8 +21,9 @@ use rustls::{CertificateError, InconsistentKeys, RootCertStore};
 use crate::fingerprint::Fingerprint;
 use crate::limits::PEM_FILE_BYTES_MAX;
 use crate::process::{error_text, quoted_path};
+use crate::protocol::Timestamp;
 use crate::server::port_file::kind_of;
-use crate::server::{Reload, log};
+use crate::server::{CertificateStatus, Reload, log};
 
 /// A certificate and its key, as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +58,21 @@ impl Reload for TlsCertificates {
             if let Some(problem) = find_validity_problem(key, &provider, UnixTime::now()) {
                 log::invalid_certificate(&files.certificate, problem);
             }
-            log::certificate(&files.certificate, Fingerprint::of(key.cert.first().map_or(&[], |first| first)));
+            log::certificate(&files.certificate, fingerprint(key));
         }
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
+    }
+
+    fn certificates(&self) -> Vec<CertificateStatus> {
+        let provider = ring::default_provider();
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let status = |(files, key): (&CertificateFiles, &Arc<CertifiedKey>)| CertificateStatus {
+            path: files.certificate.clone(),
+            fingerprint: fingerprint(key).to_string(),
+            expires_at: expires_at(key, &provider),
+        };
+        self.files.iter().zip(loaded.iter()).map(status).collect()
     }
 }
 
@@ -174,18 +187,36 @@ fn is_damaged(certificate: &CertificateDer<'_>) -> bool {
     )
 }
 
+fn fingerprint(key: &CertifiedKey) -> Fingerprint {
+    Fingerprint::of(key.cert.first().map_or(&[], |first| first))
+}
+
 /// Why clients will not accept the certificate at this time.
 fn find_validity_problem(key: &CertifiedKey, provider: &CryptoProvider, now: UnixTime) -> Option<&'static str> {
+    match verify_at(key, provider, now)? {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Some("it has expired"),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Some("it is not valid yet"),
+        _ => None,
+    }
+}
+
+/// Until when the certificate is valid. Only the error about a later time says so.
+fn expires_at(key: &CertifiedKey, provider: &CryptoProvider) -> Option<Timestamp> {
+    let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    match verify_at(key, provider, end_of_time)? {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            Some(Timestamp(0).plus(Duration::from_secs(not_after.as_secs())))
+        }
+        _ => None,
+    }
+}
+
+/// The first problem of the certificate at this time. The dates are checked first; without roots, nothing else can succeed.
+fn verify_at(key: &CertifiedKey, provider: &CryptoProvider, time: UnixTime) -> Option<CertificateError> {
     let parsed = key.end_entity_cert().and_then(ParsedCertificate::try_from).ok()?;
-    // The dates are checked first; without roots, nothing else can succeed.
     let algorithms = provider.signature_verification_algorithms.all;
-    let verified = verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], now, algorithms);
-    match verified {
-        Err(rustls::Error::InvalidCertificate(error)) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Some("it has expired"),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Some("it is not valid yet"),
-            _ => None,
-        },
+    match verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], time, algorithms) {
+        Err(rustls::Error::InvalidCertificate(error)) => Some(error),
         _ => None,
     }
 }

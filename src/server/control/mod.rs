@@ -1,0 +1,214 @@
+//! The control socket: accepts operators, and replies to their requests.
+//!
+//! One task accepts. It also runs the connections, so they end with it when the server stops. A connection is not a client: it has no session, and
+//! counts for no limit of clients. Only root and the user of the server are served. Each connection has one request, whose length and time
+//! are limited, and there are at most [`CONTROL_CONNECTIONS_MAX`] at a time. One file descriptor is reserved for them.
+
+mod render;
+mod reserve;
+mod status;
+
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _, FutureExt as _, future};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
+use smol::lock::Semaphore;
+use smol::{Async, Executor, Timer};
+
+use self::reserve::DescriptorReserve;
+pub(super) use self::status::StatusSource;
+use super::connection::ConnectionContext;
+use super::log::FrequentEvent;
+use super::unix_socket::{SocketFile, UnixSocket};
+use crate::control::{ControlError, ControlRequest, GREETING};
+use crate::limits::{
+    ACCEPT_RETRY_MS, CONTROL_CONNECTIONS_MAX, CONTROL_MODE, CONTROL_REPLY_MS_MAX, CONTROL_REQUEST_BYTES_MAX,
+    CONTROL_REQUEST_MS_MAX,
+};
+use crate::process::error_text;
+
+/// A control socket that accepts connections.
+pub(super) struct ControlSocket {
+    socket: Async<UnixListener>,
+    reserve: DescriptorReserve,
+}
+
+impl ControlSocket {
+    /// Creates the socket's file, which only the user of the server and root may open, and listens.
+    pub(super) fn bind(path: &Path) -> io::Result<(Self, SocketFile)> {
+        let socket = UnixSocket { path: path.to_owned(), mode: CONTROL_MODE, user: None, group: None };
+        let (socket, file) = socket.bind()?;
+        Ok((Self { socket: Async::new(socket)?, reserve: DescriptorReserve::new()? }, file))
+    }
+}
+
+/// Serves operators.
+pub(super) struct ControlServer {
+    socket: ControlSocket,
+    status: StatusSource,
+    context: Arc<ConnectionContext>,
+    /// The number of the control socket in the log.
+    listener: usize,
+    /// The user of the server.
+    owner: u32,
+    /// One permit for each connection.
+    places: Semaphore,
+    request_timeout: Duration,
+    reply_timeout: Duration,
+}
+
+impl ControlServer {
+    pub(super) fn new(
+        socket: ControlSocket,
+        status: StatusSource,
+        context: Arc<ConnectionContext>,
+        listener: usize,
+    ) -> Self {
+        Self {
+            socket,
+            status,
+            context,
+            listener,
+            owner: geteuid().as_raw(),
+            places: Semaphore::new(CONTROL_CONNECTIONS_MAX),
+            request_timeout: Duration::from_millis(CONTROL_REQUEST_MS_MAX),
+            reply_timeout: Duration::from_millis(CONTROL_REPLY_MS_MAX),
+        }
+    }
+
+    /// Accepts and serves operators. Never returns. Dropping the future closes the connections.
+    pub(super) async fn run(self) {
+        let connections = Executor::new();
+        connections.run(self.accept(&connections)).await;
+    }
+
+    async fn accept<'a>(&'a self, connections: &Executor<'a>) {
+        loop {
+            self.socket.reserve.refill();
+            match self.accept_one().await {
+                Ok(stream) => {
+                    connections.spawn(self.serve(stream)).detach();
+                    // During a burst of connections, this loop would never wait, so none of them would be served.
+                    future::yield_now().await;
+                }
+                // The client closed the connection before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    self.context.log.count(self.listener, FrequentEvent::AcceptFailed(error_text(&error)));
+                    Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for a connection, and accepts it. Uses the reserved descriptor if there is no other.
+    async fn accept_one(&self) -> io::Result<UnixStream> {
+        let ControlSocket { socket, reserve } = &self.socket;
+        loop {
+            // The kernel looks for a descriptor first: without a connection, an accept fails for lack of one, too.
+            socket.readable().await?;
+            let accepted = match socket.get_ref().accept() {
+                Err(error) if reserve.release(&error) => socket.get_ref().accept(),
+                accepted => accepted,
+            };
+            match accepted {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => reserve.refill(),
+                accepted => return accepted.map(|(stream, _)| stream),
+            }
+        }
+    }
+
+    async fn serve(&self, stream: UnixStream) {
+        // A panic in one connection ends only that connection. The panic hook has logged it.
+        let exchange = AssertUnwindSafe(self.exchange(stream)).catch_unwind();
+        // The client may have closed the connection.
+        let _ = exchange.await;
+        self.socket.reserve.refill();
+    }
+
+    /// Reads one request, and sends its reply.
+    async fn exchange(&self, stream: UnixStream) -> io::Result<()> {
+        let user = peer_user(&stream);
+        let stream = Async::new(stream)?;
+        if !may_control(user, self.owner) {
+            self.context.log.count(self.listener, FrequentEvent::ControlDenied(user));
+            return send_line(&stream, &ControlError::denied(self.owner).to_string()).await;
+        }
+        let Some(_place) = self.places.try_acquire() else {
+            return send_line(&stream, &ControlError::busy(CONTROL_CONNECTIONS_MAX).to_string()).await;
+        };
+        send_line(&stream, GREETING).await?;
+        let late = async {
+            Timer::after(self.request_timeout).await;
+            Ok(Err(ControlError::no_request(self.request_timeout.as_secs())))
+        };
+        match future::or(read_request(&stream), late).await? {
+            Ok(request) => self.reply(request, &stream).await,
+            Err(error) => send_line(&stream, &error.to_string()).await,
+        }
+    }
+
+    async fn reply(&self, request: ControlRequest, mut stream: &Async<UnixStream>) -> io::Result<()> {
+        let late = async {
+            Timer::after(self.reply_timeout).await;
+            None
+        };
+        let ControlRequest::Status(format) = request;
+        let found = async { self.status.read(&self.context).await.map(|status| status.render(format)) };
+        let reply = match future::or(found, late).await {
+            Some(body) => request.reply(&body),
+            None => format!("{}\n", ControlError::no_reply(request, self.reply_timeout.as_secs())),
+        };
+        // An operator that does not read the reply loses it.
+        let late = async {
+            Timer::after(self.reply_timeout).await;
+            Err(io::ErrorKind::TimedOut.into())
+        };
+        future::or(stream.write_all(reply.as_bytes()), late).await
+    }
+}
+
+/// The user of the process at the other end. `None` if the kernel does not say, or if the process has no number in the server's PID
+/// namespace: rustix cannot express that.
+fn peer_user(stream: &UnixStream) -> Option<u32> {
+    socket_peercred(stream).ok().map(|peer| peer.uid.as_raw())
+}
+
+/// Whether a process of this user may use the control socket of a server that `owner` runs.
+fn may_control(user: Option<u32>, owner: u32) -> bool {
+    let root = 0;
+    user.is_some_and(|user| user == root || user == owner)
+}
+
+/// Sends a short line: the send buffer has room for it.
+async fn send_line(mut stream: &Async<UnixStream>, line: &str) -> io::Result<()> {
+    stream.write_all(format!("{line}\n").as_bytes()).await
+}
+
+/// Reads the line of a request. Its line ending may be missing if the client ends its input.
+async fn read_request(mut stream: &Async<UnixStream>) -> io::Result<Result<ControlRequest, ControlError>> {
+    let mut received = Vec::new();
+    let mut buffer = [0; CONTROL_REQUEST_BYTES_MAX];
+    loop {
+        let count = stream.read(&mut buffer).await?;
+        received.extend_from_slice(&buffer[..count]);
+        let end = received.iter().position(|&byte| byte == b'\n');
+        let line = &received[..end.unwrap_or(received.len())];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() > CONTROL_REQUEST_BYTES_MAX {
+            return Ok(Err(ControlError::too_long(CONTROL_REQUEST_BYTES_MAX)));
+        }
+        if end.is_some() || count == 0 {
+            return Ok(String::from_utf8_lossy(line).parse());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

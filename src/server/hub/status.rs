@@ -1,0 +1,57 @@
+//! The figures of the hub, for `chinwagd status`.
+
+use super::Hub;
+use crate::limits::BACKLOG_FEEDS;
+use crate::protocol::{MessageId, Token};
+use crate::state::{Room, RoomId};
+
+/// The figures of the members, the rooms and the unread output, all of one moment: the hub processes no request between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubStatus {
+    /// The epoch of the lobby.
+    pub epoch: Option<Token>,
+    /// Members, with or without a connection.
+    pub members: usize,
+    /// Members without a connection.
+    pub detached: usize,
+    /// Sessions without a nickname.
+    pub unnamed: usize,
+    /// Sessions without a nickname that read a room.
+    pub watching: usize,
+    /// Rooms, with the lobby.
+    pub rooms: usize,
+    /// Rooms with members, besides the lobby.
+    pub occupied_rooms: usize,
+    /// Messages that were published in all rooms since the start.
+    pub messages: u64,
+    /// The id of the newest message in the lobby; 0 before the first one.
+    pub newest_id: MessageId,
+    /// Output that clients have not read, in bytes.
+    pub backlog_bytes: usize,
+    /// The limit of `backlog_bytes`.
+    pub backlog_bytes_max: usize,
+    /// Why the store has not stored the last messages. `None` if it has, or without a store.
+    pub store_failure: Option<String>,
+}
+
+impl Hub {
+    /// The current figures. Counts the sessions, so it takes longer the more there are.
+    pub fn status(&self) -> HubStatus {
+        let (sessions, state, feed) = (&self.sessions, self.sessions.state(), self.delivery.feed());
+        let lobby = state.room(RoomId::LOBBY);
+        HubStatus {
+            epoch: lobby.and_then(Room::epoch).cloned(),
+            members: state.member_count(),
+            detached: sessions.detached_count(),
+            unnamed: sessions.unnamed_count(),
+            watching: state.watcher_count(),
+            rooms: state.room_count(),
+            occupied_rooms: state.occupied_room_count(),
+            messages: self.messages,
+            newest_id: lobby.map(Room::last_id).unwrap_or_default(),
+            backlog_bytes: feed.backlog().bytes(),
+            backlog_bytes_max: BACKLOG_FEEDS * feed.bytes_max(),
+            store_failure: sessions.sequencer().failure().map(str::to_owned),
+        }
+    }
+}
