@@ -109,6 +109,12 @@ impl ControlError {
         Self { verb: Some(request.verb()), ..Self::new("timeout", text) }
     }
 
+    /// The kernel does not say to which user the client belongs.
+    pub fn unknown_user() -> Self {
+        let text = "the server cannot find out which user you are; connect from its own PID namespace (container)";
+        Self::new("denied", text)
+    }
+
     /// The client belongs to another user than `owner`, who runs the server.
     pub fn denied(owner: u32) -> Self {
         let text = format!("only root and the user of the server (uid {owner}) may use the control socket");

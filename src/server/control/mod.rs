@@ -1,8 +1,8 @@
 //! The control socket: accepts operators, and replies to their requests.
 //!
-//! One task accepts. It also runs the connections, so they end with it when the server stops. A connection is not a client: it has no session, and
-//! counts for no limit of clients. Only root and the user of the server are served. Each connection has one request, whose length and time
-//! are limited, and there are at most [`CONTROL_CONNECTIONS_MAX`] at a time. One file descriptor is reserved for them.
+//! One task accepts. It also runs the connections, so they end with it when the server stops. A connection is not a client: it has no
+//! session, and counts for no limit of clients. Only root and the user of the server are served. Each connection has one request, whose
+//! length and time are limited, and there are at most [`CONTROL_CONNECTIONS_MAX`] at a time. One file descriptor is reserved for them.
 
 mod render;
 mod reserve;
@@ -138,7 +138,8 @@ impl ControlServer {
         let stream = Async::new(stream)?;
         if !may_control(user, self.owner) {
             self.context.log.count(self.listener, FrequentEvent::ControlDenied(user));
-            return send_line(&stream, &ControlError::denied(self.owner).to_string()).await;
+            let error = user.map_or_else(ControlError::unknown_user, |_| ControlError::denied(self.owner));
+            return send_line(&stream, &error.to_string()).await;
         }
         let Some(_place) = self.places.try_acquire() else {
             return send_line(&stream, &ControlError::busy(CONTROL_CONNECTIONS_MAX).to_string()).await;
