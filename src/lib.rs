@@ -11,6 +11,7 @@
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
 //! | [`feed`] | the shared logs of events of all rooms, and each connection's cursor in them | sockets |
+//! | [`proxy`] | which proxies are trusted, and the header of the PROXY protocol | sockets |
 //! | [`web`] | for browsers: the page, HTTP requests and answers, WebSocket frames | sockets |
 //! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
 //! | [`fingerprint`] | the fingerprint of a certificate, for both programs | whom to trust |
@@ -36,10 +37,10 @@
 //! | What does the operator's log say? | `server/log/mod.rs` |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
-//! `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first two:
+//! `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first three:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
-//! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `web` and `control` are pure: no clock, no I/O, no task, no
+//! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `proxy`, `web` and `control` are pure: no clock, no I/O, no task, no
 //! randomness. So is `feed`, except for locks and for a memory file that the kernel sends from. Parts of `store` and
 //! `client` are pure, too (`grep -r disallowed_methods src`). Clippy checks this, by the lists in `.clippy.toml`.
 //!
@@ -60,6 +61,8 @@ pub mod fingerprint;
 pub mod limits;
 pub mod process;
 pub mod protocol;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 pub mod sequencer;
 pub mod server;
 pub mod session;

@@ -51,6 +51,8 @@ pub enum ErrorCode {
     PointInvalid,
     /// `DRAW` with too many points.
     PointsTooMany,
+    /// The connection does not come from a proxy, or the proxy does not name its client. Sent instead of the greeting.
+    ProxyExpected,
     /// The server does not resume sessions.
     ResumeOff,
     /// Another connection resumed the session. Sent last, before the connection is closed.
@@ -121,7 +123,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 57] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::ColourInvalid,
@@ -145,6 +147,7 @@ impl ErrorCode {
         Self::OptionUnknown,
         Self::PointInvalid,
         Self::PointsTooMany,
+        Self::ProxyExpected,
         Self::ResumeOff,
         Self::Resumed,
         Self::RoomAlike,
@@ -206,6 +209,7 @@ impl ErrorCode {
             Self::OptionUnknown => "option-unknown",
             Self::PointInvalid => "point-invalid",
             Self::PointsTooMany => "points-too-many",
+            Self::ProxyExpected => "proxy-expected",
             Self::ResumeOff => "resume-off",
             Self::Resumed => "resumed",
             Self::RoomAlike => "room-alike",

@@ -33,7 +33,7 @@ pub use mode::Mode;
 pub use name::{Name, NameError};
 pub use other_protocol::OtherProtocol;
 pub use past_message::PastMessage;
-pub use peer_address::{Peer, PeerAddress};
+pub use peer_address::{ClientOrigin, Peer, PeerAddress, ProxyHop};
 pub use resume::{InvalidToken, ResumeToken, Secret};
 pub use room_id::RoomId;
 pub(crate) use room_name::ROOM_MARK;

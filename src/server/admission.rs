@@ -51,7 +51,8 @@ pub(super) struct Ticket {
 
 #[derive(Debug)]
 enum TicketKind {
-    /// An admitted client from this address. `None`: on a Unix socket, where only the connections in all are limited.
+    /// An admitted connection of a client at this address. `None`: the address is not known yet, or the client is on a Unix socket, where
+    /// only the connections in all are limited.
     Client(Option<IpAddr>),
     /// A refused connection that stays open until the client has read the reason.
     Refused,
@@ -73,25 +74,14 @@ impl Admission {
         Arc::new(Self { clients_max, per_address_max, per_address_rate, counts: Mutex::default() })
     }
 
-    /// Admits a client from this address, or returns the limit that it exceeds.
-    pub(super) fn admit(self: &Arc<Self>, address: PeerAddress, now: Instant) -> Result<Ticket, AdmissionLimit> {
-        let address = counted_address(address);
+    /// Admits a connection, or returns the limit that it exceeds. Once the address of its client is known, [`Ticket::count_for`] follows.
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Ticket, AdmissionLimit> {
         let mut counts = self.counts();
         if counts.clients >= self.clients_max {
             return Err(AdmissionLimit::Clients(self.clients_max));
         }
-        if let Some(address) = address {
-            let usage = counts.usage(address, now);
-            if self.per_address_max > 0 && usage.clients >= self.per_address_max {
-                return Err(AdmissionLimit::Address(self.per_address_max));
-            }
-            if !usage.bucket.try_spend(self.per_address_rate, now) {
-                return Err(AdmissionLimit::Rate(self.per_address_rate.per_second));
-            }
-            usage.clients += 1;
-        }
         counts.clients += 1;
-        Ok(Ticket { admission: Arc::clone(self), kind: TicketKind::Client(address) })
+        Ok(Ticket { admission: Arc::clone(self), kind: TicketKind::Client(None) })
     }
 
     /// Number of admitted clients.
@@ -120,6 +110,26 @@ impl ConnectionCounts {
             self.addresses_max = 2 * self.by_address.len() + ADDRESSES_KEPT_MIN;
         }
         self.by_address.entry(address).or_default()
+    }
+}
+
+impl Ticket {
+    /// Counts the connection for the address of its client, too. Returns the limit that the client exceeds; then it is not admitted.
+    pub(super) fn count_for(&mut self, address: PeerAddress, now: Instant) -> Result<(), AdmissionLimit> {
+        debug_assert!(matches!(self.kind, TicketKind::Client(None)), "a connection counts for one address");
+        let Some(address) = counted_address(address) else { return Ok(()) };
+        let Admission { per_address_max, per_address_rate, .. } = *self.admission;
+        let mut counts = self.admission.counts();
+        let usage = counts.usage(address, now);
+        if per_address_max > 0 && usage.clients >= per_address_max {
+            return Err(AdmissionLimit::Address(per_address_max));
+        }
+        if !usage.bucket.try_spend(per_address_rate, now) {
+            return Err(AdmissionLimit::Rate(per_address_rate.per_second));
+        }
+        usage.clients += 1;
+        self.kind = TicketKind::Client(Some(address));
+        Ok(())
     }
 }
 
@@ -173,6 +183,12 @@ mod tests {
 
     const UNLIMITED: Rate = Rate { per_second: 0, burst: 1 };
 
+    fn admit_at(admission: &Arc<Admission>, address: PeerAddress, now: Instant) -> Result<Ticket, AdmissionLimit> {
+        let mut ticket = admission.admit()?;
+        ticket.count_for(address, now)?;
+        Ok(ticket)
+    }
+
     /// A client at this IP address.
     fn at(address: &str) -> PeerAddress {
         (address.parse::<IpAddr>().unwrap(), 1024).into()
@@ -181,7 +197,7 @@ mod tests {
     #[test]
     fn admit_limits_all_clients_and_those_of_one_address() {
         let admission = Admission::new(3, 2, UNLIMITED);
-        let admit = |address: &str| admission.admit(at(address), Instant::now());
+        let admit = |address: &str| admit_at(&admission, at(address), Instant::now());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
         assert_eq!(admit("192.0.2.1").unwrap_err(), AdmissionLimit::Address(2));
@@ -191,10 +207,26 @@ mod tests {
         let _again = admit("192.0.2.1").unwrap();
     }
 
+    /// A proxy names the client after the connection was accepted.
+    #[test]
+    fn connection_counts_before_its_client_is_known() {
+        let admission = Admission::new(2, 1, UNLIMITED);
+        let mut first = admission.admit().unwrap();
+        let mut second = admission.admit().unwrap();
+        assert_eq!(admission.admit().unwrap_err(), AdmissionLimit::Clients(2));
+        assert_eq!(first.count_for(at("192.0.2.1"), Instant::now()), Ok(()));
+        assert_eq!(second.count_for(at("192.0.2.1"), Instant::now()), Err(AdmissionLimit::Address(1)));
+        drop(second);
+        assert!(admit_at(&admission, at("192.0.2.2"), Instant::now()).is_ok());
+        drop(first);
+        assert!(admit_at(&admission, at("192.0.2.1"), Instant::now()).is_ok());
+        assert_eq!(admission.counts().clients, 0);
+    }
+
     #[test]
     fn admit_counts_ipv6_network_as_one_address() {
         let admission = Admission::new(10, 1, UNLIMITED);
-        let admit = |address: &str| admission.admit(at(address), Instant::now());
+        let admit = |address: &str| admit_at(&admission, at(address), Instant::now());
         let one = admit("2001:db8::1").unwrap();
         assert_eq!(admit("2001:db8::ffff:0:0:2").unwrap_err(), AdmissionLimit::Address(1));
         let other = admit("2001:db8:0:1::1").unwrap();
@@ -204,7 +236,7 @@ mod tests {
     #[test]
     fn admit_counts_unix_clients_in_all_only() {
         let admission = Admission::new(3, 1, Rate { per_second: 1, burst: 1 });
-        let admit = || admission.admit(PeerAddress::Unix, Instant::now());
+        let admit = || admit_at(&admission, PeerAddress::Unix, Instant::now());
         let [first, _second, _third] = [admit(), admit(), admit()].map(Result::unwrap);
         assert_eq!(admit().unwrap_err(), AdmissionLimit::Clients(3));
         drop(first);
@@ -216,7 +248,7 @@ mod tests {
     fn admit_limits_rate_of_one_address() {
         let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
         let start = Instant::now();
-        let admit = |address: &str, ms| admission.admit(at(address), start + Duration::from_millis(ms));
+        let admit = |address: &str, ms| admit_at(&admission, at(address), start + Duration::from_millis(ms));
         let connect = |address, ms| admit(address, ms).map(drop);
         assert_eq!([0, 0, 0, 50].map(|ms| connect("192.0.2.1", ms).is_ok()), [true, true, false, false]);
         assert_eq!(connect("192.0.2.1", 0), Err(AdmissionLimit::Rate(10)));
@@ -230,7 +262,7 @@ mod tests {
         let start = Instant::now();
         for number in 0..100_000_u32 {
             let now = start + Duration::from_millis(number.into());
-            drop(admission.admit((number.to_be_bytes(), 1024).into(), now));
+            drop(admit_at(&admission, (number.to_be_bytes(), 1024).into(), now));
             assert!(admission.counts().by_address.len() <= 2 * ADDRESSES_KEPT_MIN);
         }
     }

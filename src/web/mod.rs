@@ -6,7 +6,11 @@
 
 mod answer;
 mod authority;
+#[cfg(feature = "proxy")]
+mod forwarded;
 mod incoming;
+#[cfg(not(feature = "proxy"))]
+mod no_forwarded;
 mod origins;
 mod outgoing;
 mod page;
@@ -14,7 +18,11 @@ mod request;
 mod target;
 
 pub use self::answer::{Answer, HttpStatus};
+#[cfg(feature = "proxy")]
+pub use self::forwarded::{Forwarding, ForwardingField};
 pub use self::incoming::{FrameDecoder, FrameError, FrameEvent};
+#[cfg(not(feature = "proxy"))]
+pub use self::no_forwarded::Forwarding;
 pub use self::origins::{AllowedOrigins, WebOrigin};
 pub use self::outgoing::{CloseMessage, FrameEncoder};
 pub use self::request::{HttpRequest, RequestKind, loggable_request};

@@ -66,7 +66,7 @@ impl HttpRequest {
 }
 
 /// Whether proxies add this field to requests that they pass on.
-fn is_set_by_proxies(name: &str) -> bool {
+pub(super) fn is_set_by_proxies(name: &str) -> bool {
     let known = ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"];
     known.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

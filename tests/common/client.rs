@@ -6,6 +6,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+#[cfg(feature = "proxy")]
+use super::route::ThroughProxy;
 use super::route::{Direct, Endpoint, Listener, Route, ThroughUnix};
 use super::{DEADLINE, HELLO, HELLO_WITH_STORE, Server};
 
@@ -59,6 +61,10 @@ pub type Tcp = Lines<Direct>;
 
 /// Lines over a Unix socket.
 pub type Unix = Lines<ThroughUnix>;
+
+/// Lines over TCP behind a proxy.
+#[cfg(feature = "proxy")]
+pub type Proxy = Lines<ThroughProxy>;
 
 impl<R: Route> Transport for Lines<R> {
     type Route = R;

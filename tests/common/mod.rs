@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "proxy")]
+pub use self::client::Proxy;
 pub use self::client::{Client, Lines, Site, Tcp, Transport, Unix};
 use self::route::Endpoint;
 #[cfg(feature = "tls")]

@@ -104,3 +104,31 @@ impl Route for ThroughUnix {
         stream.peek(&mut [0]).expect("a reply");
     }
 }
+
+/// TCP behind a proxy, which says that the client uses TLS, so that `HELLO` has the word `secure`.
+#[cfg(feature = "proxy")]
+pub struct ThroughProxy;
+
+#[cfg(feature = "proxy")]
+impl Route for ThroughProxy {
+    const IS_TCP: bool = true;
+
+    fn listener(scheme: &str) -> Option<Listener> {
+        let arguments = ["--listen".to_owned(), format!("{scheme}://127.0.0.1:0?proxy=127.0.0.1")].into();
+        Some(Listener { arguments, directory: None })
+    }
+
+    fn connect(endpoint: &Endpoint, receive_buffer: Option<usize>) -> TcpStream {
+        use proxy_header::{ProxiedAddress, ProxyHeader, SslInfo, Tlv};
+
+        let mut stream = connect_socket(endpoint, receive_buffer);
+        let (client, server) = (stream.local_addr().expect("an address"), stream.peer_addr().expect("an address"));
+        let client_uses_tls = Tlv::Ssl(SslInfo::new(true, false, false, 0));
+        let mut header = Vec::new();
+        ProxyHeader::with_tlvs(Some(ProxiedAddress::stream(client, server)), [client_uses_tls])
+            .encode_v2(&mut header)
+            .expect("a header");
+        stream.write_all(&header).expect("the server reads");
+        stream
+    }
+}

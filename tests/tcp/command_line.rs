@@ -168,6 +168,16 @@ fn http_listener_needs_feature_web() {
 }
 
 #[test]
+#[cfg(not(feature = "proxy"))]
+fn proxies_need_feature_proxy() {
+    check_refused(
+        &["--listen", "tcp://127.0.0.1:0?proxy=10.0.0.9"],
+        "invalid --listen \"tcp://127.0.0.1:0?proxy=10.0.0.9\": proxy needs the feature proxy, and this chinwagd was built without it; \
+         build one that has it: cargo build --release --bin chinwagd --features proxy",
+    );
+}
+
+#[test]
 fn other_option_name_is_refused_with_the_known_one() {
     for (old, new) in [
         ("--port", "--listen HOST:PORT, such as --listen 127.0.0.1:9999"),
@@ -186,7 +196,9 @@ fn other_option_name_is_refused_with_the_known_one() {
 }
 
 /// The options of each feature, each with a value that it accepts.
-const FEATURE_OPTIONS: [(&str, bool, &[&str]); 3] = [
+const FEATURE_OPTIONS: [(&str, bool, &[&str]); 4] = [
+    // It has parameters of --listen.
+    ("proxy", cfg!(feature = "proxy"), &[]),
     ("store", cfg!(feature = "store"), &["--data=x", "--durability=full", "--keep=all"]),
     ("tls", cfg!(feature = "tls"), &["--tls-cert=x", "--tls-key=x"]),
     (

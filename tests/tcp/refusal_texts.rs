@@ -8,10 +8,11 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 20] = [
+const ELSEWHERE: [ErrorCode; 21] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
+    ErrorCode::ProxyExpected, // proxy
     ErrorCode::Resumed,       // transcripts: RESUME
     ErrorCode::SearchTimeout, // server::store_pages::tests
     ErrorCode::ServerFull,    // tcp::admission

@@ -10,6 +10,10 @@ macro_rules! test_each_transport {
         mod tcp {
             $(#[test] fn $test() { super::$test::<crate::common::Tcp>(); })*
         }
+        #[cfg(feature = "proxy")]
+        mod proxy {
+            $(#[test] fn $test() { super::$test::<crate::common::Proxy>(); })*
+        }
         mod unix {
             $(#[test] fn $test() { super::$test::<crate::common::Unix>(); })*
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chinwag::command_line::{parse_number, quoted};
 use chinwag::server::{Listener, Scheme, UnixSocket};
 
+use super::proxies::Proxies;
 use super::{Arguments, COMMAND_LINE, unix_socket};
 
 /// The schemes that this program supports, as an error lists them.
@@ -22,20 +23,20 @@ const SCHEMES: &str = match (cfg!(feature = "tls"), cfg!(feature = "web")) {
 pub(super) enum ListenUri {
     /// The addresses of a host, one or more, and what clients speak there: a host name may have an IPv4 and an IPv6 address
     /// (`localhost`).
-    Ip(Scheme, Vec<SocketAddr>),
+    Ip(Scheme, Vec<SocketAddr>, Proxies),
     /// A Unix socket.
-    Unix(UnixSocket),
+    Unix(UnixSocket, Proxies),
 }
 
 impl ListenUri {
     #[cfg(feature = "web")]
     pub(super) fn is_http(&self) -> bool {
-        matches!(self, Self::Ip(Scheme::Http | Scheme::Https, _))
+        matches!(self, Self::Ip(Scheme::Http | Scheme::Https, ..))
     }
 
     #[cfg(feature = "tls")]
     pub(super) fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Ip(Scheme::Tls | Scheme::Https, _))
+        matches!(self, Self::Ip(Scheme::Tls | Scheme::Https, ..))
     }
 }
 
@@ -49,24 +50,34 @@ pub(super) type Certificates = Option<Arc<std::convert::Infallible>>;
 pub(super) fn listeners(arguments: &mut Arguments, certificates: &Certificates) -> Vec<Listener> {
     let mut uris = std::mem::take(&mut arguments.listen);
     if uris.is_empty() {
-        uris.push(ListenUri::Ip(Scheme::Tcp, vec![SocketAddr::from(([127, 0, 0, 1], 9999))]));
+        let address = SocketAddr::from(([127, 0, 0, 1], 9999));
+        uris.push(ListenUri::Ip(Scheme::Tcp, vec![address], Proxies::default()));
     }
     #[cfg(feature = "web")]
     let web_options = super::web::options(arguments);
-    let over_ip = |scheme, address| match (scheme, certificates) {
+    #[cfg_attr(not(feature = "web"), expect(unused_variables, reason = "only HTTP has fields for proxies"))]
+    let over_ip = |scheme, address, proxies: &Proxies| match (scheme, certificates) {
         #[cfg(feature = "tls")]
         (Scheme::Tls, Some(certificates)) => Listener::tls(address, certificates),
         #[cfg(all(feature = "tls", feature = "web"))]
-        (Scheme::Https, Some(certificates)) => Listener::https(address, certificates, &web_options),
+        (Scheme::Https, Some(certificates)) => {
+            Listener::https(address, certificates, &proxies.web_options(&web_options))
+        }
         #[cfg(feature = "web")]
-        (Scheme::Http, _) => Listener::web(address, &web_options),
+        (Scheme::Http, _) => Listener::web(address, &proxies.web_options(&web_options)),
         _ => Listener::lines(address),
     };
-    let listeners = |uri| match uri {
-        ListenUri::Ip(scheme, addresses) => addresses.into_iter().map(|address| over_ip(scheme, address)).collect(),
-        ListenUri::Unix(socket) => vec![Listener::unix(socket)],
-    };
-    uris.into_iter().flat_map(listeners).collect()
+    let mut listeners = Vec::new();
+    for uri in uris {
+        match uri {
+            ListenUri::Ip(scheme, addresses, proxies) => {
+                let on = |address| proxies.apply(over_ip(scheme, address, &proxies));
+                listeners.extend(addresses.into_iter().map(on));
+            }
+            ListenUri::Unix(socket, proxies) => listeners.push(proxies.apply(Listener::unix(socket))),
+        }
+    }
+    listeners
 }
 
 /// An address that two `--listen` options have.
@@ -74,18 +85,19 @@ pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
     let mut addresses = BTreeSet::new();
     let mut paths = BTreeSet::new();
     arguments.listen.iter().find_map(|uri| match uri {
-        ListenUri::Ip(_, all) => {
+        ListenUri::Ip(_, all, _) => {
             let duplicate =
                 all.iter().filter(|address| address.port() > 0).find(|&address| !addresses.insert(address))?;
             Some(format!("two --listen options have the address {duplicate}: expected another port for one of them"))
         }
-        ListenUri::Unix(UnixSocket { path, .. }) => (!paths.insert(path)).then(|| {
+        ListenUri::Unix(UnixSocket { path, .. }, _) => (!paths.insert(path)).then(|| {
             format!("two --listen options have the path {}: expected another one for one of them", path.display())
         }),
     })
 }
 
-/// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host; or `unix:///PATH`.
+/// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host; or `unix:///PATH`. All but `HOST:PORT` may have
+/// parameters after `?`.
 pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
     for scheme in ["tcp:", "tls:", "http:", "https:"] {
         let is_scheme = raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -96,13 +108,27 @@ pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
     // `unix:/path` is a URI, too.
     let (scheme, address) = match raw.split_once(":/") {
         Some((scheme, rest)) => (parse_scheme(scheme)?, rest.strip_prefix('/').unwrap_or_default()),
-        None => return Ok(ListenUri::Ip(Scheme::Tcp, resolve(raw)?)),
+        None => return Ok(ListenUri::Ip(Scheme::Tcp, resolve(raw)?, Proxies::default())),
     };
     if scheme == Scheme::Unix {
-        return Ok(ListenUri::Unix(unix_socket::parse(address)?));
+        let (socket, proxies) = unix_socket::parse(address)?;
+        return Ok(ListenUri::Unix(socket, proxies));
     }
+    let (address, query) = address.split_once('?').unwrap_or((address, ""));
     // A browser shows the address with a slash at the end, and so does the line on standard output.
-    Ok(ListenUri::Ip(scheme, resolve(address.strip_suffix('/').unwrap_or(address))?))
+    let addresses = resolve(address.strip_suffix('/').unwrap_or(address))?;
+    let mut proxies = Proxies::default();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        if !proxies.take(scheme, parameter)? {
+            return Err(unknown_parameter(scheme, parameter));
+        }
+    }
+    Ok(ListenUri::Ip(scheme, addresses, proxies))
+}
+
+/// The error about a parameter that listeners with this scheme do not have.
+pub(super) fn unknown_parameter(scheme: Scheme, parameter: &str) -> String {
+    format!("unknown parameter {}; expected {}", quoted(parameter), Proxies::parameters(scheme))
 }
 
 fn parse_scheme(scheme: &str) -> Result<Scheme, String> {
@@ -156,7 +182,7 @@ mod tests {
     #[track_caller]
     fn check(raw: &str, scheme: Scheme, address: &str) {
         let addresses = vec![address.parse().unwrap()];
-        assert_eq!(parse_uri(raw), Ok(ListenUri::Ip(scheme, addresses)), "{raw:?}");
+        assert_eq!(parse_uri(raw), Ok(ListenUri::Ip(scheme, addresses, Proxies::default())), "{raw:?}");
     }
 
     #[test]
@@ -197,7 +223,7 @@ mod tests {
         for raw in [
             "tcp://127.0.0.1:9999/chat",
             "tcp://127.0.0.1:9999//",
-            "tcp://127.0.0.1:9999?x=1",
+            "127.0.0.1:9999?proxy=::1",
             "127.0.0.1:9999#x",
             "127.0.0.1:9999/",
         ] {
@@ -220,8 +246,9 @@ mod tests {
     #[test]
     fn unix_is_a_scheme_with_an_absolute_path() {
         let socket = UnixSocket { path: "/run/x".into(), mode: 0o660, user: None, group: None };
-        assert_eq!(parse_uri("unix:///run/x"), Ok(ListenUri::Unix(socket.clone())));
-        assert_eq!(parse_uri("UNIX:///run/x?mode=600"), Ok(ListenUri::Unix(UnixSocket { mode: 0o600, ..socket })));
+        let unix = |socket| Ok(ListenUri::Unix(socket, Proxies::default()));
+        assert_eq!(parse_uri("unix:///run/x"), unix(socket.clone()));
+        assert_eq!(parse_uri("UNIX:///run/x?mode=600"), unix(UnixSocket { mode: 0o600, ..socket }));
         for raw in ["unix:/run/x", "unix://run/x", "unix://"] {
             let form = "expected unix:///PATH, such as unix:///run/chinwag/chat.sock";
             assert_eq!(parse_uri(raw).unwrap_err(), form, "{raw:?}");

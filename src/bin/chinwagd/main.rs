@@ -4,6 +4,8 @@
 mod cert;
 mod control;
 mod listen;
+#[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
+mod proxies;
 mod status;
 #[cfg(feature = "store")]
 mod store;
@@ -50,6 +52,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
     usage: "[options]",
     example: "--listen 127.0.0.1:9999",
     features: &[
+        Feature { name: "proxy", is_built: cfg!(feature = "proxy"), options: &[] },
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature {
             name: "tls",
@@ -143,8 +146,20 @@ struct Arguments {
     #[cfg_attr(feature = "tls", doc = "tls://HOST:PORT is the same over TLS; ")]
     #[cfg_attr(feature = "web", doc = "http://HOST:PORT is for browsers (the chat page, and WebSocket); ")]
     #[cfg_attr(all(feature = "tls", feature = "web"), doc = "https://HOST:PORT is the same over TLS; ")]
-    #[doc = "unix:///PATH?mode=660&owner=USER:GROUP is for programs on this machine (nc -U). Put an IPv6 address in brackets; port 0 takes \
-             a free port (default: tcp://127.0.0.1:9999, which only this machine can reach)"]
+    #[doc = "unix:///PATH?mode=660&owner=USER:GROUP is for programs on this machine \
+             (nc -U). "]
+    #[cfg_attr(
+        feature = "proxy",
+        doc = "Behind proxies, tcp://HOST:PORT?proxy=10.0.0.0/8 expects a PROXY protocol header from these addresses, and serves no \
+               other (unix:///PATH?proxy=unix: from every client); "
+    )]
+    #[cfg_attr(
+        all(feature = "proxy", feature = "web"),
+        doc = "http://HOST:PORT?forwarded=10.0.0.0/8 or ?x-forwarded-for=10.0.0.0/8 takes the client's address from that field of \
+               requests from these addresses. "
+    )]
+    #[doc = "Put an IPv6 address in brackets; port 0 takes a free port \
+             (default: tcp://127.0.0.1:9999, which only this machine can reach)"]
     #[argh(option, arg_name = "uri", from_str_fn(listen::parse_uri))]
     listen: Vec<ListenUri>,
 

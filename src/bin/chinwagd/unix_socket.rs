@@ -1,14 +1,17 @@
-//! The values of `--listen unix:///PATH?mode=660&owner=USER:GROUP`.
+//! The values of `--listen unix:///PATH?mode=660&owner=USER:GROUP&proxy=unix`.
 
 use std::fs;
 use std::path::Path;
 
 use chinwag::command_line::quoted;
 use chinwag::limits::UNIX_MODE_DEFAULT;
-use chinwag::server::UnixSocket;
+use chinwag::server::{Scheme, UnixSocket};
 
-/// Parses what follows `unix://`: an absolute path, and the file's mode and owner after `?`.
-pub(super) fn parse(rest: &str) -> Result<UnixSocket, String> {
+use super::listen::unknown_parameter;
+use super::proxies::Proxies;
+
+/// Parses what follows `unix://`: an absolute path, and after `?` the file's mode and owner, and the proxies.
+pub(super) fn parse(rest: &str) -> Result<(UnixSocket, Proxies), String> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     if !path.starts_with('/') || path.ends_with('/') {
         return Err("expected unix:///PATH, such as unix:///run/chinwag/chat.sock".to_owned());
@@ -16,15 +19,17 @@ pub(super) fn parse(rest: &str) -> Result<UnixSocket, String> {
     if path.contains(char::is_control) {
         return Err("expected a path without control characters".to_owned());
     }
+    let mut proxies = Proxies::default();
     let mut socket = UnixSocket { path: path.into(), mode: UNIX_MODE_DEFAULT, user: None, group: None };
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
             Some(("mode", mode)) => socket.mode = parse_mode(mode)?,
             Some(("owner", owner)) => (socket.user, socket.group) = parse_owner(owner)?,
-            _ => return Err(format!("unknown parameter {}; expected mode or owner", quoted(parameter))),
+            _ if proxies.take(Scheme::Unix, parameter)? => {}
+            _ => return Err(unknown_parameter(Scheme::Unix, parameter)),
         }
     }
-    Ok(socket)
+    Ok((socket, proxies))
 }
 
 fn parse_mode(raw: &str) -> Result<u32, String> {
@@ -64,6 +69,7 @@ mod tests {
     #[test]
     fn path_has_mode_and_owner() {
         let expected = UnixSocket { path: "/run/a b".into(), mode: 0o660, user: None, group: None };
+        let parse = |rest| parse(rest).map(|(socket, _)| socket);
         assert_eq!(parse("/run/a b"), Ok(expected.clone()));
         assert_eq!(parse("/run/a b?"), Ok(expected.clone()));
         let all = UnixSocket { mode: 0o600, user: Some(0), group: Some(7), ..expected.clone() };
@@ -81,7 +87,8 @@ mod tests {
             let expected = format!("invalid mode \"{mode}\"; expected octal digits, such as 660");
             assert_eq!(parse(&format!("/x?mode={mode}")).unwrap_err(), expected);
         }
-        assert_eq!(parse("/x?user=me").unwrap_err(), "unknown parameter \"user=me\"; expected mode or owner");
+        let unknown = parse("/x?user=me").unwrap_err();
+        assert!(unknown.starts_with("unknown parameter \"user=me\"; expected mode=660"), "{unknown}");
         let nobody = "unknown user \"no such user\"; expected one of /etc/passwd, or a number";
         assert_eq!(parse("/x?owner=no such user").unwrap_err(), nobody);
         assert_eq!(parse("/x?owner=").unwrap_err(), "invalid owner \"\"; expected USER, USER:GROUP or :GROUP");

@@ -33,6 +33,7 @@ pub(super) fn options(arguments: &mut Arguments) -> Arc<WebOptions> {
             arguments.http_header_timeout.unwrap_or(HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT),
         ),
         ping_interval: seconds(arguments.http_ping_interval.unwrap_or(HTTP_PING_INTERVAL_SECONDS_DEFAULT)),
+        forwarding: None,
     })
 }
 

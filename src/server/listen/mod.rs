@@ -1,6 +1,8 @@
 //! Listeners: binds sockets, announces their addresses, accepts connections.
 
 mod address;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod socket;
 
 use std::fmt::Debug;
@@ -27,7 +29,7 @@ use super::{StartError, log};
 use crate::command::{Refusal, ServerLine};
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX};
 use crate::process::error_text;
-use crate::protocol::{Peer, PeerAddress, Timestamp};
+use crate::protocol::{ClientOrigin, Peer, PeerAddress, Timestamp};
 use crate::state::SessionId;
 
 /// An address to listen on, and the protocol of its clients.
@@ -35,6 +37,8 @@ use crate::state::SessionId;
 pub struct Listener {
     scheme: Scheme,
     endpoint: Endpoint,
+    /// The proxies that must name their clients, in a PROXY protocol header. `None`: clients connect without one.
+    proxies: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,11 +55,11 @@ impl Listener {
 
     /// Creates a listener for clients on the same machine that speak plain lines.
     pub fn unix(socket: UnixSocket) -> Self {
-        Self { scheme: Scheme::Unix, endpoint: Endpoint::Unix(socket, Arc::new(LinesProtocol)) }
+        Self { scheme: Scheme::Unix, endpoint: Endpoint::Unix(socket, Arc::new(LinesProtocol)), proxies: None }
     }
 
     pub(super) fn over_tcp(scheme: Scheme, address: SocketAddr, protocol: Arc<dyn ListenerProtocol<Tcp>>) -> Self {
-        Self { scheme, endpoint: Endpoint::Tcp(address, protocol) }
+        Self { scheme, endpoint: Endpoint::Tcp(address, protocol), proxies: None }
     }
 
     pub(super) fn http_timeouts(&self) -> Option<HttpTimeouts> {
@@ -80,8 +84,14 @@ pub(super) trait ListenerProtocol<T>: Debug + Send + Sync {
         None
     }
 
+    /// Whether a connection from this address is a client's. If it is a proxy's, [`ListenerProtocol::serve`] reads the address of the client,
+    /// and counts the connection for it.
+    fn is_client(&self, _address: PeerAddress) -> bool {
+        true
+    }
+
     /// Serves an admitted client.
-    fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket);
+    fn serve(&self, acceptor: &Acceptor, transport: T, origin: ClientOrigin, ticket: Ticket);
 
     /// The bytes to send to a client that is not admitted. `at` is the current time.
     fn render_refusal(&self, refusal: Refusal, at: Timestamp) -> Vec<u8>;
@@ -100,8 +110,8 @@ pub(super) struct HttpTimeouts {
 pub(super) struct LinesProtocol;
 
 impl<T: Transport + 'static> ListenerProtocol<T> for LinesProtocol {
-    fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket) {
-        acceptor.spawn_connection(transport, Peer::new(address, T::IS_ENCRYPTED), ticket);
+    fn serve(&self, acceptor: &Acceptor, transport: T, origin: ClientOrigin, ticket: Ticket) {
+        acceptor.spawn_connection(transport, origin.peer(T::IS_ENCRYPTED), ticket);
     }
 
     fn render_refusal(&self, refusal: Refusal, _: Timestamp) -> Vec<u8> {
@@ -119,6 +129,8 @@ struct BoundListener {
     scheme: Scheme,
     address: ListenAddress,
     endpoint: BoundEndpoint,
+    /// See [`Listener`].
+    proxies: Option<String>,
 }
 
 enum BoundEndpoint {
@@ -152,7 +164,8 @@ impl Listeners {
                 (listener.address(), BoundEndpoint::Unix(Async::new(socket)?, Arc::clone(protocol)))
             }
         };
-        self.all.push(BoundListener { scheme: listener.scheme, address, endpoint });
+        let proxies = listener.proxies.clone();
+        self.all.push(BoundListener { scheme: listener.scheme, address, endpoint, proxies });
         Ok(())
     }
 
@@ -163,8 +176,12 @@ impl Listeners {
 
     /// One line for each listener, for standard output.
     pub(super) fn announcement(&self) -> Vec<String> {
-        let line = |BoundListener { scheme, address, .. }: &BoundListener| {
-            format!("chinwagd: listening on {address} - {}", scheme.invitation(address))
+        let line = |BoundListener { scheme, address, proxies, .. }: &BoundListener| {
+            let invitation = match proxies {
+                None => scheme.invitation(address),
+                Some(proxies) => format!("for proxies that send a PROXY protocol header: {proxies}"),
+            };
+            format!("chinwagd: listening on {address} - {invitation}")
         };
         self.all.iter().map(line).collect()
     }
@@ -176,8 +193,8 @@ impl Listeners {
 
     /// Logs each listener.
     pub(super) fn log(&self) {
-        for BoundListener { scheme, address, .. } in &self.all {
-            log::listening(*scheme, address);
+        for BoundListener { scheme, address, proxies, .. } in &self.all {
+            log::listening(*scheme, address, proxies.as_deref());
         }
     }
 
@@ -226,24 +243,54 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    fn admit_or_refuse<T: Transport + 'static>(
+    /// Admits a connection that was accepted, or refuses it.
+    fn admit_connection<T: Transport + 'static>(
         &self,
         transport: T,
         address: PeerAddress,
         protocol: &dyn ListenerProtocol<T>,
-    ) -> Result<(), AdmissionLimit> {
-        match self.admission.admit(address, self.context.clock.steady()) {
-            Ok(ticket) => {
-                protocol.serve(self, transport, address, ticket);
-                Ok(())
-            }
+    ) {
+        match self.admission.admit() {
+            Ok(ticket) => self.admit_client(transport, address.into(), ticket, protocol),
+            Err(limit) => self.refuse_at_limit(transport, address, limit, protocol),
+        }
+    }
+
+    /// Counts a connection for its client, if the client is known, and serves it; or refuses it.
+    fn admit_client<T: Transport + 'static>(
+        &self,
+        transport: T,
+        origin: ClientOrigin,
+        mut ticket: Ticket,
+        protocol: &dyn ListenerProtocol<T>,
+    ) {
+        let address = origin.address;
+        let is_client = protocol.is_client(address);
+        match if is_client { ticket.count_for(address, self.context.clock.steady()) } else { Ok(()) } {
+            Ok(()) => protocol.serve(self, transport, origin, ticket),
             Err(limit) => {
-                let refusal = protocol.render_refusal(limit.into(), self.context.clock.wall());
-                if let Some(draining) = send_refusal(transport, &refusal, &self.admission) {
-                    self.executor.spawn(draining).detach();
-                }
-                Err(limit)
+                drop(ticket);
+                self.refuse_at_limit(transport, address, limit, protocol);
             }
+        }
+    }
+
+    fn refuse_at_limit<T: Transport + 'static>(
+        &self,
+        transport: T,
+        address: PeerAddress,
+        limit: AdmissionLimit,
+        protocol: &dyn ListenerProtocol<T>,
+    ) {
+        self.log_frequent(FrequentEvent::ConnectionRefused(address, limit));
+        self.refuse(transport, limit.into(), protocol);
+    }
+
+    /// Sends a refusal, and closes the connection.
+    fn refuse<T: Transport + 'static>(&self, transport: T, refusal: Refusal, protocol: &dyn ListenerProtocol<T>) {
+        let refusal = protocol.render_refusal(refusal, self.context.clock.wall());
+        if let Some(draining) = send_refusal(transport, &refusal, &self.admission) {
+            self.executor.spawn(draining).detach();
         }
     }
 
@@ -268,9 +315,7 @@ async fn accept<L: ListeningSocket>(socket: L, protocol: Arc<dyn ListenerProtoco
     loop {
         match socket.accept(&acceptor.sockets).await {
             Ok((transport, address)) => {
-                if let Err(limit) = acceptor.admit_or_refuse(transport, address, protocol.as_ref()) {
-                    acceptor.log_frequent(FrequentEvent::ConnectionRefused(address, limit));
-                }
+                acceptor.admit_connection(transport, address, protocol.as_ref());
                 count = count.wrapping_add(1);
                 if count.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
                     // During a burst of connections, this loop would never wait, so other tasks would not run.

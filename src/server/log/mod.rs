@@ -217,10 +217,10 @@ pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
     );
 }
 
-/// Logs a listener, and warns if other machines can reach it and it is not encrypted.
-pub(super) fn listening(scheme: Scheme, address: &ListenAddress) {
+/// Logs a listener and the proxies that it serves only, and warns if other machines can reach it and it is not encrypted.
+pub(super) fn listening(scheme: Scheme, address: &ListenAddress, proxies: Option<&str>) {
     let listener = format!("{scheme}://{address}");
-    info!(listener, "listening");
+    info!(listener, proxies, "listening");
     if scheme.is_exposed(address) {
         warn!(
             listener,
@@ -302,6 +302,12 @@ fn connection_refused(address: PeerAddress, limit: AdmissionLimit, count: u64) {
 #[cfg(feature = "web")]
 fn request_refused(address: PeerAddress, status: u16, reason: &str, request: Option<&str>, count: u64) {
     info!(%address, status, reason, request, count, "refused an HTTP request");
+}
+
+/// Logs a connection without a valid PROXY protocol header. `count` were refused for this reason since the last such line.
+#[cfg(feature = "proxy")]
+fn header_refused(address: PeerAddress, reason: &str, count: u64) {
+    info!(%address, reason, count, "refused a connection without a valid PROXY protocol header");
 }
 
 /// Logs a TLS handshake that failed. `count` handshakes failed since the last such line.
@@ -396,7 +402,7 @@ pub(super) mod tests {
     fn plain_listener_beyond_loopback_is_warned_about() {
         let levels_of = |scheme: Scheme, address: &str| {
             let ip = address.parse().map(ListenAddress::Ip);
-            let listening = || listening(scheme, &ip.unwrap_or_else(|_| ListenAddress::Unix(address.into())));
+            let listening = || listening(scheme, &ip.unwrap_or_else(|_| ListenAddress::Unix(address.into())), None);
             let lines = logged(LogFormat::Text, listening);
             assert!(lines.iter().all(|line| line.ends_with(&format!(" listener={scheme}://{address}"))), "{lines:?}");
             lines.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()

@@ -55,6 +55,9 @@ pub(in crate::server) enum FrequentEvent {
     AcceptFailed(String),
     /// A process of this user may not use the control socket. `None`: of an unknown user.
     ControlDenied(Option<u32>),
+    /// A connection has no valid PROXY protocol header.
+    #[cfg(feature = "proxy")]
+    HeaderRefused { address: PeerAddress, reason: String },
     /// A TLS handshake failed.
     #[cfg(feature = "tls")]
     HandshakeFailed { address: PeerAddress, reason: String },
@@ -76,6 +79,8 @@ impl FrequentEvent {
             (Self::ConnectionRefused(..), Self::ConnectionRefused(..))
             | (Self::AcceptFailed(_), Self::AcceptFailed(_))
             | (Self::ControlDenied(_), Self::ControlDenied(_)) => true,
+            #[cfg(feature = "proxy")]
+            (Self::HeaderRefused { reason, .. }, Self::HeaderRefused { reason: other, .. }) => reason == other,
             #[cfg(feature = "tls")]
             (Self::HandshakeFailed { .. }, Self::HandshakeFailed { .. }) => true,
             #[cfg(feature = "web")]
@@ -89,6 +94,8 @@ impl FrequentEvent {
             Self::ConnectionRefused(address, limit) => super::connection_refused(*address, *limit, count),
             Self::AcceptFailed(error) => super::accept_failed(error, count),
             Self::ControlDenied(user) => super::control_denied(*user, count),
+            #[cfg(feature = "proxy")]
+            Self::HeaderRefused { address, reason } => super::header_refused(*address, reason, count),
             #[cfg(feature = "tls")]
             Self::HandshakeFailed { address, reason } => super::handshake_failed(*address, reason, count),
             #[cfg(feature = "web")]

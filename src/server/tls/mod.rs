@@ -23,7 +23,7 @@ use super::transport::{Tcp, Tls, Transport, read_input, write_all};
 use crate::command::{Hint, Refusal};
 use crate::limits::{TLS_HANDSHAKE_BYTES_MAX, TLS_HANDSHAKE_SECONDS_MAX, TLS_HANDSHAKES_AT_ONCE_MAX};
 use crate::process::error_text;
-use crate::protocol::{ErrorCode, PeerAddress, Timestamp};
+use crate::protocol::{ClientOrigin, ErrorCode, PeerAddress, Timestamp};
 
 impl Listener {
     /// Creates a listener for clients that speak lines over TLS.
@@ -84,7 +84,11 @@ impl<P: ListenerProtocol<Tls<Tcp>> + 'static> ListenerProtocol<Tcp> for TlsProto
         self.protocol.http_timeouts()
     }
 
-    fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: PeerAddress, ticket: Ticket) {
+    fn is_client(&self, address: PeerAddress) -> bool {
+        self.protocol.is_client(address)
+    }
+
+    fn serve(&self, acceptor: &Acceptor, tcp: Tcp, origin: ClientOrigin, ticket: Ticket) {
         let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
         let (config, protocol) = (Arc::clone(&self.config), Arc::clone(&self.protocol));
         let receiving = async move {
@@ -92,8 +96,9 @@ impl<P: ListenerProtocol<Tls<Tcp>> + 'static> ListenerProtocol<Tcp> for TlsProto
             // A panic in one handshake ends only this connection. The panic hook has logged it.
             let handshake = AssertUnwindSafe(accept_handshake(tcp, config, plain_answer)).catch_unwind();
             match handshake.await {
-                Ok(Ok(tls)) => protocol.serve(&acceptor, tls, address, ticket),
+                Ok(Ok(tls)) => protocol.serve(&acceptor, tls, origin, ticket),
                 Ok(Err(error)) => {
+                    let address = origin.address;
                     acceptor.log_frequent(FrequentEvent::HandshakeFailed { address, reason: error.to_string() });
                 }
                 Err(_) => {}

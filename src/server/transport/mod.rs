@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 
 use futures_lite::future;
 
+#[cfg(feature = "proxy")]
+pub(super) use self::stream::{Stream, StreamSocket};
 pub(super) use self::stream::{Tcp, Unix};
 #[cfg(feature = "tls")]
 pub(super) use self::tls::Tls;

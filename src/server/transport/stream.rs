@@ -1,6 +1,7 @@
 //! Stream sockets: plain TCP, and Unix sockets. The client's bytes are lines from the first byte on.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[cfg(feature = "proxy")]
+use futures_lite::future;
 use futures_lite::ready;
 use rustix::fs::sendfile;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
@@ -28,7 +31,7 @@ thread_local! {
 }
 
 /// A kind of stream sockets.
-pub(in crate::server) trait StreamSocket: AsFd + Send + Sync + 'static {
+pub(in crate::server) trait StreamSocket: AsFd + Debug + Send + Sync + 'static {
     /// See [`Transport::NAME`].
     const NAME: &'static str;
 }
@@ -57,6 +60,32 @@ impl<S: StreamSocket> Stream<S> {
         Ok(Self(sockets.watch(stream)?))
     }
 
+    /// Waits for input, and returns its first bytes without removing them, at most `bytes_max`. Empty at the end of the input.
+    #[cfg(feature = "proxy")]
+    pub(in crate::server) async fn peek(&self, bytes_max: usize) -> io::Result<Vec<u8>> {
+        future::poll_fn(|cx| self.poll_receive(cx, bytes_max, RecvFlags::PEEK)).await
+    }
+
+    /// Reads until the kernel returns `WouldBlock`, or there is some input. A short read does not mean that there is no more: the kernel
+    /// also ends a read at TCP's urgent mark (tcp(7)).
+    fn poll_receive(&self, cx: &mut Context<'_>, bytes_max: usize, flags: RecvFlags) -> Poll<io::Result<Vec<u8>>> {
+        loop {
+            ready!(self.0.poll_readable(cx));
+            let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
+                let (count, _) = recv(self.stream(), &mut scratch[..bytes_max], flags)?;
+                Ok(scratch[..count].to_vec())
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.0.set_readable(),
+                read => {
+                    self.0.set_readable();
+                    return Poll::Ready(read);
+                }
+            }
+        }
+    }
+
     fn stream(&self) -> &S {
         self.0.get_ref()
     }
@@ -69,24 +98,10 @@ impl<S: StreamSocket> Transport for Stream<S> {
         LineDecoder::new()
     }
 
-    /// Reads until the kernel returns `WouldBlock`, or there is some input. A short read does not mean that there is no more: the kernel
-    /// also ends a read at TCP's urgent mark (tcp(7)).
     fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<ReceivedBytes>>> {
-        loop {
-            ready!(self.0.poll_readable(cx));
-            let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
-                let (count, _) = recv(self.stream(), &mut scratch[..bytes_max], RecvFlags::empty())?;
-                Ok((count > 0).then(|| ReceivedBytes { bytes: scratch[..count].to_vec(), wire_bytes: count }))
-            });
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.0.set_readable(),
-                read => {
-                    self.0.set_readable();
-                    return Poll::Ready(read);
-                }
-            }
-        }
+        let bytes = ready!(self.poll_receive(cx, bytes_max, RecvFlags::empty()))?;
+        let received = |bytes: Vec<u8>| ReceivedBytes { wire_bytes: bytes.len(), bytes };
+        Poll::Ready(Ok((!bytes.is_empty()).then(|| received(bytes))))
     }
 
     fn watch_input(&self, on: bool) -> io::Result<()> {

@@ -4,12 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
-use super::admission::Ticket;
+use super::admission::{AdmissionLimit, Ticket};
 use super::connection::{ConnectionContext, wait_for_mailbox, with_drain_timeout};
 use super::hub::HubRequest;
 use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol, Scheme};
@@ -18,8 +18,8 @@ use super::transport::{Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX, LOGGED_REQUEST_BYTES_MAX};
-use crate::protocol::{ErrorCode, Mode, Peer, PeerAddress, Timestamp};
-use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind, loggable_request};
+use crate::protocol::{ClientOrigin, ErrorCode, Mode, Peer, PeerAddress, Timestamp};
+use crate::web::{AllowedOrigins, Answer, Forwarding, HttpRequest, HttpStatus, RequestKind, loggable_request};
 
 /// The configuration for browsers.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,15 @@ pub struct WebOptions {
     pub header_timeout: Duration,
     /// A ping is sent on a WebSocket connection after this time without output. `None`: never.
     pub ping_interval: Option<Duration>,
+    /// The proxies that name the clients of their requests. `None`: each connection is a client's.
+    pub forwarding: Option<Forwarding>,
+}
+
+impl WebOptions {
+    /// The proxies, if they are at this address.
+    fn forwarding_at(&self, address: PeerAddress) -> Option<&Forwarding> {
+        self.forwarding.as_ref().filter(|forwarding| forwarding.trusts(address))
+    }
 }
 
 impl Listener {
@@ -62,12 +71,16 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
         Some(HttpTimeouts { header: self.options.header_timeout, ping_interval: self.options.ping_interval })
     }
 
-    fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket) {
+    fn is_client(&self, address: PeerAddress) -> bool {
+        self.options.forwarding_at(address).is_none()
+    }
+
+    fn serve(&self, acceptor: &Acceptor, transport: T, origin: ClientOrigin, mut ticket: Ticket) {
         let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
         let options = Arc::clone(&self.options);
-        let peer = Peer::new(address, T::IS_ENCRYPTED);
+        let peer = origin.peer(T::IS_ENCRYPTED);
         let receiving = async move {
-            if let Some((transport, peer)) = serve_request(transport, peer, &options, &acceptor).await {
+            if let Some((transport, peer)) = serve_request(transport, peer, &mut ticket, &options, &acceptor).await {
                 acceptor.spawn_connection(WebSocket::new(transport, options.ping_interval), peer, ticket);
             }
         };
@@ -75,11 +88,7 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
     }
 
     fn render_refusal(&self, refusal: Refusal, at: Timestamp) -> Vec<u8> {
-        let status = match refusal.code {
-            ErrorCode::TlsExpected => HttpStatus::BadRequest,
-            _ => HttpStatus::ServiceUnavailable,
-        };
-        to_bytes(&Answer::text(status, refusal.text(Mode::Commands)), false, at)
+        to_bytes(&refusal_answer(&refusal), false, at)
     }
 }
 
@@ -87,10 +96,11 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
 async fn serve_request<T: Transport>(
     transport: T,
     peer: Peer,
+    ticket: &mut Ticket,
     options: &WebOptions,
     acceptor: &Acceptor,
 ) -> Option<(T, Peer)> {
-    let answering = answer_request(&transport, peer, options, acceptor);
+    let answering = answer_request(&transport, peer, ticket, options, acceptor);
     // A panic in one request ends only this connection. The panic hook has logged it.
     let answered = AssertUnwindSafe(Box::pin(answering)).catch_unwind().await;
     if let Some(peer) = answered.ok()?.ok()? {
@@ -101,11 +111,11 @@ async fn serve_request<T: Transport>(
     None
 }
 
-/// Reads and answers one request. Returns the client if the request is a WebSocket handshake. A request from a proxy is not secure: the
-/// server does not know the way to the proxy.
+/// Reads and answers one request. Returns the client if the request is a WebSocket handshake.
 async fn answer_request(
     transport: &impl Transport,
     peer: Peer,
+    ticket: &mut Ticket,
     options: &WebOptions,
     acceptor: &Acceptor,
 ) -> io::Result<Option<Peer>> {
@@ -119,6 +129,12 @@ async fn answer_request(
     };
     let HttpRequest { is_head, is_forwarded, asked } =
         future::or(read_request(transport, &mut head, &options.origins), late).await?;
+    let (client, admitted) = identify_client(peer, ticket, &head, is_forwarded, options, context.clock.steady());
+    if let Err(limit) = admitted {
+        acceptor.log_frequent(FrequentEvent::ConnectionRefused(client.address, limit));
+        send_answer(transport, &refusal_answer(&limit.into()), is_head, context).await?;
+        return Ok(None);
+    }
     let joins = matches!(asked, RequestKind::Join(_));
     let answer = match asked {
         RequestKind::Join(answer) | RequestKind::Other(answer) => answer,
@@ -126,15 +142,40 @@ async fn answer_request(
     };
     if answer.status().is_error() {
         acceptor.log_frequent(FrequentEvent::RequestRefused {
-            address: peer.address,
+            address: client.address,
             status: answer.status() as u16,
             reason: answer.reason().to_owned(),
             request: loggable_request(&head).map(shorten),
         });
     }
-    with_drain_timeout(write_all(transport, &to_bytes(&answer, is_head, context.clock.wall()))).await?;
-    let peer = Peer { is_secure: peer.is_secure && !is_forwarded, ..peer };
-    Ok(joins.then_some(peer))
+    send_answer(transport, &answer, is_head, context).await?;
+    Ok(joins.then_some(client))
+}
+
+/// The client of a request. If it is the client of a trusted proxy, counts the connection for it.
+fn identify_client(
+    peer: Peer,
+    ticket: &mut Ticket,
+    head: &[u8],
+    is_forwarded: bool,
+    options: &WebOptions,
+    now: Instant,
+) -> (Peer, Result<(), AdmissionLimit>) {
+    let Some(forwarding) = options.forwarding_at(peer.address) else {
+        // The server does not know the way to another proxy.
+        return (Peer { is_secure: peer.is_secure && !is_forwarded, ..peer }, Ok(()));
+    };
+    let client = forwarding.client(head, peer);
+    (client, ticket.count_for(client.address, now))
+}
+
+async fn send_answer(
+    transport: &impl Transport,
+    answer: &Answer,
+    is_head: bool,
+    context: &ConnectionContext,
+) -> io::Result<()> {
+    with_drain_timeout(write_all(transport, &to_bytes(answer, is_head, context.clock.wall()))).await
 }
 
 /// Reads a request, and collects its bytes in `head`.
@@ -159,6 +200,15 @@ fn shorten(mut line: String) -> String {
         line.push('…');
     }
     line
+}
+
+/// The answer to a client that is not admitted.
+fn refusal_answer(refusal: &Refusal) -> Answer {
+    let status = match refusal.code {
+        ErrorCode::ProxyExpected | ErrorCode::TlsExpected => HttpStatus::BadRequest,
+        _ => HttpStatus::ServiceUnavailable,
+    };
+    Answer::text(status, refusal.text(Mode::Commands))
 }
 
 /// Renders an answer, with the current time `at` as its date.
