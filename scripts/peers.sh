@@ -25,19 +25,24 @@
 # $deadline seconds (default: 20).
 #
 # Server
-#   needs WORD...            skips the script unless these programs are installed; with CI=true, fails instead. The word
-#                            ipv6 stands for the address ::1; without it, the script is skipped also with CI=true
+#   needs WORD...            skips the script unless these programs, or files with an absolute path, are installed; with
+#                            CI=true, fails instead. The word ipv6 stands for the address ::1; without it, the script is
+#                            skipped also with CI=true
 #   serve [ARGUMENT...]      starts $CHINWAGD, or chinwagd on PATH, or the one in target, as the peer `server`. Without
 #                            --listen in the arguments, it listens on $host (127.0.0.1) and a free port. Sets $port, the
 #                            array ports (of all listeners, in order), and the array client: the client with the server's
 #                            address, as in: connect bob "${client[@]}" tail
 #   stop                     stops the server by SIGTERM; it must print nothing more. Returns its exit status
 #   server_program           prints the path of chinwagd
+#   documented HEADING LANGUAGE [NUMBER]
+#                            prints the first code block in this language under this heading of docs/operating.md, or the
+#                            one with this number
 #   client_program           prints the path of chinwag: $CHINWAG, or chinwag on PATH, or the one in target
 #
 # Peers
 #   connect PEER COMMAND...  starts a program as PEER
 #   join PEER COMMAND...     starts a program as PEER and takes the nickname PEER: reads HELLO and OK, then calls sync
+#   accepting HOST PORT      waits until a program accepts connections there
 #   say PEER LINE            sends a line
 #   send PEER FORMAT...      sends the output of printf: send alice 'MSG hi\r\n'
 #   hear PEER PATTERN...     the next lines must match these patterns; $line is the last of them
@@ -83,7 +88,7 @@ needs() {
     for need; do
         if [[ $need == ipv6 ]]; then
             grep -qs '^0\{31\}1 ' /proc/net/if_inet6 || skip 'this machine has no IPv6'
-        elif ! type -P "$need" >/dev/null; then
+        elif ! [[ $need == /* && -e $need ]] && ! type -P "$need" >/dev/null; then
             [[ ${CI-} != true ]] || fail "$need is not installed; with CI=true, nothing is skipped"
             skip "$need is not installed"
         fi
@@ -111,6 +116,26 @@ server_program() {
 
 client_program() {
     _program CHINWAG chinwag
+}
+
+documented() {
+    awk -v heading="$1" -v fence="\`\`\`$2" -v number="${3:-1}" '
+        /^#/ && !inside { found = ($0 ~ "^#+ " heading "$") }
+        inside && /^```$/ { exit }
+        inside { print }
+        found && $0 == fence && --number == 0 { inside = 1 }
+    ' "${BASH_SOURCE[0]%/*}/../docs/operating.md"
+}
+
+accepting() {
+    local end=$((SECONDS + deadline)) never
+    exec {never}<> <(:)
+    until (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; do
+        ((SECONDS < end)) || fail "nothing accepts connections at $1:$2"
+        # Lets the program run.
+        IFS= read -r -t 0.02 -u "$never" _ || true
+    done
+    exec {never}>&-
 }
 
 # Prints the path of a program: the value of the variable $1, or the program $2 on PATH or in target.
