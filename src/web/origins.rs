@@ -80,8 +80,8 @@ impl AllowedOrigins {
         Self { added, own_is_encrypted: false }
     }
 
-    /// The same for a listener that serves its pages over TLS itself. A page that came from the same host without TLS is not its own:
-    /// anybody on the way could have sent it.
+    /// Allows these origins on a listener that serves its pages over TLS itself. A page that came from the same host without TLS is not
+    /// its own: anybody on the way could have sent it.
     pub(crate) fn over_tls(&self) -> Self {
         Self { own_is_encrypted: true, ..self.clone() }
     }

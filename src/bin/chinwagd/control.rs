@@ -51,7 +51,7 @@ fn in_runtime_directory(directories: Option<&OsStr>) -> Option<PathBuf> {
 /// A path that the control socket shares with a listener.
 pub(super) fn find_conflict(arguments: &Arguments) -> Option<String> {
     let path = server_path(arguments)?;
-    let is_shared = |uri: &ListenUri| matches!(uri, ListenUri::Unix(socket) if socket.path == path);
+    let is_shared = |uri: &ListenUri| matches!(uri, ListenUri::Unix(socket, _) if socket.path == path);
     let path = path.display();
     arguments
         .listen
