@@ -16,6 +16,7 @@
 //! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
 //! | [`fingerprint`] | the fingerprint of a certificate, for both programs | whom to trust |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
+//! | [`password_file`] | reads a password, for both programs | what the password is for |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`control`] | the protocol of the control socket, for the server and `chinwagd status` | sockets |
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
@@ -32,6 +33,7 @@
 //! | How are nicknames compared? | `protocol/name.rs` |
 //! | What happens to an unfinished line at the end of the input? | `protocol/line.rs` |
 //! | How is a resume token checked? | `command/resume.rs` |
+//! | How is the password of the server checked? | `command/pass.rs` |
 //! | What is sent when the server stops? | `server/shutdown.rs` |
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |
@@ -59,6 +61,7 @@ pub mod feed;
 #[cfg(any(feature = "client", feature = "tls"))]
 pub mod fingerprint;
 pub mod limits;
+pub mod password_file;
 pub mod process;
 pub mod protocol;
 #[cfg(feature = "proxy")]

@@ -2,9 +2,10 @@
 
 mod closed;
 
-use std::fs;
+use std::fs::{self, FileType};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -139,6 +140,18 @@ impl<S: AsFd> Write for Stream<'_, S> {
 impl<S: AsFd> Read for Stream<'_, S> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.retry(PollFlags::IN, |stream| rustix::io::read(stream, &mut *bytes))
+    }
+}
+
+/// The kind of a file, for an error about a path.
+pub(crate) fn kind_of(found: FileType) -> &'static str {
+    match found {
+        _ if found.is_file() => "a file",
+        _ if found.is_dir() => "a directory",
+        _ if found.is_symlink() => "a symbolic link",
+        _ if found.is_fifo() => "a FIFO",
+        _ if found.is_socket() => "a socket",
+        _ => "a device",
     }
 }
 

@@ -25,6 +25,8 @@ fn start(port_file: &Path) -> u16 {
         max_rooms: 10,
         has_watch: true,
         certificates: None,
+        password: None,
+        allows_insecure_passwords: false,
         epoch: None,
         store: None,
         line_rate: Rate { per_second: 0, burst: 1 },

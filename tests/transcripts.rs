@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::process::Command;
 
 use common::{Client, Server};
@@ -40,10 +41,12 @@ fn has_netcat() -> bool {
         || help.is_ok_and(|help| String::from_utf8_lossy(&help.stderr).contains("OpenBSD"))
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent marks of a block")]
 struct Transcript {
     title: String,
     is_console: bool,
     is_stored: bool,
+    has_password: bool,
     is_side_by_side: bool,
     lines: Vec<String>,
 }
@@ -65,12 +68,14 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
             transcript.lines.push(line.to_owned());
             None
         }
-        (None, "```transcript" | "```transcript stored" | "```console" | "```terminals") => {
+        (None, "```transcript" | "```transcript stored" | "```transcript password" | "```console" | "```terminals") => {
             let is_console = line.ends_with("console");
             let is_stored = line.ends_with("stored");
+            let has_password = line.ends_with("password");
             let is_side_by_side = line.ends_with("terminals");
             assert!(!in_other, "the block before {line} under {title} has no end");
-            open = Some(Transcript { title: title.clone(), is_console, is_stored, is_side_by_side, lines: Vec::new() });
+            let (title, lines) = (title.clone(), Vec::new());
+            open = Some(Transcript { title, is_console, is_stored, has_password, is_side_by_side, lines });
             None
         }
         (None, fence) if fence.starts_with("```") => {
@@ -117,7 +122,14 @@ impl Transcript {
         let directory = tempfile::tempdir()?;
         let data = directory.path().join("chat.db");
         let stored = ["--data", data.to_str().ok_or("a path")?];
-        let server = Server::with(if self.is_stored { &stored } else { &[] });
+        let password_file = directory.path().join("password");
+        fs::write(&password_file, "hunter2\n")?;
+        let password = ["--password-file", password_file.to_str().ok_or("a path")?];
+        let server = Server::with(match self {
+            Self { is_stored: true, .. } => &stored,
+            Self { has_password: true, .. } => &password,
+            _ => &[],
+        });
         if self.is_console { self.run_console(&server) } else { self.run_peers(&server) }
     }
 

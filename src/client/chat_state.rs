@@ -397,6 +397,7 @@ impl ChatState {
             | Reply::Help(_)
             | Reply::Set(_)
             | Reply::Chat(_)
+            | Reply::Pass(_)
             | Reply::Quit(_) => return Vec::new(),
             // A new command needs no words of its own here.
             other => other.to_string(),

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Hint, HistoryReply, Refusal, Reply, ServerLine, Verb};
+use super::{Hint, HistoryReply, PasswordAttempt, Refusal, Reply, ServerLine, Verb};
 use crate::protocol::{
-    Dialect, ErrorCode, MessageId, Mode, Name, PeerAddress, RoomName, Secret, Text, Timestamp, User,
+    Dialect, ErrorCode, MessageId, Mode, Name, Password, PeerAddress, RoomName, Secret, Text, Timestamp, User,
 };
 use crate::state::{Action, MemberId, Room, RoomId, SharedState, Uptime, Verifier};
 
@@ -45,6 +45,15 @@ pub trait Context {
 
     /// Whether sessions without a nickname may watch rooms.
     fn has_watch(&self) -> bool;
+
+    /// Whether the server has a password.
+    fn has_password(&self) -> bool;
+
+    /// Whether the server has a password that the session has not given yet.
+    fn needs_password(&self) -> bool;
+
+    /// Checks a password, unless the session may not try one now.
+    fn try_password(&mut self, password: &Password) -> PasswordAttempt;
 
     /// Counts rooms that the session is about to create. Returns false if its address has created too many.
     fn spend_room_creations(&mut self, rooms: usize) -> bool;

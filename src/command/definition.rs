@@ -39,6 +39,7 @@ pub trait Definition: fmt::Display + Sized {
 
 /// A command's verb, help and properties.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties")]
 pub struct Specification {
     /// The first word, in capitals.
     pub verb: &'static str,
@@ -56,6 +57,10 @@ pub struct Specification {
     pub has_reply: bool,
     /// Whether only a session with a nickname may use the command.
     pub needs_nickname: bool,
+    /// Whether only a session that has given the server's password, if there is one, may use the command.
+    pub needs_password: bool,
+    /// Whether this text after the verb may be a secret: chat mode refuses such a line as a message. `None`: no argument is secret.
+    pub may_be_secret: Option<fn(&str) -> bool>,
     /// Whether a session that watches a room may use the command, too.
     pub allows_watchers: bool,
     /// Whether the command is about a room, which the line may name in front of the verb.
@@ -77,6 +82,8 @@ impl Specification {
         summary: "",
         has_reply: true,
         needs_nickname: true,
+        needs_password: true,
+        may_be_secret: None,
         allows_watchers: false,
         room: RoomUse::None,
         pipelining: Pipelining::Any,

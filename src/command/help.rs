@@ -16,6 +16,7 @@ impl Definition for Help {
         usage: "HELP [verb]",
         summary: "list the commands, or explain one",
         needs_nickname: false,
+        needs_password: false,
         pipelining: Pipelining::Off,
         ..Specification::DEFAULT
     };
@@ -40,9 +41,9 @@ impl Definition for Help {
         let mode = context.mode();
         let verbs = match self.0 {
             // In chat mode `/msg` whispers, and a message has no verb.
-            Some(Verb::Msg) if mode == Mode::Chat => &[Verb::Whisper, Verb::Msg],
-            Some(verb) => &[verb][..],
-            None => Verb::ALL,
+            Some(Verb::Msg) if mode == Mode::Chat => vec![Verb::Whisper, Verb::Msg],
+            Some(verb) => vec![verb],
+            None => Verb::ALL.iter().copied().filter(|verb| verb.is_offered(context)).collect(),
         };
         for verb in verbs {
             let line = format!("{}: {}", verb.usage_in(mode), verb.specification().summary);

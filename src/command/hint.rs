@@ -29,6 +29,8 @@ pub enum Hint {
     ListRooms,
     /// Put a slash before the line to send it to the room that it begins with, or a blank to send it here.
     SlashOrBlank,
+    /// Put a slash before the line to carry it out as a command, or a blank to send it as a message.
+    CommandOrMessage,
     /// List the commands.
     ListCommands,
     /// The line is not a command: send it as a message. Holds the beginning of the line.
@@ -116,6 +118,7 @@ impl Hint {
             Self::ListMembers,
             Self::ListRooms,
             Self::SlashOrBlank,
+            Self::CommandOrMessage,
             Self::ListCommands,
             Self::WhisperOrSay,
             Self::CheckEpoch,
@@ -294,6 +297,9 @@ impl fmt::Display for HintInMode<'_> {
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
             Hint::ListRooms => write!(f, "; {prefix}ROOMS lists rooms"),
             Hint::SlashOrBlank => f.write_str("; to send it there, put a slash before it; to send it here, a blank"),
+            Hint::CommandOrMessage => {
+                f.write_str("; to give it to the server, put a slash before it; to send it as a message, a blank")
+            }
             Hint::ListCommands => write!(f, "; {prefix}HELP lists the commands"),
             // The server writes these two outside of chat mode only.
             Hint::Say(message) => write!(f, "{SAY}{room}MSG {message}"),

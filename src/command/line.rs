@@ -1,7 +1,7 @@
 //! Parses a client's line into a command, and writes a command as a line, in both modes.
 
 use super::arguments::{parse_text, room_invalid, shorten};
-use super::{Command, Context, Hint, Msg, Refusal, RoomUse, Verb};
+use super::{Command, Context, Hint, Msg, Refusal, RoomUse, Verb, resembled_secret_verb};
 use crate::protocol::{
     DecoderOutput, ErrorCode, LineDecoder, Mode, ROOM_MARK, RoomName, Text, is_blank, is_space, shows_nothing,
     split_word,
@@ -151,6 +151,10 @@ impl Command {
     pub fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let verb = self.verb();
         let specification = verb.specification();
+        if specification.needs_password && context.needs_password() {
+            let refusal = Refusal::new(verb, ErrorCode::PasswordRequired, "this server needs a password");
+            return Err(refusal.with_hint(Hint::Write(Verb::Pass)));
+        }
         let may_watch = specification.allows_watchers && context.is_watching();
         if specification.needs_nickname && context.nickname().is_none() && !may_watch {
             let refusal = Refusal::new(verb, ErrorCode::NoName, "you have no name yet");
@@ -160,9 +164,19 @@ impl Command {
     }
 }
 
+/// The refusal of a line that does not begin with a verb, but perhaps has a secret after a mistyped one: no part of it is repeated, and
+/// the hint does not suggest to publish it.
+fn resembling_command(verb: Verb) -> Refusal {
+    let what = format!("unknown command; it resembles {verb}, so it is not repeated here");
+    Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(Hint::Write(verb))
+}
+
 /// The refusal of a line that does not begin with a verb. Users often mean such a line as a message, so the hint says how to send
 /// one. But the hint never suggests publishing a line that may have been a whisper.
 fn unknown_command(word: &str, line: &str, mode: Mode) -> Refusal {
+    if let Some(verb) = resembled_secret_verb(word) {
+        return resembling_command(verb);
+    }
     let shown = shorten(word);
     let (what, hint) = match (mode, word.strip_prefix('/')) {
         _ if is_blank(line) => ("this line has only invisible characters".to_owned(), Hint::ListCommands),

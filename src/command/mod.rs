@@ -17,6 +17,7 @@ mod received_line;
 mod refusal;
 mod rejection;
 mod reply;
+mod secret;
 mod server_line;
 mod verb;
 
@@ -27,16 +28,19 @@ pub use self::hint::Hint;
 pub use self::join::RoomPosition;
 pub use self::line::{ClientLine, split_indent, strip_slash};
 pub use self::nick::NickReply;
+pub use self::pass::PasswordAttempt;
 pub use self::received_line::{ReceivedLine, ReceivedRefusal};
 pub use self::refusal::Refusal;
 pub use self::reply::{EmptyReply, HistoryReply, NoReply, ReplyWords};
 pub use self::rooms::{RoomListing, RoomsReply};
+pub use self::secret::{begins_with_secret, resembled_secret_verb};
 pub use self::server_line::{Features, LineInMode, RoomLine, ServerLine};
 pub use self::set::{SetReply, Setting};
 pub use self::who::{WhoReply, list_members};
 
 // `HELP` lists the commands in this order. `cargo fmt` does not see modules that a macro declares: `scripts/test` checks this folder.
 commands! {
+    pass: Pass,
     nick: Nick,
     msg: Msg,
     whisper: Whisper,

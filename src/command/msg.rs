@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::arguments::parse_text;
 use super::context::room_of;
-use super::{Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, Verb, split_indent};
+use super::{
+    Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, Verb, begins_with_secret, split_indent,
+};
 use crate::protocol::{ErrorCode, MessageId, Mode, ROOM_MARK, RoomName, Text};
 use crate::state::{Action, Message};
 
@@ -30,20 +32,35 @@ impl Definition for Msg {
         parse_text(Verb::Msg, arguments).map(Self)
     }
 
-    /// A message that begins with the name of a room may be refused at once.
+    /// A message that begins with the name of a room, or with a secret, may be refused at once.
     fn waits_for_store(&self) -> bool {
-        first_room(self.0.as_str()).is_none()
+        first_room(self.0.as_str()).is_none() && begins_with_secret(self.0.as_str()).is_none()
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        if context.mode() == Mode::Chat && !context.names_room() {
-            check_first_room(context, &self.0)?;
+        if context.mode() == Mode::Chat {
+            check_secret(context, &self.0)?;
+            if !context.names_room() {
+                check_first_room(context, &self.0)?;
+            }
         }
         let (room, _) = room_of(context, Verb::Msg)?;
         if let Some(name) = context.nickname().cloned() {
             context.submit(Action::Say(room, Message { name, at: context.time(), text: self.0 }));
         }
         Ok(())
+    }
+}
+
+/// Refuses a line of chat mode that begins with a command and its secret: without the slash, it would be published. On a server
+/// without a password, `PASS` begins a sentence.
+fn check_secret(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
+    match begins_with_secret(text.as_str()) {
+        Some(verb) if verb.is_offered(context) => {
+            let what = format!("this looks like the command {verb} with a secret; nothing was sent");
+            Err(Refusal::new(Verb::Msg, ErrorCode::SecretRefused, what).with_hint(Hint::CommandOrMessage))
+        }
+        _ => Ok(()),
     }
 }
 

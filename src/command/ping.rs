@@ -16,6 +16,7 @@ impl Definition for Ping {
         usage: "PING [token]",
         summary: "get OK PING, after the replies to all lines before it",
         needs_nickname: false,
+        needs_password: false,
         reply_keys: &["token"],
         ..Specification::DEFAULT
     };

@@ -16,6 +16,7 @@ impl Definition for Pong {
         summary: "answer the server's PING (gets no reply)",
         has_reply: false,
         needs_nickname: false,
+        needs_password: false,
         ..Specification::DEFAULT
     };
 

@@ -17,6 +17,7 @@ impl Definition for Quit {
         usage: "QUIT [reason]",
         summary: "leave all rooms and disconnect",
         needs_nickname: false,
+        needs_password: false,
         ..Specification::DEFAULT
     };
 

@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use super::arguments::unexpected_argument;
 use super::{Context, Definition, Hint, Refusal, Specification, Verb};
 use crate::protocol::{ErrorCode, InvalidToken, Mode, Name, ResumeToken};
 use crate::state::{Action, MemberId, Verifier};
@@ -18,6 +17,7 @@ impl Definition for Resume {
         usage: "RESUME token",
         summary: "take your name back with a token from SET resume on, instead of NICK",
         needs_nickname: false,
+        may_be_secret: Some(may_be_token),
         reply_keys: &["name"],
         ..Specification::DEFAULT
     };
@@ -33,7 +33,12 @@ impl Definition for Resume {
         };
         match words.next() {
             None => token.parse().map(Self).map_err(|InvalidToken| Refusal::token_unknown()),
-            Some(surplus) => Err(unexpected_argument(Verb::Resume, surplus)),
+            Some(_) => {
+                // Not repeated: it may be a part of the token.
+                let what = "unexpected argument after the token";
+                Err(Refusal::new(Verb::Resume, ErrorCode::ArgumentUnexpected, what)
+                    .with_hint(Hint::Write(Verb::Resume)))
+            }
         }
     }
 
@@ -46,6 +51,12 @@ impl Definition for Resume {
         context.submit(Action::Resume(MemberId(id), Verifier::new(&secret)));
         Ok(())
     }
+}
+
+/// Whether the text begins like a resume token: with a number and a hyphen.
+fn may_be_token(text: &str) -> bool {
+    let number = text.trim_start().split('-').next().unwrap_or_default();
+    text.contains('-') && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Display for Resume {

@@ -48,17 +48,26 @@ pub struct Features {
     pub search: bool,
     /// Nobody on the way between client and server can read or change the lines, as far as the server knows.
     pub secure: bool,
+    /// A password: most commands are refused before `PASS`.
+    pub password: bool,
 }
 
 impl Features {
     fn words(self) -> impl Iterator<Item = &'static str> {
-        let all = [(self.rooms, "rooms"), (self.watch, "watch"), (self.search, "search"), (self.secure, "secure")];
+        let all = [
+            (self.rooms, "rooms"),
+            (self.watch, "watch"),
+            (self.search, "search"),
+            (self.secure, "secure"),
+            (self.password, "password"),
+        ];
         all.into_iter().filter_map(|(is_on, word)| is_on.then_some(word))
     }
 
     fn parse(words: &str) -> Self {
         let has = |word| words.split(',').any(|known| known == word);
-        Self { rooms: has("rooms"), watch: has("watch"), search: has("search"), secure: has("secure") }
+        let (secure, password) = (has("secure"), has("password"));
+        Self { rooms: has("rooms"), watch: has("watch"), search: has("search"), secure, password }
     }
 }
 

@@ -60,6 +60,7 @@ impl Definition for Set {
         summary: "echo: also get the events of your own commands; tags: events begin with @id time; \
                   draw: get DRAW events; resume: get a token for RESUME; rooms: all lines about a room name it",
         needs_nickname: false,
+        needs_password: false,
         reply_keys: &["option", "value", "token"],
         ..Specification::DEFAULT
     };

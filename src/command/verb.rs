@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Verb;
+use super::{Context, Verb};
 use crate::protocol::Mode;
 
 impl Verb {
@@ -18,6 +18,11 @@ impl Verb {
             |verb: &Self| verb.specification().chat_aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word));
         let alias = Self::ALL.iter().copied().find(|verb| mode == Mode::Chat && is_alias(verb));
         alias.or_else(|| Self::from_word(word))
+    }
+
+    /// Whether `HELP` lists the command, and a line of chat mode may have been meant as it. A server without a password needs no `PASS`.
+    pub(super) fn is_offered(self, context: &dyn Context) -> bool {
+        self != Self::Pass || context.has_password()
     }
 
     /// The word, in capitals.

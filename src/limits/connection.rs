@@ -110,6 +110,18 @@ pub const TIMEOUT_SECONDS_MAX: u64 = 366 * 24 * 3600;
 /// Lines in a row that are not commands, after which a client is disconnected. A user reads the errors much earlier.
 pub const ERRORS_IN_A_ROW_MAX: u32 = 50;
 
+/// Wrong passwords in a row, after which a client is disconnected.
+pub const WRONG_PASSWORDS_MAX: u32 = 10;
+
+/// Wrong passwords that clients of one address may try at once after a pause: a user who does not remember it well tries a few.
+pub const PASSWORD_BURST: u32 = 10;
+
+/// Interval at which clients of one address may try another wrong password, in seconds. That is 14,400 a day.
+pub const PASSWORD_SECONDS: u64 = 6;
+
+/// Addresses whose wrong passwords are counted: 2 MiB.
+pub const PASSWORD_ADDRESSES_MAX: usize = 16_384;
+
 /// Longest time that a connection may take to read its replies after the end of its input, in milliseconds; then it is closed.
 pub const FLUSH_MS_MAX: u64 = 10_000;
 

@@ -45,6 +45,9 @@ const _: () = {
     let insertions = CANVAS_STROKES_MAX as u64 / PAGE_STROKES + 2;
     assert!(insertions * INSERTION_OVERHEAD_BYTES as u64 <= PRIVATE_BYTES_PAUSE as u64);
     assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);
+    assert!(PASSWORD_BYTES_MAX < LINE_BYTES_MAX && (PASSWORD_BYTES_MAX as u64) < PASSWORD_FILE_BYTES_MAX);
+    // A wrong password counts as several invalid lines.
+    assert!(ERRORS_IN_A_ROW_MAX.is_multiple_of(WRONG_PASSWORDS_MAX));
     assert!(ROOM_CREATION_BURST as usize >= ROOMS_PER_MEMBER_MAX);
     // The longest lists of names in replies. The epoch of a room is a word of the server's start, a dot and a number; only that of the
     // lobby may be longer.

@@ -25,6 +25,12 @@ pub const WHISPER_NAMES_MAX: usize = 32;
 /// Longest token of a `PING`, in bytes. The server repeats the token, so this limits the memory that a short line can cost.
 pub const TOKEN_BYTES_MAX: usize = 256;
 
+/// Longest password of a server, in bytes: longer than anybody types, and far shorter than a line.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+
+/// Longest password file, in bytes. A longer one is another file by mistake.
+pub const PASSWORD_FILE_BYTES_MAX: u64 = 4096;
+
 /// Most characters of an unknown word that an error repeats.
 pub const ECHO_CHARS_MAX: usize = 32;
 

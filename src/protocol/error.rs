@@ -17,6 +17,8 @@ pub enum ErrorCode {
     IdAhead,
     /// The client was silent for too long. Sent last, before the connection is closed.
     IdleTimeout,
+    /// `PASS` over a connection that others can read.
+    Insecure,
     /// The line is not UTF-8.
     LineNotUtf8,
     /// The line has too many bytes.
@@ -47,6 +49,14 @@ pub enum ErrorCode {
     NumberInvalid,
     /// `SET` without a known option.
     OptionUnknown,
+    /// `PASS` without a password.
+    PasswordMissing,
+    /// The server needs a password, and the session has not given it.
+    PasswordRequired,
+    /// `PASS` on a server without a password, or by a session that has given it.
+    PasswordUnexpected,
+    /// `PASS` with another password.
+    PasswordWrong,
     /// `DRAW` without points, or with an invalid point.
     PointInvalid,
     /// `DRAW` with too many points.
@@ -75,6 +85,8 @@ pub enum ErrorCode {
     RoomsTooMany,
     /// The `SEARCH` took too long.
     SearchTimeout,
+    /// A line of chat mode begins with a command and its secret.
+    SecretRefused,
     /// The server has too many connections. Sent instead of the greeting.
     ServerFull,
     /// The client is a slow consumer. Sent last, before the connection is closed.
@@ -101,6 +113,8 @@ pub enum ErrorCode {
     TokenTooLong,
     /// `RESUME` with a token that resumes no member.
     TokenUnknown,
+    /// `PASS` after too many wrong passwords from this address.
+    TooManyAttempts,
     /// Too many lines in a row had no known verb or an unknown token. Sent last, before the connection is closed.
     TooManyErrors,
     /// `SINCE` with an id after which some messages were evicted.
@@ -123,13 +137,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 64] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::ColourInvalid,
         Self::EpochChanged,
         Self::IdAhead,
         Self::IdleTimeout,
+        Self::Insecure,
         Self::LineNotUtf8,
         Self::LineTooLong,
         Self::NameAlike,
@@ -145,6 +160,10 @@ impl ErrorCode {
         Self::NotStored,
         Self::NumberInvalid,
         Self::OptionUnknown,
+        Self::PasswordMissing,
+        Self::PasswordRequired,
+        Self::PasswordUnexpected,
+        Self::PasswordWrong,
         Self::PointInvalid,
         Self::PointsTooMany,
         Self::ProxyExpected,
@@ -159,6 +178,7 @@ impl ErrorCode {
         Self::RoomsTooFast,
         Self::RoomsTooMany,
         Self::SearchTimeout,
+        Self::SecretRefused,
         Self::ServerFull,
         Self::Slow,
         Self::StoreFailed,
@@ -172,6 +192,7 @@ impl ErrorCode {
         Self::TokenMissing,
         Self::TokenTooLong,
         Self::TokenUnknown,
+        Self::TooManyAttempts,
         Self::TooManyErrors,
         Self::TooOld,
         Self::ValueInvalid,
@@ -192,6 +213,7 @@ impl ErrorCode {
             Self::EpochChanged => "epoch-changed",
             Self::IdAhead => "id-ahead",
             Self::IdleTimeout => "idle-timeout",
+            Self::Insecure => "insecure",
             Self::LineNotUtf8 => "line-not-utf8",
             Self::LineTooLong => "line-too-long",
             Self::NameAlike => "name-alike",
@@ -207,6 +229,10 @@ impl ErrorCode {
             Self::NotStored => "not-stored",
             Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
+            Self::PasswordMissing => "password-missing",
+            Self::PasswordRequired => "password-required",
+            Self::PasswordUnexpected => "password-unexpected",
+            Self::PasswordWrong => "password-wrong",
             Self::PointInvalid => "point-invalid",
             Self::PointsTooMany => "points-too-many",
             Self::ProxyExpected => "proxy-expected",
@@ -221,6 +247,7 @@ impl ErrorCode {
             Self::RoomsTooFast => "rooms-too-fast",
             Self::RoomsTooMany => "rooms-too-many",
             Self::SearchTimeout => "search-timeout",
+            Self::SecretRefused => "secret-refused",
             Self::ServerFull => "server-full",
             Self::Slow => "slow",
             Self::StoreFailed => "store-failed",
@@ -234,6 +261,7 @@ impl ErrorCode {
             Self::TokenMissing => "token-missing",
             Self::TokenTooLong => "token-too-long",
             Self::TokenUnknown => "token-unknown",
+            Self::TooManyAttempts => "too-many-attempts",
             Self::TooManyErrors => "too-many-errors",
             Self::TooOld => "too-old",
             Self::ValueInvalid => "value-invalid",

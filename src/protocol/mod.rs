@@ -13,6 +13,7 @@ mod line;
 mod mode;
 mod name;
 mod other_protocol;
+mod password;
 mod past_message;
 mod peer_address;
 mod resume;
@@ -32,6 +33,7 @@ pub use line::{BYTE_ORDER_MARK, DecoderOutput, END_OF_MESSAGE, Ending, LineDecod
 pub use mode::Mode;
 pub use name::{Name, NameError};
 pub use other_protocol::OtherProtocol;
+pub use password::{InvalidPassword, Password, PasswordVerifier};
 pub use past_message::PastMessage;
 pub use peer_address::{ClientOrigin, Peer, PeerAddress, ProxyHop};
 pub use resume::{InvalidToken, ResumeToken, Secret};

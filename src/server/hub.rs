@@ -30,7 +30,7 @@ use smol::Timer;
 pub use self::status::HubStatus;
 use super::clock::Clock;
 use super::delivery::Delivery;
-use super::log;
+use super::log::{self, RunLog};
 use super::request_queue::HubReceiver;
 pub use super::request_queue::HubRequest;
 use super::store_reader::StoreReader;
@@ -49,6 +49,8 @@ pub struct Hub {
     tickets: BySession<Box<dyn Any + Send>>,
     /// Number of messages that were published.
     messages: u64,
+    /// Counts wrong passwords. `None`: nobody reads about them.
+    log: Option<Arc<RunLog>>,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::apply_ready`].
     outputs: Vec<Output>,
 }
@@ -56,8 +58,13 @@ pub struct Hub {
 impl Hub {
     /// Creates a hub that owns these sessions and their room, and publishes to `feed`.
     pub fn new(sessions: Sessions, feed: Arc<Feed>) -> Self {
-        let delivery = Delivery::new(feed);
-        Self { sessions, delivery, tickets: BySession::default(), messages: 0, outputs: Vec::new() }
+        let (delivery, tickets) = (Delivery::new(feed), BySession::default());
+        Self { sessions, delivery, tickets, messages: 0, log: None, outputs: Vec::new() }
+    }
+
+    /// Reports wrong passwords to this log.
+    pub(super) fn with_log(self, log: Arc<RunLog>) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// Lets the hub read stored messages.
@@ -192,10 +199,11 @@ impl Hub {
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
         for output in outputs.drain(..) {
-            match &output {
-                Output::Log(change) => log::membership_change(change),
-                Output::Remove(session) => drop(self.tickets.remove(*session)),
-                Output::Publish { id: Some(_), .. } => self.messages += 1,
+            match (&output, &self.log) {
+                (Output::Log(change), _) => log::membership_change(change),
+                (Output::Remove(session), _) => drop(self.tickets.remove(*session)),
+                (Output::WrongPassword(address), Some(log)) => log.count_wrong_password(*address),
+                (Output::Publish { id: Some(_), .. }, _) => self.messages += 1,
                 _ => {}
             }
             self.delivery.deliver(self.sessions.state(), cause, output);

@@ -25,6 +25,7 @@ mod control;
 mod delivery;
 mod driver;
 mod listen;
+mod password;
 mod port_file;
 mod request_queue;
 mod shutdown;
@@ -66,6 +67,7 @@ use self::control::{ControlServer, StatusSource};
 use self::hub::{Hub, HubRequest};
 pub use self::listen::{ListenAddress, Listener, Scheme};
 use self::log::RunLog;
+pub use self::password::ServerPassword;
 use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
@@ -82,7 +84,7 @@ use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, STORED_ROOMS_PER_ROOM, TICK_MS};
 use crate::process::{error_text, quoted_path};
 use crate::protocol::{Timestamp, Token};
-use crate::session::{InputKind, Sessions, Timeouts};
+use crate::session::{InputKind, PasswordPolicy, Sessions, Timeouts};
 use crate::state::{SessionId, SharedState, StateLimits};
 
 /// The configuration of a server.
@@ -108,8 +110,12 @@ pub struct ServerOptions {
     pub has_watch: bool,
     /// The epoch of the message ids. `None`: the store's or, without a store, a random one.
     pub epoch: Option<Token>,
-    /// The certificates. `None`: without TLS, SIGHUP stops the server.
+    /// The certificates. `None`: without TLS.
     pub certificates: Option<Arc<dyn Reload>>,
+    /// The password that clients must give. `None`: none.
+    pub password: Option<Arc<ServerPassword>>,
+    /// The password is also accepted over connections that others on the way may read.
+    pub allows_insecure_passwords: bool,
     /// The store for messages. `None`: messages are kept in memory.
     pub store: Option<Arc<dyn StoreOpener>>,
     /// The rate at which the lines of each client are processed. Further lines wait.
@@ -142,7 +148,20 @@ impl ServerOptions {
     /// Creates the sessions of this state.
     fn create_sessions(&self, state: SharedState) -> Sessions {
         let sessions = Sessions::new(state, self.timeouts);
-        if self.has_watch { sessions } else { sessions.without_watch() }
+        let sessions = if self.has_watch { sessions } else { sessions.without_watch() };
+        match &self.password {
+            Some(password) => sessions.with_password(PasswordPolicy {
+                check: Arc::clone(password) as _,
+                allows_insecure: self.allows_insecure_passwords,
+            }),
+            None => sessions,
+        }
+    }
+
+    /// The files that SIGHUP makes the server read again. If there are none, SIGHUP stops the server.
+    fn reloaded_files(&self) -> Vec<Arc<dyn Reload>> {
+        let password = self.password.clone().map(|password| password as Arc<dyn Reload>);
+        self.certificates.iter().cloned().chain(password).collect()
     }
 
     /// The send timeout in effect, at most [`send_timeout_max`].
@@ -167,8 +186,10 @@ pub trait Reload: fmt::Debug + Send + Sync {
     /// The first problem, with its file. The server goes on with the old contents.
     fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>>;
 
-    /// The certificates among their contents.
-    fn certificates(&self) -> Vec<CertificateStatus>;
+    /// The certificates among their contents. By default, there are none.
+    fn certificates(&self) -> Vec<CertificateStatus> {
+        Vec::new()
+    }
 }
 
 /// A certificate in use.
@@ -191,6 +212,8 @@ pub enum StartError {
     Control(PathBuf, io::Error),
     /// The certificates cannot be used.
     Certificates(Box<dyn Error + Send + Sync>),
+    /// The password cannot be read.
+    Password(Box<dyn Error + Send + Sync>),
     /// The store cannot be opened.
     Store(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
@@ -230,7 +253,7 @@ impl fmt::Display for StartError {
                     "cannot create the control socket {path}: {why}; choose another path with --control, or --control off"
                 )
             }
-            Self::Certificates(error) | Self::Store(error) => fmt::Display::fmt(error, f),
+            Self::Certificates(error) | Self::Password(error) | Self::Store(error) => fmt::Display::fmt(error, f),
             Self::PortFile(path, error) => {
                 write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))
             }
@@ -250,7 +273,7 @@ impl Error for StartError {}
 /// If a task panics that all connections need: the hub, a listener, or the timer of ticks. A panic in a connection ends only that
 /// connection.
 pub fn run(options: &ServerOptions) -> Result<(), StartError> {
-    let signals = Signals::new(options.certificates.is_some()).map_err(StartError::System)?;
+    let signals = Signals::new(!options.reloaded_files().is_empty()).map_err(StartError::System)?;
     if let Some(path) = &options.port_file {
         // Checks before it opens the store, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
@@ -259,6 +282,9 @@ pub fn run(options: &ServerOptions) -> Result<(), StartError> {
     log::starting();
     if let Some(certificates) = &options.certificates {
         certificates.reload().map_err(StartError::Certificates)?;
+    }
+    if let Some(password) = &options.password {
+        password.reload().map_err(StartError::Password)?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let run = Run { log: Arc::new(RunLog::new(Arc::clone(&clock))) };
@@ -305,6 +331,7 @@ async fn serve(
     };
     let (line_rate, send_timeout) = (options.line_rate, options.send_timeout());
     let store_reader = hub.store_reader().cloned();
+    let hub = hub.with_log(Arc::clone(&log));
     let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
     let context =
         ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock, log: Arc::clone(&log) };
@@ -316,6 +343,9 @@ async fn serve(
     let files = Arc::new(RunFiles { port_file, sockets: files });
     let (admission, clients_max) = create_admission(&options);
     listeners.log();
+    if options.password.is_some() && listeners.has_exposed() {
+        log::password_over_plain_text(options.allows_insecure_passwords);
+    }
     let control = control.map(|socket| {
         let status = StatusSource::new(&options, listeners.uris(), &admission, clients_max, &*context.clock);
         ControlServer::new(socket, status, Arc::clone(&context), options.listen.len())
@@ -325,8 +355,8 @@ async fn serve(
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
     critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
-    if let (Some(signals), Some(files)) = (signals.take_reload(), &options.certificates) {
-        critical_tasks.push(executor.spawn(shutdown::reload_at(signals, Arc::clone(files))));
+    if let Some(signals) = signals.take_reload() {
+        critical_tasks.push(executor.spawn(shutdown::reload_at(signals, options.reloaded_files())));
     }
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
     let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
@@ -473,6 +503,8 @@ mod tests {
             epoch: None,
             certificates: None,
             store: None,
+            password: None,
+            allows_insecure_passwords: false,
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
             send_timeout: None,

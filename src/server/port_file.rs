@@ -1,13 +1,14 @@
 //! The port file, from which scripts read the server's ports while it runs. A Unix socket has no port: `-` is in its line.
 
-use std::fs::{self, File, FileType, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use crate::limits::PORT_FILE_BYTES_MAX;
+use crate::process::kind_of;
 
 /// Readable by all users, unless the umask forbids it; writable by the owner.
 const PORT_FILE_MODE: u32 = 0o644;
@@ -98,15 +99,4 @@ impl Drop for PortFile {
 fn unexpected(found: &str) -> io::Error {
     let expected = "expected a new path, an empty file or an older port file";
     io::Error::new(io::ErrorKind::AlreadyExists, format!("{expected}; found {found}"))
-}
-
-pub(super) fn kind_of(found: FileType) -> &'static str {
-    match found {
-        _ if found.is_file() => "a file",
-        _ if found.is_dir() => "a directory",
-        _ if found.is_symlink() => "a symbolic link",
-        _ if found.is_fifo() => "a FIFO",
-        _ if found.is_socket() => "a socket",
-        _ => "a device",
-    }
 }

@@ -103,12 +103,15 @@ impl Signals {
     }
 }
 
-/// Reads the files again at each signal, in another thread, so that no task waits for a disk.
-pub(super) async fn reload_at(mut signals: async_signal::Signals, files: Arc<dyn Reload>) {
+/// Reads all files again at each signal, in another thread, so that no task waits for a disk. A file that cannot be used does not affect
+/// the others.
+pub(super) async fn reload_at(mut signals: async_signal::Signals, files: Vec<Arc<dyn Reload>>) {
     while signals.next().await.is_some() {
-        let files = Arc::clone(&files);
-        if let Err(error) = smol::unblock(move || files.reload()).await {
-            log::reload_failed(&error.to_string());
+        for files in &files {
+            let files = Arc::clone(files);
+            if let Err(error) = smol::unblock(move || files.reload()).await {
+                log::reload_failed(&error.to_string());
+            }
         }
     }
 }

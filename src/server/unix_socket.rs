@@ -13,8 +13,8 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::port_file::kind_of;
 use crate::limits::{ACCEPT_BACKLOG, UNIX_LOCK_MS_MAX, UNIX_PATH_BYTES_MAX};
+use crate::process::kind_of;
 
 /// A Unix socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::line_room::LineRoom;
 use super::{Output, Session, SessionId, Sessions, private_tag};
-use crate::command::{Command, ConnectionInfo, Context, HistoryQuery, Reply, RoomLine, ServerLine, list_members};
+use crate::command::{
+    Command, ConnectionInfo, Context, HistoryQuery, PasswordAttempt, Reply, RoomLine, ServerLine, list_members,
+};
 use crate::limits::ROSTERS_KEPT_MAX;
-use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, RoomName, Secret, Text, Timestamp, User};
+use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, Password, RoomName, Secret, Text, Timestamp, User};
 use crate::state::{Action, MemberId, Origin, Room, RoomId, SharedState, Verifier};
 
 /// A command that is being run.
@@ -146,6 +148,18 @@ impl Context for CommandRun<'_> {
 
     fn has_watch(&self) -> bool {
         self.sessions.features.watch
+    }
+
+    fn has_password(&self) -> bool {
+        self.sessions.password.is_some()
+    }
+
+    fn needs_password(&self) -> bool {
+        self.sessions.needs_password(self.session)
+    }
+
+    fn try_password(&mut self, password: &Password) -> PasswordAttempt {
+        self.sessions.try_password(self.session, password, self.out)
     }
 
     fn spend_room_creations(&mut self, rooms: usize) -> bool {

@@ -6,12 +6,14 @@
 //! then stays, Closed, until the member leaves or is resumed.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod buckets;
 mod command_run;
 mod former_rooms;
 mod input;
 mod lifecycle;
 mod line_room;
 mod output;
+mod password;
 mod room_creation;
 mod state_outputs;
 mod timeouts;
@@ -23,11 +25,13 @@ pub use self::input::{Input, InputKind};
 pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
 pub use self::output::{MembershipChange, Output, OwnLine};
+use self::password::WrongPasswords;
+pub use self::password::{PasswordCheck, PasswordPolicy};
 use self::room_creation::RoomCreations;
 pub(crate) use self::room_creation::counted_address;
 pub use self::timeouts::Timeouts;
-use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine};
-use crate::limits::ERRORS_IN_A_ROW_MAX;
+use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, Verb};
+use crate::limits::{ERRORS_IN_A_ROW_MAX, WRONG_PASSWORDS_MAX};
 use crate::protocol::{
     CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, Peer, PeerAddress, RoomName, Tag, Text, Timestamp,
     User,
@@ -53,6 +57,9 @@ pub struct Sessions {
     /// The optional parts of the protocol; `secure` differs between sessions. With a store, `search` is on, and messages that are not in memory can be read from it.
     features: Features,
     room_creations: RoomCreations,
+    /// The password that sessions must give; `None`: none.
+    password: Option<PasswordPolicy>,
+    wrong_passwords: WrongPasswords,
     sequencer: Box<dyn Sequencer>,
     /// The line in progress.
     line: Option<PendingLine>,
@@ -72,15 +79,21 @@ struct PendingLine {
 
 /// State of one connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Session {
     address: PeerAddress,
+    /// Nobody on the way can read the connection, as far as the server knows.
+    is_secure: bool,
+    /// The session has given the password of the server.
+    has_given_password: bool,
     dialect: Dialect,
     echo: bool,
     mode: Mode,
     lifecycle: Lifecycle,
     connected_at: Uptime,
     last_line_at: Uptime,
-    /// Number of lines in a row, up to the last one, that had no known verb or an unknown token. `errors < ERRORS_IN_A_ROW_MAX`
+    /// Number of lines in a row, up to the last one, that had no known verb or an unknown token. A wrong password counts as several
+    /// of them. `errors < ERRORS_IN_A_ROW_MAX`
     errors: u32,
     /// The server has sent a `PING` since the session's last line.
     is_pinged: bool,
@@ -95,6 +108,12 @@ impl Session {
         self.lifecycle.is_closed()
     }
 }
+
+/// The text of the greeting on a server with a password.
+const PASSWORD_GREETING: &str = "type PASS and the password, then NICK and your name to join, HELP for help";
+
+/// The text of the greeting on such a server, over a connection on which it accepts no password.
+const INSECURE_GREETING: &str = "this server needs a password, and accepts it only over TLS: connect with TLS";
 
 /// The text of the greeting.
 const GREETING: &str = "type NICK and your name to join, HELP for help";
@@ -121,8 +140,10 @@ impl Sessions {
             resumed: BTreeMap::new(),
             rosters: Vec::new(),
             has_more_idle: false,
-            features: Features { rooms: true, watch: true, search: false, secure: false },
+            features: Features { rooms: true, watch: true, search: false, secure: false, password: false },
             room_creations: RoomCreations::default(),
+            password: None,
+            wrong_passwords: WrongPasswords::default(),
             sequencer: Box::new(MemorySequencer::default()),
             line: None,
             stopped: false,
@@ -325,6 +346,8 @@ impl Sessions {
         let now = self.state.now();
         let state = Session {
             address: peer.address,
+            is_secure: peer.is_secure,
+            has_given_password: false,
             dialect: Dialect::default(),
             echo: false,
             mode: Mode::default(),
@@ -340,7 +363,12 @@ impl Sessions {
         assert!(before.is_none(), "session numbers are given once");
         let epoch = self.state.room(RoomId::LOBBY).and_then(state::Room::epoch).cloned();
         let features = Features { secure: peer.is_secure, ..self.features };
-        let hello = ServerLine::Hello(epoch, features, Text::truncated(GREETING));
+        let greeting = match &self.password {
+            None => GREETING,
+            Some(policy) if policy.is_accepted(peer.is_secure) => PASSWORD_GREETING,
+            Some(_) => INSECURE_GREETING,
+        };
+        let hello = ServerLine::Hello(epoch, features, Text::truncated(greeting));
         out.push(Output::Send(session, None, hello.into()));
     }
 
@@ -372,14 +400,15 @@ impl Sessions {
         refusal: Refusal,
         out: &mut Vec<Output>,
     ) {
+        let refusal = if self.needs_password(session) { without_password(refusal) } else { refusal };
         let names_room = named.is_some();
         let room = self.room_of_refusal(session, named, &refusal);
         let refusal = refusal.with_hint_in(names_room.then(|| self.room_of_hint(session, &room)).flatten());
         self.refuse(at, session, room.id, room.prefix, refusal, out);
     }
 
-    /// Refuses a line about this room. Ends the session after too many lines in a row that had no known verb or an unknown token,
-    /// because clients must not guess tokens.
+    /// Refuses a line about this room. Ends the session after too many lines in a row that had no known verb, an unknown token or a wrong
+    /// password, because clients must not guess.
     fn refuse(
         &mut self,
         at: Timestamp,
@@ -391,12 +420,20 @@ impl Sessions {
     ) {
         self.record_activity(session);
         let Some(state) = self.all.get_mut(session) else { return };
-        let is_error = refusal.verb.is_none() || refusal.code == ErrorCode::TokenUnknown;
-        state.errors = if is_error { state.errors + 1 } else { 0 };
-        let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
+        let errors = match refusal.code {
+            ErrorCode::PasswordWrong | ErrorCode::TooManyAttempts => ERRORS_IN_A_ROW_MAX / WRONG_PASSWORDS_MAX,
+            ErrorCode::TokenUnknown => 1,
+            _ => u32::from(refusal.verb.is_none()),
+        };
+        state.errors = if errors > 0 { state.errors + errors } else { 0 };
+        let too_many = state.errors >= ERRORS_IN_A_ROW_MAX;
         out.push(Output::Send(session, room, RoomLine { room: prefix, line: ServerLine::Err(refusal) }));
         if too_many {
-            let what = format!("{ERRORS_IN_A_ROW_MAX} invalid lines in a row");
+            let what = if errors > 1 {
+                "too many wrong passwords in a row".to_owned()
+            } else {
+                format!("{ERRORS_IN_A_ROW_MAX} invalid lines in a row")
+            };
             let why = Refusal::new(None, ErrorCode::TooManyErrors, what).with_hint(Hint::ReconnectAndHelp);
             self.disconnect_with_error(at, session, LeaveReason::Errors, why, out);
         }
@@ -469,6 +506,16 @@ impl Sessions {
     }
 }
 
+/// The refusal of a line to a session that has not given the password yet. Any other line than a command may be the password itself: it is not
+/// repeated.
+fn without_password(refusal: Refusal) -> Refusal {
+    if refusal.code != ErrorCode::VerbUnknown || refusal.verb.is_some() {
+        return refusal;
+    }
+    let what = "unknown command; this server needs a password, so the line is not repeated here";
+    Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(Hint::Write(Verb::Pass))
+}
+
 fn shutdown_notice() -> Event {
     Event::Notice(Text::truncated(SHUTDOWN_NOTICE))
 }
@@ -478,6 +525,8 @@ fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
     state.dialect.tags.then_some(Tag { id: None, at })
 }
 
+#[cfg(test)]
+mod password_tests;
 #[cfg(test)]
 mod reservation_tests;
 #[cfg(test)]

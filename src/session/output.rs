@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::command::{HistoryQuery, Reply, RoomLine, ServerLine};
-use crate::protocol::{CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, RoomName, Timestamp, User};
+use crate::protocol::{
+    CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, PeerAddress, RoomName, Timestamp, User,
+};
 use crate::state::{RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
@@ -68,6 +70,8 @@ pub enum Output {
     Detach(SessionId),
     /// Removes the session: nothing is sent to it after this.
     Remove(SessionId),
+    /// A client at this address has given a wrong password, for the operator's log.
+    WrongPassword(PeerAddress),
     /// A change of membership, for the operator's log.
     Log(MembershipChange),
 }

@@ -1,69 +1,40 @@
 //! Limits how fast clients of one address create rooms: a token bucket for each address.
 //!
-//! It counts at most [`ROOM_CREATORS_MAX`] addresses. For a new one, it forgets the address that may soonest create as many rooms again. An
-//! attacker with more addresses (a /48 network has 65,536 of them) can use this to create rooms at any rate. It gains little: its addresses
-//! may create [`ROOM_CREATION_BURST`] rooms each at once anyway, together far more than `--max-rooms`. Refusing new addresses instead would
-//! let this attacker lock out all other clients.
+//! It counts at most [`ROOM_CREATORS_MAX`] addresses (`buckets`). An attacker with more of them can create rooms at any rate. It gains
+//! little: its addresses may create [`ROOM_CREATION_BURST`] rooms each at once anyway, together far more than `--max-rooms`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::buckets::Buckets;
 use crate::limits::{ROOM_CREATION_BURST, ROOM_CREATION_SECONDS, ROOM_CREATORS_MAX};
 use crate::protocol::PeerAddress;
 use crate::state::Uptime;
 
-/// The token buckets of addresses that have created rooms recently.
-///
-/// Unlike `server::token_bucket`, it has the steady time of the state, in whole seconds, and spends several tokens or none.
+/// The token buckets of addresses that have created rooms recently. `None`: no limit.
 #[derive(Debug)]
-pub(super) struct RoomCreations {
-    /// When the bucket of each counted address will be full: it holds [`ROOM_CREATION_BURST`] tokens, and gets one in every `seconds`.
-    full_at: BTreeMap<Option<IpAddr>, Uptime>,
-    /// The same addresses, by that time.
-    by_full_at: BTreeSet<(Uptime, Option<IpAddr>)>,
-    /// 0: no limit.
-    seconds: u64,
-}
+pub(super) struct RoomCreations(Option<Buckets<Option<IpAddr>>>);
 
 impl Default for RoomCreations {
     fn default() -> Self {
-        Self { full_at: BTreeMap::new(), by_full_at: BTreeSet::new(), seconds: ROOM_CREATION_SECONDS }
+        Self(Some(Buckets::new(ROOM_CREATION_BURST, ROOM_CREATION_SECONDS, ROOM_CREATORS_MAX)))
     }
 }
 
 impl RoomCreations {
     /// Limits nothing.
     pub(super) fn unlimited() -> Self {
-        Self { seconds: 0, ..Self::default() }
+        Self(None)
     }
 
     /// Spends a token of the address for each of these rooms, if it has as many. Returns whether it had.
     pub(super) fn try_spend(&mut self, address: PeerAddress, rooms: usize, now: Uptime) -> bool {
-        if rooms == 0 || self.seconds == 0 {
-            return true;
-        }
-        let address = counted_address(address);
-        let full_at = self.full_at.get(&address).copied().unwrap_or(now).max(now);
-        let spent = Uptime(full_at.0.saturating_add(self.seconds.saturating_mul(rooms as u64)));
-        let is_available = spent.seconds_since(now) <= self.seconds * u64::from(ROOM_CREATION_BURST);
-        if is_available {
-            self.insert(address, spent, now);
+        let Some(buckets) = &mut self.0 else { return true };
+        let (address, rooms) = (counted_address(address), rooms as u64);
+        let is_available = rooms == 0 || buckets.wait(address, rooms, now) == 0;
+        if is_available && rooms > 0 {
+            buckets.spend(address, rooms, now);
         }
         is_available
-    }
-
-    /// Records when the bucket of the address will be full. Forgets full buckets and, if there are still too many, the fullest one.
-    fn insert(&mut self, address: Option<IpAddr>, full_at: Uptime, now: Uptime) {
-        if let Some(before) = self.full_at.insert(address, full_at) {
-            self.by_full_at.remove(&(before, address));
-        }
-        while let Some(&(fullest_at, fullest)) = self.by_full_at.first()
-            && (fullest_at <= now || self.by_full_at.len() >= ROOM_CREATORS_MAX)
-        {
-            self.by_full_at.pop_first();
-            self.full_at.remove(&fullest);
-        }
-        self.by_full_at.insert((full_at, address));
     }
 }
 
@@ -116,12 +87,10 @@ mod tests {
             assert!(creations.try_spend(address(number), 1, Uptime(0)));
         }
         assert!(creations.try_spend(address(0), 1, Uptime(59)));
-        assert_eq!(creations.full_at.len(), 9);
+        let counted = |creations: &RoomCreations| creations.0.as_ref().unwrap().keys();
+        assert_eq!(counted(&creations).len(), 9);
         assert!(creations.try_spend(address(9), 1, Uptime(60)));
-        assert_eq!(
-            creations.full_at.keys().copied().collect::<Vec<_>>(),
-            [0, 9].map(|number| counted_address(address(number)))
-        );
+        assert_eq!(counted(&creations), [0, 9].map(|number| counted_address(address(number))));
     }
 
     /// No address is refused because of others.
@@ -135,6 +104,6 @@ mod tests {
         assert!(spend(ROOM_CREATORS_MAX, 100), "a new address has all its rooms");
         assert!(!spend(ROOM_CREATORS_MAX, 1) && !spend(6, 2) && spend(6, 1), "the others are still counted");
         assert!(spend(7, 100), "this address was forgotten");
-        assert_eq!((creations.full_at.len(), creations.by_full_at.len()), (ROOM_CREATORS_MAX, ROOM_CREATORS_MAX));
+        assert_eq!(creations.0.unwrap().keys().len(), ROOM_CREATORS_MAX);
     }
 }

@@ -13,16 +13,17 @@ use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::command::{
     Canvas, Chat, ChatReply, ClientLine, Command, Draw, EmptyReply, Features, Help, Hint, History, HistoryReply, Join,
-    Msg, Nick, NickReply, Part, Ping, Pong, Quit, Refusal, Reply, Resume, RoomLine, RoomListing, RoomPosition, RoomUse,
-    Rooms, RoomsReply, Search, ServerLine, Set, SetReply, Setting, Since, Status, Topic, Verb, Watch, Whisper, Who,
-    WhoReply,
+    Msg, Nick, NickReply, Part, Pass, Ping, Pong, Quit, Refusal, Reply, Resume, RoomLine, RoomListing, RoomPosition,
+    RoomUse, Rooms, RoomsReply, Search, ServerLine, Set, SetReply, Setting, Since, Status, Topic, Verb, Watch, Whisper,
+    Who, WhoReply,
 };
 use chinwag::limits::{
     COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX, TOPIC_BYTES_MAX,
 };
 use chinwag::protocol::{
     DecoderOutput, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode,
-    Name, PastMessage, PeerAddress, ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, User,
+    Name, Password, PastMessage, PeerAddress, ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp,
+    Token, User,
 };
 
 #[test]
@@ -121,7 +122,7 @@ fn corpus_of_frames_keeps_the_rules() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=21)? {
+    Ok(match u.int_in_range(0..=22)? {
         0 => Nick { name: name(u)?, room: option(u, room_name)? }.into(),
         1 => Msg(text(u)?).into(),
         2 => Whisper { to: distinct(names(u)?), text: text(u)? }.into(),
@@ -144,6 +145,7 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
         18 => Rooms::All { prefix: room_prefix(u)?, after: option(u, room_name)? }.into(),
         19 => topic(u)?.into(),
         20 => Watch(option(u, room_name)?).into(),
+        21 => Pass(password(u)?).into(),
         _ => Quit(option(u, trimmed)?).into(),
     })
 }
@@ -210,13 +212,14 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=21)? {
+    Ok(match u.int_in_range(0..=22)? {
         0 => Reply::Nick(NickReply { name: name(u)?, room: option(u, position)? }),
         16 => Reply::Join((0..u.int_in_range(1..=3)?).map(|_| position(u)).collect::<Result<_>>()?),
         17 => Reply::Part(room_name(u)?),
         18 => Reply::Rooms(RoomsReply { count: u.arbitrary()?, next: option(u, room_name)? }),
         19 => Reply::Topic(option(u, topic_text)?),
         20 => Reply::Watch(position(u)?),
+        21 => Reply::Pass(EmptyReply),
         1 => Reply::Msg(MessageId(u.arbitrary()?)),
         2 => Reply::Whisper(names(u)?),
         3 => Reply::Who(WhoReply { count: u.arbitrary()?, watching: u.arbitrary()? }),
@@ -325,7 +328,13 @@ fn position(u: &mut Unstructured<'_>) -> Result<RoomPosition> {
 }
 
 fn features(u: &mut Unstructured<'_>) -> Result<Features> {
-    Ok(Features { rooms: u.arbitrary()?, watch: u.arbitrary()?, search: u.arbitrary()?, secure: u.arbitrary()? })
+    Ok(Features {
+        rooms: u.arbitrary()?,
+        watch: u.arbitrary()?,
+        search: u.arbitrary()?,
+        secure: u.arbitrary()?,
+        password: u.arbitrary()?,
+    })
 }
 
 fn topic(u: &mut Unstructured<'_>) -> Result<Topic> {
@@ -367,6 +376,13 @@ fn trimmed(u: &mut Unstructured<'_>) -> Result<Text> {
 fn token(u: &mut Unstructured<'_>) -> Result<Token> {
     let raw: String = u.arbitrary()?;
     Ok(Token::new(&raw).or_else(|_| Token::new("fallback")).expect("a token"))
+}
+
+/// A password in its composed form.
+fn password(u: &mut Unstructured<'_>) -> Result<Password> {
+    let raw: String = u.arbitrary::<&str>()?.chars().filter(|c| !c.is_control()).take(40).collect();
+    // Composed, it may be longer than the limit.
+    Ok(Password::new(&raw).or_else(|_| Password::new("hunter2")).expect("a password"))
 }
 
 fn resume_token(u: &mut Unstructured<'_>) -> Result<ResumeToken> {

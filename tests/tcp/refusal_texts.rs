@@ -8,7 +8,7 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 21] = [
+const ELSEWHERE: [ErrorCode; 25] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
@@ -21,6 +21,11 @@ const ELSEWHERE: [ErrorCode; 21] = [
     ErrorCode::TooManyErrors, // transports::endings
     ErrorCode::TlsExpected,   // tls
     ErrorCode::WrongProtocol, // tcp::other_protocols
+    // session::password_tests
+    ErrorCode::Insecure,
+    ErrorCode::PasswordRequired,
+    ErrorCode::SecretRefused,
+    ErrorCode::TooManyAttempts,
     // session::room_tests
     ErrorCode::NotInRoom,
     ErrorCode::RoomAlike,
@@ -37,7 +42,10 @@ const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] 
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 56] = [
+const REFUSALS: [(&str, &str); 59] = [
+    ("PASS", "PASS password-missing the password is missing¦; write: ~PASS password"),
+    ("PASS hunter2", "PASS password-unexpected this server needs no password"),
+    ("PASS {longest token}", "PASS password-wrong the password is wrong¦; write: ~PASS password"),
     ("NICK", "NICK name-missing the name is missing¦; write: ~NICK name"),
     ("NICK a,b", "NICK name-invalid a name cannot contain a comma¦; write: ~NICK name"),
     (
@@ -54,7 +62,7 @@ const REFUSALS: [(&str, &str); 56] = [
         "NICK name-alike аlice looks too much like alice, which is taken¦; choose another and write: ~NICK name",
     ),
     ("RESUME", "RESUME token-missing the token is missing¦; write: ~RESUME token"),
-    ("RESUME a b", "RESUME argument-unexpected unexpected argument 'b'¦; write: ~RESUME token"),
+    ("RESUME a b", "RESUME argument-unexpected unexpected argument after the token¦; write: ~RESUME token"),
     ("RESUME 1-0a", "RESUME token-unknown the token is invalid or has expired¦; write: ~NICK name"),
     (
         "RESUME 1-00000000000000000000000000000000",
@@ -173,7 +181,8 @@ const REFUSALS: [(&str, &str); 56] = [
 ];
 
 /// Lines without a known verb outside of chat mode, and the text after `ERR - verb-unknown`.
-const UNKNOWN: [(&str, &str); 5] = [
+const UNKNOWN: [(&str, &str); 6] = [
+    ("PASSS hunter2", "unknown command; it resembles PASS, so it is not repeated here¦; write: PASS password"),
     ("hello everyone", "unknown command 'hello'¦ (HELP lists the commands); to say it, write: MSG hello everyone"),
     ("\u{200b}", "this line has only invisible characters¦; HELP lists the commands"),
     ("/who", "commands have no slash outside of chat mode¦; write: WHO"),
@@ -186,7 +195,8 @@ const UNKNOWN: [(&str, &str); 5] = [
 ];
 
 /// Such lines in chat mode.
-const UNKNOWN_IN_CHAT: [(&str, &str); 2] = [
+const UNKNOWN_IN_CHAT: [(&str, &str); 3] = [
+    ("/pass:hunter2", "unknown command; it resembles PASS, so it is not repeated here¦; write: /PASS password"),
     (
         "/shrug hm",
         "unknown command '/shrug'¦ (/help lists the commands); to whisper: /msg name[,name...] text; \

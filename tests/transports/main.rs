@@ -51,6 +51,7 @@ mod catch_up;
 mod delivery;
 mod endings;
 mod order;
+mod password;
 mod rate_limit;
 mod resume;
 mod slow_consumers;

@@ -32,7 +32,7 @@ use chinwag::limits::{
 };
 use chinwag::protocol::Token;
 use chinwag::server::log::{self, LogFormat};
-use chinwag::server::{self, Rate, ServerOptions};
+use chinwag::server::{self, Rate, ServerOptions, ServerPassword};
 use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
@@ -81,6 +81,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
     groups: &[
         OptionGroup { heading: "Listeners", options: &["--listen", "--port-file"] },
         OptionGroup { heading: "TLS", options: &["--tls-cert", "--tls-key"] },
+        OptionGroup { heading: "Password", options: &["--password-file", "--allow-insecure-passwords"] },
         OptionGroup { heading: "HTTP", options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"] },
         OptionGroup {
             heading: "Limits",
@@ -118,7 +119,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             seconds.",
     note = "A <size> is a number with a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
     note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
-    note = "With a tls:// or https:// listener, SIGHUP reads the certificates again, and does not stop the server.",
+    note = "With a tls:// or https:// listener, or with --password-file, SIGHUP reads these files again, and does not stop the server.",
     note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
             NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
             script) stays ignored.",
@@ -179,6 +180,16 @@ struct Arguments {
     #[cfg(feature = "tls")]
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     tls_key: Vec<PathBuf>,
+
+    /// let only clients in that give the password in this file, which has one line of 1 to 256 bytes. They give it as PASS password, over
+    /// TLS, a Unix socket or the loopback interface. SIGHUP reads the file again; members stay in (default: none)
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    password_file: Option<PathBuf>,
+
+    /// also accept the password over connections that others on the way may read, such as plain TCP from other machines, or through a
+    /// proxy on another machine (default: refuse it there)
+    #[argh(switch)]
+    allow_insecure_passwords: bool,
 
     /// let pages of this origin join (`https://chat.example.org`), and accept requests for its host name; may be repeated (default:
     /// only the server's own page, at an IP address or localhost)
@@ -328,6 +339,7 @@ const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     listen::find_duplicate,
     control::find_conflict,
     find_long_send_timeout,
+    find_missing_password,
     #[cfg(feature = "store")]
     store::find_missing,
     #[cfg(feature = "tls")]
@@ -347,6 +359,12 @@ fn find_long_send_timeout(arguments: &Arguments) -> Option<String> {
             "invalid --send-timeout {given}: expected at most {longest}, a quarter of --dead-peer-timeout ({dead_peer})"
         )
     })
+}
+
+/// An option about a password that the server does not have.
+fn find_missing_password(arguments: &Arguments) -> Option<String> {
+    let is_missing = arguments.allow_insecure_passwords && arguments.password_file.is_none();
+    is_missing.then(|| "--allow-insecure-passwords without --password-file: expected both".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -396,6 +414,8 @@ fn server_options(mut arguments: Arguments) -> ServerOptions {
         certificates: certificates.map(|certificates| certificates as _),
         #[cfg(not(feature = "tls"))]
         certificates: None,
+        password: arguments.password_file.take().map(ServerPassword::new),
+        allows_insecure_passwords: arguments.allow_insecure_passwords,
         port_file: arguments.port_file.take(),
         control: control::server_path(&arguments),
         backlog_bytes: arguments.backlog,

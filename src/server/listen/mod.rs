@@ -169,6 +169,11 @@ impl Listeners {
         Ok(())
     }
 
+    /// Whether other machines can reach a listener that is not encrypted.
+    pub(super) fn has_exposed(&self) -> bool {
+        self.all.iter().any(|listener| listener.scheme.is_exposed(&listener.address))
+    }
+
     /// The ports, in the order of the listeners; `None` for a Unix socket.
     pub(super) fn ports(&self) -> impl Iterator<Item = Option<u16>> {
         self.all.iter().map(|listener| listener.address.port())

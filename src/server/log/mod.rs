@@ -1,5 +1,5 @@
-//! The operator's log on standard error: the start, connections, nicknames, rooms, refusals, the stop. It has no messages, no whispers
-//! and no resume tokens: no function here takes a client's text, except the name of a member or a room, and the method and the path of
+//! The operator's log on standard error: the start, connections, nicknames, rooms, refusals, the stop. It has no messages, no whispers,
+//! no passwords and no resume tokens: no function here takes a client's text, except the name of a member or a room, and the method and the path of
 //! an HTTP request.
 //!
 //! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant; every
@@ -328,6 +328,34 @@ pub(super) fn invalid_certificate(path: &Path, reason: &str) {
     warn!(path = %path.display(), reason, "clients will not accept this certificate");
 }
 
+/// Logs that the password was read.
+pub(super) fn password(path: &Path) {
+    info!(path = %path.display(), "read the password");
+}
+
+pub(super) fn exposed_password(path: &Path) {
+    warn!(path = %path.display(), "every user of this machine can read the password; forbid it with: chmod 600");
+}
+
+/// Warns that a listener, which other machines can reach, is not encrypted, so that its clients cannot give the password, or others can
+/// read it.
+pub(super) fn password_over_plain_text(is_allowed: bool) {
+    if is_allowed {
+        warn!(
+            "--allow-insecure-passwords: anyone on the network path to a listener that is not encrypted can read the password"
+        );
+    } else {
+        warn!(
+            "clients on other machines cannot give the password on a listener that is not encrypted; use tls:// or https://"
+        );
+    }
+}
+
+/// Logs a wrong password. `count` wrong passwords were given since the last such line.
+fn wrong_password(address: PeerAddress, count: u64) {
+    info!(%address, count, "a client gave a wrong password");
+}
+
 /// Logs that connections cannot be accepted. `count` attempts failed since the last such line.
 fn accept_failed(error: &str, count: u64) {
     warn!(error, count, "cannot accept connections; retrying");
@@ -344,7 +372,7 @@ pub(super) fn commits_recovered() {
 }
 
 pub(super) fn reload_failed(error: &str) {
-    warn!(error, "SIGHUP: cannot use the certificates; the old ones stay in use");
+    warn!(error, "SIGHUP: cannot use the new file; the old one stays in use");
 }
 
 pub(super) fn stopping(signal: &str) {

@@ -13,6 +13,9 @@ use crate::server::clock::Clock;
 use crate::session::BySession;
 use crate::state::SessionId;
 
+/// The number of no listener: for events that do not depend on one.
+const ALL_LISTENERS: usize = usize::MAX;
+
 /// The log of one run of the server.
 #[derive(Debug)]
 pub(in crate::server) struct RunLog {
@@ -58,6 +61,8 @@ pub(in crate::server) enum FrequentEvent {
     /// A connection has no valid PROXY protocol header.
     #[cfg(feature = "proxy")]
     HeaderRefused { address: PeerAddress, reason: String },
+    /// A client has given a wrong password.
+    WrongPassword(PeerAddress),
     /// A TLS handshake failed.
     #[cfg(feature = "tls")]
     HandshakeFailed { address: PeerAddress, reason: String },
@@ -78,7 +83,8 @@ impl FrequentEvent {
         match (self, other) {
             (Self::ConnectionRefused(..), Self::ConnectionRefused(..))
             | (Self::AcceptFailed(_), Self::AcceptFailed(_))
-            | (Self::ControlDenied(_), Self::ControlDenied(_)) => true,
+            | (Self::ControlDenied(_), Self::ControlDenied(_))
+            | (Self::WrongPassword(_), Self::WrongPassword(_)) => true,
             #[cfg(feature = "proxy")]
             (Self::HeaderRefused { reason, .. }, Self::HeaderRefused { reason: other, .. }) => reason == other,
             #[cfg(feature = "tls")]
@@ -96,6 +102,7 @@ impl FrequentEvent {
             Self::ControlDenied(user) => super::control_denied(*user, count),
             #[cfg(feature = "proxy")]
             Self::HeaderRefused { address, reason } => super::header_refused(*address, reason, count),
+            Self::WrongPassword(address) => super::wrong_password(*address, count),
             #[cfg(feature = "tls")]
             Self::HandshakeFailed { address, reason } => super::handshake_failed(*address, reason, count),
             #[cfg(feature = "web")]
@@ -146,6 +153,11 @@ impl RunLog {
         let events = &mut state.frequent[index];
         events.limiter.count();
         events.log_due(self.clock.steady());
+    }
+
+    /// Counts a wrong password, over all listeners.
+    pub(in crate::server) fn count_wrong_password(&self, address: PeerAddress) {
+        self.count(ALL_LISTENERS, FrequentEvent::WrongPassword(address));
     }
 
     /// Logs the events that have waited long enough for their line. Called at each tick.

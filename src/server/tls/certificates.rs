@@ -20,9 +20,8 @@ use rustls::{CertificateError, InconsistentKeys, RootCertStore};
 
 use crate::fingerprint::Fingerprint;
 use crate::limits::PEM_FILE_BYTES_MAX;
-use crate::process::{error_text, quoted_path};
+use crate::process::{error_text, kind_of, quoted_path};
 use crate::protocol::Timestamp;
-use crate::server::port_file::kind_of;
 use crate::server::{CertificateStatus, Reload, log};
 
 /// A certificate and its key, as files.

@@ -319,7 +319,7 @@ impl Model {
                 assert!(before == End::Closed, "a session must be closed before it is removed");
             }
             Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
-            Output::Answered(_) | Output::Log(_) => {}
+            Output::Answered(_) | Output::Log(_) | Output::WrongPassword(_) => {}
             Output::QueryStore { .. } => panic!("{output:?} without a store"),
             Output::Publish { room, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");

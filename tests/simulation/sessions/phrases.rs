@@ -56,7 +56,7 @@ fn room(script: &mut Script<'_>) -> Vec<u8> {
 
 /// Returns a line that names no room in front.
 fn one_line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
-    let verb = match script.below(29) {
+    let verb = match script.below(30) {
         0..4 => return join("NICK ", script.one_of(&NAMES)),
         4..8 => "MSG ",
         8..11 => return whisper(script),
@@ -76,6 +76,7 @@ fn one_line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
         25 => "SEARCH ",
         26 => return resume(script, tokens),
         27 | 28 => return draw(script),
+        29 => "PASS ",
         _ => "",
     };
     let mut line = verb.as_bytes().to_vec();

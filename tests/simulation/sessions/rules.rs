@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::command::{
-    Chat, Command, Join, Msg, Nick, Part, Resume, RoomLine, RoomUse, ServerLine, Set, Setting, Since, Topic, Watch,
-    Whisper,
+    Chat, Command, Join, Msg, Nick, Part, Resume, RoomLine, RoomUse, ServerLine, Set, Setting, Since, Topic, Verb,
+    Watch, Whisper, begins_with_secret,
 };
 use chinwag::protocol::{ErrorCode, Mode, Name, RoomName, Text};
 use chinwag::session::{Output, Sessions};
@@ -56,9 +56,17 @@ impl Line<'_> {
             Command::Set(Set { setting: Setting::Resume, on: true }) => {
                 return (!self.resume_tokens.are_on()).then_some(ErrorCode::ResumeOff);
             }
+            // The server has no password.
+            Command::Pass(_) => return Some(ErrorCode::PasswordUnexpected),
             _ if !specification.needs_nickname => return None,
             _ if own.is_none() && !(specification.allows_watchers && is_watching) => return Some(ErrorCode::NoName),
             _ => {}
+        }
+        if let Command::Msg(Msg(text)) = command
+            && self.mode == Mode::Chat
+            && begins_with_secret(text.as_str()) == Some(Verb::Resume)
+        {
+            return Some(ErrorCode::SecretRefused);
         }
         if let Command::Msg(Msg(text)) = command
             && self.is_ambiguous(text)

@@ -1,0 +1,152 @@
+//! Reads a password from a file, for both programs: a command line, which other users of the machine can see, never has one.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_FILE_BYTES_MAX};
+use crate::process::{error_text, kind_of, quoted_path};
+use crate::protocol::{InvalidPassword, Password};
+
+/// The permission of all users of the machine to read a file.
+const READABLE_BY_ALL: u32 = 0o004;
+
+/// The content of a password file.
+#[derive(Clone, Debug)]
+pub struct PasswordFile {
+    /// The password.
+    pub password: Password,
+    /// Whether every user of the machine can read the file.
+    pub is_exposed: bool,
+}
+
+impl PasswordFile {
+    /// Reads a file that has one line, the password. Opens nothing but files: a FIFO would make the program wait for a writer.
+    ///
+    /// # Errors
+    /// The problem of the file. No error has a part of its content.
+    pub fn read(path: &Path) -> Result<Self, PasswordFileError> {
+        let fail = |fault| PasswordFileError { path: path.to_owned(), fault };
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        let file = opened.map_err(|error| fail(Fault::Unreadable(error)))?;
+        let found = file.metadata().map_err(|error| fail(Fault::Unreadable(error)))?;
+        if !found.is_file() {
+            return Err(fail(Fault::NotAFile(kind_of(found.file_type()))));
+        }
+        let mut content = Vec::new();
+        let read = file.take(PASSWORD_FILE_BYTES_MAX + 1).read_to_end(&mut content);
+        read.map_err(|error| fail(Fault::Unreadable(error)))?;
+        let password = parse(&content).map_err(fail)?;
+        Ok(Self { password, is_exposed: found.mode() & READABLE_BY_ALL != 0 })
+    }
+}
+
+/// Parses the content of a file. The line ending of the line, and a byte order mark before it, do not belong to the password.
+fn parse(content: &[u8]) -> Result<Password, Fault> {
+    if content.len() as u64 > PASSWORD_FILE_BYTES_MAX {
+        return Err(Fault::TooLong);
+    }
+    let text = str::from_utf8(content).map_err(|_| Fault::NotUtf8)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.contains('\n') {
+        return Err(Fault::SeveralLines);
+    }
+    Password::new(line).map_err(|error| match error {
+        InvalidPassword::Missing => Fault::Empty,
+        InvalidPassword::TooLong => Fault::TooLong,
+        InvalidPassword::ControlCharacter => Fault::ControlCharacter,
+    })
+}
+
+/// A password file that cannot be used.
+#[derive(Debug)]
+pub struct PasswordFileError {
+    path: PathBuf,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Fault {
+    Unreadable(io::Error),
+    NotAFile(&'static str),
+    Empty,
+    TooLong,
+    NotUtf8,
+    SeveralLines,
+    ControlCharacter,
+}
+
+impl std::error::Error for PasswordFileError {}
+
+impl fmt::Display for PasswordFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = quoted_path(&self.path);
+        let expected = "expected one line, the password";
+        match &self.fault {
+            Fault::Unreadable(error) => write!(f, "cannot read the password file {path}: {}", error_text(error)),
+            Fault::NotAFile(found) => write!(f, "the password file {path} is {found}: expected a file"),
+            Fault::Empty => write!(f, "the password file {path} is empty: {expected}"),
+            Fault::TooLong => {
+                write!(f, "the password in {path} is too long: expected at most {PASSWORD_BYTES_MAX} bytes")
+            }
+            Fault::NotUtf8 => write!(f, "the password file {path} is not UTF-8: {expected}"),
+            Fault::SeveralLines => write!(f, "the password file {path} has several lines: {expected}"),
+            Fault::ControlCharacter => {
+                write!(f, "the password in {path} has a control character: clients cannot type it; choose another")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn file_has_one_line() {
+        for content in ["hunter2", "hunter2\n", "hunter2\r\n", "\u{feff}hunter2\n"] {
+            assert_eq!(parse(content.as_bytes()).unwrap().to_string(), "hunter2", "{content:?}");
+        }
+        assert_eq!(parse(b" two words \n").unwrap().to_string(), " two words ");
+        let check = |content: &[u8], expected: &str| {
+            let fault = parse(content).unwrap_err();
+            let error = PasswordFileError { path: "/p".into(), fault }.to_string();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        };
+        check(b"", "is empty");
+        check(b"\n", "is empty");
+        check(b"  \n", "is empty");
+        check(b"hunter2\nhunter2\n", "has several lines");
+        check(b"hunter2\n\n", "has several lines");
+        check(b"hunter2\rx", "a control character");
+        check(b"hunter2\xff", "is not UTF-8");
+        check(&[b'x'; PASSWORD_BYTES_MAX + 1], "too long");
+        check(&b"x".repeat(100_000), "too long");
+    }
+
+    #[test]
+    fn only_files_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        let error = |path: &Path| PasswordFile::read(path).unwrap_err().to_string();
+        assert!(error(&path).contains("cannot read the password file"), "{}", error(&path));
+        assert!(error(directory.path()).ends_with("is a directory: expected a file"), "{}", error(directory.path()));
+        let fifo = directory.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+        assert!(error(&fifo).ends_with("is a FIFO: expected a file"), "{}", error(&fifo));
+        fs::write(&path, "hunter2\n").unwrap();
+        for (mode, is_exposed) in [(0o600, false), (0o640, false), (0o644, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(PasswordFile::read(&path).unwrap().is_exposed, is_exposed, "{mode:o}");
+        }
+    }
+}
