@@ -10,12 +10,13 @@ use argh::{ArgsInfo, FromArgs, SubCommand};
 use regex_lite::Regex;
 
 use super::address::ServerAddress;
+use super::password;
 use super::render::LineFormat;
 use super::trust::{TlsOptions, Trust};
 use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, quoted};
 use crate::fingerprint::Fingerprint;
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
-use crate::protocol::{MessageId, Name, RoomName, Token, is_blank};
+use crate::protocol::{MessageId, Name, Password, RoomName, Token, is_blank};
 
 /// The environment variable that names the server.
 const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
@@ -31,6 +32,8 @@ pub(super) struct ClientOptions {
     pub(super) nick: Option<String>,
     /// The room: the session's home, or the room that it watches.
     pub(super) room: RoomName,
+    /// The password of the server, from a file.
+    pub(super) password: Option<Password>,
     /// Whether to print JSON.
     pub(super) json: bool,
     pub(super) format: LineFormat,
@@ -79,6 +82,10 @@ pub(super) struct Arguments {
     #[argh(option, arg_name = "sha256:hex", from_str_fn(Fingerprint::parse))]
     tls_fingerprint: Option<Fingerprint>,
 
+    /// give the server the password in this file, which has one line (default: $`CHINWAG_PASSWORD_FILE`; the interactive client asks)
+    #[argh(option, arg_name = "file", from_str_fn(parse_file))]
+    password_file: Option<PathBuf>,
+
     /// your nickname (default: the interactive client asks; otherwise your login name or guest, with a number if that is taken)
     #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
     nick: Option<String>,
@@ -109,7 +116,7 @@ pub(super) struct Arguments {
 macro_rules! command {
     (
         $(#[$about:meta])*
-        $name:ident(nick $($nick:ident)?, room $($room:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
+        $name:ident($(password $password:ident,)? nick $($nick:ident)?, room $($room:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
     ) => {
         #[derive(FromArgs, ArgsInfo, Debug)]
         $(#[$about])*
@@ -150,6 +157,10 @@ macro_rules! command {
             #[argh(option, arg_name = "sha256:hex", from_str_fn(Fingerprint::parse))]
             tls_fingerprint: Option<Fingerprint>,
 
+            /// give the server the password in this file, which has one line (default: $`CHINWAG_PASSWORD_FILE`)
+            #[argh(option, arg_name = "file", from_str_fn(parse_file), $($password)?)]
+            password_file: Option<PathBuf>,
+
             /// your nickname, with which to enter the room (default: commands that only read take none; send takes your login name or
             /// guest, with a number if that is taken)
             #[argh(option, arg_name = "name", from_str_fn(parse_nick), $($nick)?)]
@@ -181,7 +192,8 @@ macro_rules! command {
                 let address = address(self.server.as_deref(), host, &tls)?;
                 let (nick, format) = (self.nick.clone(), LineFormat { color: self.color, bell: self.bell });
                 let room = self.room.clone().unwrap_or_else(RoomName::lobby);
-                Ok(ClientOptions { address, tls, nick, room, json: self.json, format })
+                let password = password::read(self.password_file.as_ref())?;
+                Ok(ClientOptions { address, tls, nick, room, password, json: self.json, format })
             }
         }
     };
@@ -363,7 +375,7 @@ command! {
         example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}",
         note = "It reads lines from standard input (protocol.md describes them), and sends each line after the reply to the previous one."
     )]
-    RawOptions(nick hidden_help, room hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
+    RawOptions(password hidden_help, nick hidden_help, room hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
 }
 
 /// The options that all commands have in common.
@@ -401,6 +413,9 @@ impl Subcommand {
             | Self::Wait(WaitOptions { epoch: Some(_), since: None, .. }) => {
                 Some("--epoch without --since: expected both, as in --since 1204 --epoch k7qd")
             }
+            Self::Raw(RawOptions { password_file: Some(_), .. }) => {
+                Some("unexpected --password-file: raw reads the password from its input, as PASS password")
+            }
             Self::Raw(RawOptions { nick: Some(_), .. }) => {
                 Some("unexpected --nick: raw reads the nickname from its input, as NICK name")
             }
@@ -431,7 +446,8 @@ impl Arguments {
         let address = address(self.server.as_deref(), &self.host, &tls)?;
         let format = LineFormat { color: self.color, bell: self.bell };
         let (nick, room) = (self.nick.clone(), RoomName::lobby());
-        Ok(ClientOptions { address, tls, nick, room, json: false, format })
+        let password = password::read(self.password_file.as_ref())?;
+        Ok(ClientOptions { address, tls, nick, room, password, json: false, format })
     }
 
     /// Reports a single word that resembles a command, such as `taill`. It may also be a host: the caller must look it up first.

@@ -77,6 +77,8 @@ pub(super) struct ChatState {
     phase: ConnectionPhase,
     /// Whether others on the way can neither read nor change the lines of this connection.
     is_private: bool,
+    /// Whether the server has a password.
+    has_password: bool,
     /// Whether the input has ended: `QUIT` follows the waiting lines.
     ends_input: bool,
     /// Whether `QUIT` was sent.
@@ -114,6 +116,7 @@ impl Default for ChatState {
             name: None,
             phase: ConnectionPhase::default(),
             is_private: false,
+            has_password: false,
             ends_input: false,
             is_leaving: false,
             waiting: VecDeque::new(),
@@ -219,6 +222,11 @@ impl ChatState {
     /// Sets whether others on the way can neither read nor change the lines of the next connection.
     pub(super) fn set_private(&mut self, is_private: bool) {
         self.is_private = is_private;
+    }
+
+    /// Sets whether the server has a password.
+    pub(super) fn set_password(&mut self, has_password: bool) {
+        self.has_password = has_password;
     }
 
     /// Handles a new connection. `named`: the nickname, or its refusal.

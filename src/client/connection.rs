@@ -26,7 +26,7 @@ use crate::command::{
 use crate::command_line::quoted;
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
 use crate::process::error_text;
-use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, RoomName, Text, Token};
+use crate::protocol::{ErrorCode, Event, Mode, Name, Password, ResumeToken, RoomName, Text, Token};
 
 /// The result of [`ServerConnection::next`].
 pub(super) enum ConnectionEvent {
@@ -86,6 +86,10 @@ pub(super) struct ServerConnection {
     pub(super) epoch: Option<Token>,
     /// The server's features.
     pub(super) features: Features,
+    /// Whether nobody else can read the lines on the way, as far as the client knows.
+    pub(super) is_private: bool,
+    /// The password, for a server that needs one.
+    pub(super) password: Option<Password>,
     /// The resume token, if one was requested.
     pub(super) token: Option<ResumeToken>,
     input: InputLines,
@@ -119,6 +123,8 @@ impl ServerConnection {
             is_cut_off: false,
             epoch,
             features: Features::default(),
+            is_private: false,
+            password: None,
             token,
             input,
             input_error,
@@ -134,24 +140,36 @@ impl ServerConnection {
         self.output_closed = Some(smol::unblock(output::wait_until_closed));
     }
 
-    /// Connects. Returns the greeting.
+    /// Connects, without giving the password. Returns the greeting.
     pub(super) async fn connect(&mut self, address: &ServerAddress) -> Result<ReceivedLine, Exit> {
         let dialed = async {
             let unreachable = |why| Exit(ExitCode::Unreachable, format!("could not connect to {address}: {why}"));
             dial(address).await.map_err(unreachable)
         };
-        let NewConnection { server, writer, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
-        self.writer = Some(Arc::new(Mutex::new(writer)));
+        let NewConnection { server, writer, greeting, is_private } =
+            or(dialed, fail_on_signal(self.stop.as_ref())).await?;
+        (self.writer, self.is_private) = (Some(Arc::new(Mutex::new(writer))), is_private);
         (self.server, self.deadline) = (Some(server), None);
         (self.line, self.close_reason, self.is_cut_off, self.mode) = (Vec::new(), None, false, Mode::Commands);
         self.handle_line(&greeting).await;
         Ok(greeting)
     }
 
-    /// Connects, and enables tags: events then have ids and times.
-    pub(super) async fn open(&mut self, address: &ServerAddress) -> Result<(), Exit> {
+    /// Connects, and gives the password if the server needs one.
+    pub(super) async fn log_in(&mut self, address: &ServerAddress) -> Result<(), Exit> {
         self.connect(address).await?;
+        self.give_password().await
+    }
+
+    /// Connects, gives the password, and enables tags: events then have ids and times.
+    pub(super) async fn open(&mut self, address: &ServerAddress) -> Result<(), Exit> {
+        self.log_in(address).await?;
         self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
+    }
+
+    /// Closes the connection.
+    pub(super) fn close(&mut self) {
+        (self.server, self.writer) = (None, None);
     }
 
     /// Closes the connection. [`ServerConnection::next`] then waits for the input, until this deadline.

@@ -31,6 +31,8 @@ pub(super) struct NewConnection {
     pub(super) server: ServerReader,
     pub(super) writer: Box<dyn ServerWriter>,
     pub(super) greeting: ReceivedLine,
+    /// Whether nobody else can read the lines on the way: they are encrypted, or stay on this machine.
+    pub(super) is_private: bool,
 }
 
 /// The progress of the attempt to connect to one address.
@@ -53,7 +55,7 @@ pub(super) async fn dial(address: &ServerAddress) -> Result<NewConnection, Strin
         ServerAddress::Unix(path) => {
             let stream = with_timeout(CONNECT_MS_MAX, UnixStream::connect(path));
             let (server, writer) = split(stream.await.map_err(|error| explain_unix_error(path, &error))?);
-            await_greeting(server, writer).await
+            await_greeting(server, writer, true).await
         }
     }
 }
@@ -190,14 +192,18 @@ async fn connect(
     let _ = report.send(AttemptProgress::Connected).await;
     let Some(tls) = tls else {
         let (server, writer) = split(stream);
-        return await_greeting(server, writer).await;
+        return await_greeting(server, writer, address.ip().to_canonical().is_loopback()).await;
     };
     let shaken = with_timeout(REPLY_MS_MAX, async { Ok(tls.connect(stream).await) }).await;
     let (server, writer) = shaken.map_err(|_| "the server did not complete the TLS handshake".to_owned())??;
-    await_greeting(server, writer).await
+    await_greeting(server, writer, true).await
 }
 
-async fn await_greeting(mut server: ServerReader, writer: Box<dyn ServerWriter>) -> Result<NewConnection, String> {
+async fn await_greeting(
+    mut server: ServerReader,
+    writer: Box<dyn ServerWriter>,
+    is_private: bool,
+) -> Result<NewConnection, String> {
     let mut line = Vec::new();
     let line = with_timeout(REPLY_MS_MAX, async { Ok(read_line(&mut server, &mut line).await) }).await;
     let line = match line {
@@ -207,7 +213,7 @@ async fn await_greeting(mut server: ServerReader, writer: Box<dyn ServerWriter>)
     };
     let greeting = ReceivedLine::new(&decode_lossy(&line));
     match (&greeting.known, greeting.refusal()) {
-        (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, writer, greeting }),
+        (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, writer, greeting, is_private }),
         (_, Some(refusal)) => Err(explain(&refusal)),
         (_, None) => Err(format!("not a chinwag/1 server: expected HELLO, received {}", quoted(&greeting.line))),
     }

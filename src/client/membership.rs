@@ -120,6 +120,11 @@ impl Membership {
         self.address.is_private() && self.connection.features.secure
     }
 
+    /// Whether the server has a password.
+    pub(super) fn has_password(&self) -> bool {
+        self.connection.features.password
+    }
+
     /// The sending side of the connection, if there is one.
     pub(super) fn outgoing(&self) -> Option<ConnectionWriter> {
         self.connection.outgoing()
@@ -302,7 +307,7 @@ impl Membership {
                 self.events.extend(named.map(MembershipEvent::Reconnected));
                 Ok(())
             }
-            Err(end) if end.0.is_requested() => Err(end),
+            Err(end) if end.0.is_requested() || end.0 == ExitCode::Password => Err(end),
             Err(Exit(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => Err(Exit(
                 ExitCode::Lost,
                 format!("could not reconnect within {:?}: {why}", self.retry.unwrap_or_default()),

@@ -14,6 +14,7 @@
 //! | `editor` | the line editor; only its history file and its look at the environment are not pure |
 //! | I/O | |
 //! | `arguments` | the command line |
+//! | `password` | reads the password of the server, and gives it |
 //! | `dial`, `tls`, `transport`, `line_reader`, `connection` | connect; encrypt; both sides of a stream over any transport; read lines; requests and replies |
 //! | `membership` | keeps a nickname across connections: reconnects and catches up |
 //! | `shared_chat` | runs a chat over a membership |
@@ -33,6 +34,7 @@ mod membership;
 mod offered_commands;
 mod output;
 mod own_rooms;
+mod password;
 mod read_progress;
 mod refusal;
 mod render;
@@ -80,7 +82,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
         },
         OptionGroup {
             heading: "Connection",
-            options: &["--server", "--tls", "--tls-ca", "--tls-fingerprint", "--nick", "--retry"],
+            options: &["--server", "--tls", "--tls-ca", "--tls-fingerprint", "--password-file", "--nick", "--retry"],
         },
         OptionGroup { heading: "Output", options: &["--json", "--color", "--bell"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
@@ -148,6 +150,8 @@ enum ExitCode {
     Success,
     /// The server refused a command, or standard input or output failed.
     Refused,
+    /// The server needs a password and the client has none, or it is wrong: it is useless to try again.
+    Password,
     /// Invalid command line.
     Usage,
     /// Could not connect.
@@ -167,7 +171,7 @@ impl ExitCode {
     fn number(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Refused => 1,
+            Self::Refused | Self::Password => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
             Self::Lost => 4,

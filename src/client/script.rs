@@ -37,6 +37,7 @@ pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<
     let lines: Vec<_> = send.text.join(" ").lines().map(|line| Ok(line.into())).collect();
     let input = if is_input { input::stdin() } else { stream::iter(lines).boxed() };
     let (output, mut connection) = (CommandOutput::default(), ServerConnection::with_input(input));
+    connection.password.clone_from(&options.password);
     connection.open(&options.address).await?;
     take_name(options, &output, &mut connection).await?;
     let verb = send.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
@@ -98,7 +99,8 @@ pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
 /// Lists the rooms whose names begin with `prefix`.
 pub(super) async fn rooms(options: &ClientOptions, prefix: Option<&RoomName>) -> Result<(), Exit> {
     let (output, mut connection) = (CommandOutput::default(), ServerConnection::new(stream::pending()));
-    connection.connect(&options.address).await?;
+    connection.password.clone_from(&options.password);
+    connection.log_in(&options.address).await?;
     let mut after = None;
     loop {
         let prefix = prefix.map_or_else(String::new, |prefix| prefix.name().to_string());
@@ -301,6 +303,7 @@ async fn enter(
     let (mut connection, output) =
         (ServerConnection::with_input(input), CommandOutput { stop: Some(stop.clone()), deadline });
     connection.stop = Some(stop);
+    connection.password.clone_from(&options.password);
     connection.watch_output();
     let enter = async {
         connection.open(&options.address).await?;
@@ -326,6 +329,7 @@ async fn enter(
 /// Connects to read the room: as a watcher or, if that is not possible, under the returned nickname.
 async fn read(options: &ClientOptions) -> Result<(ServerConnection, Option<Name>), Exit> {
     let mut connection = ServerConnection::new(stream::pending());
+    connection.password.clone_from(&options.password);
     connection.open(&options.address).await?;
     if can_watch(options, &connection) {
         watch_room(options, &mut connection).await?;

@@ -139,6 +139,7 @@ impl ChatInner {
     fn handle(&mut self, event: MembershipEvent, membership: &Membership, number: u64) -> Vec<ChatAction> {
         let state = &mut self.state;
         state.set_private(membership.is_private());
+        state.set_password(membership.has_password());
         match event {
             MembershipEvent::Line(received) => state.handle_line(received),
             // At a terminal, the user has left.

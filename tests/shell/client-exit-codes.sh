@@ -68,7 +68,7 @@ ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
 ends 2 '--nick is given twice*' --nick a --nick=b
 ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail: expected options only; *' tail localhost
-ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --tls, --tls-ca, --tls-fingerprint, --nick, --room; see chinwag send --help' send --count 3 x
+ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --tls, --tls-ca, --tls-fingerprint, --password-file, --nick, --room; see chinwag send --help' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
 ends 2 'blank message: expected send TEXT*' send ''
 ends 2 'blank message: expected send TEXT*' send ' ' $'\n'
@@ -77,7 +77,7 @@ ends 2 'unexpected --retry: expected it with tail or wait, or without a command*
 ends 2 'unexpected --to: expected it with send; the options of tail are --count, *' --to bob tail
 ends 2 'invalid --to "": expected nicknames*' send --to= psst
 ends 2 'invalid --to "bob carol": expected nicknames*' send --to 'bob carol' psst
-ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --tls, --tls-ca, --tls-fingerprint, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
+ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --tls, --tls-ca, --tls-fingerprint, --password-file, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
 ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
 ends 2 'unexpected --room: raw reads the room from its input*' raw --room '#ops'

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{ChatAction, ChatState, ConnectionPhase, DisplayItem, note, warn};
 use crate::client::typed::UserInput;
-use crate::command::{ClientLine, Command, Msg, RoomPosition, Who};
+use crate::command::{ClientLine, Command, Msg, RoomPosition, Verb, Who, begins_with_secret};
 use crate::limits::{MEMBERS_NOTED_MAX, ROOMS_NOTED_MAX};
 use crate::protocol::{Event, Mode, Name, RoomName, Text, split_word};
 
@@ -88,9 +88,19 @@ impl ChatState {
         all.into_values().map(ToString::to_string)
     }
 
-    /// Parses a typed line. A message that begins with the name of a room that the user is or was in may be meant for that room.
+    /// Parses a typed line. A message that begins with the name of a room that the user is or was in may be meant for that room. One that
+    /// begins with a command and its secret is not published.
     pub(super) fn parse(&self, line: &str) -> UserInput {
         let parsed = UserInput::parse(line, [&self.current, self.rooms.home()], self.whisperer.as_ref());
+        if let UserInput::Command(_, Command::Msg(Msg(text))) = &parsed
+            && let Some(verb) = begins_with_secret(text.as_str())
+            && (verb != Verb::Pass || self.has_password)
+        {
+            let command = verb.as_str().to_ascii_lowercase();
+            return UserInput::Invalid(format!(
+                "not sent: it looks like the command {command} with a secret (to send it as a message, begin it with a space)"
+            ));
+        }
         if let UserInput::Command(None, Command::Msg(Msg(text))) = &parsed
             && let (word, Some(_)) = split_word(text.as_str())
             && let Ok(room) = RoomName::new(word)

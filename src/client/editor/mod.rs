@@ -87,6 +87,11 @@ impl Editor {
         self.refused = Some(line.to_owned());
     }
 
+    /// Forgets the last deletion, which Ctrl-Y would insert: it may be a part of a secret.
+    pub(super) fn forget_deleted(&mut self) {
+        self.line.forget_deleted();
+    }
+
     /// Carries out a key.
     pub(super) fn press(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<KeyOutcome> {
         self.choices.clear();

@@ -11,7 +11,7 @@ use smol::lock::Mutex;
 
 use super::printer::Printer;
 use super::tty::{self, size, write};
-use crate::client::editor::{Editor, Screen};
+use crate::client::editor::{Editor, InputLine, Screen};
 use crate::client::render::LineFormat;
 use crate::client::shared_chat::SharedChat;
 use crate::client::typed::is_message;
@@ -44,6 +44,8 @@ pub(super) struct Display {
 pub(super) enum Prompt {
     /// A question of the client.
     Question(&'static str),
+    /// A question whose answer is not shown.
+    Secret(&'static str),
     /// `>` in the home, or `#room>`.
     Chat,
 }
@@ -145,12 +147,27 @@ impl Display {
             let sending = state.sending().chain(waiting).map(str::to_owned).collect::<Vec<_>>();
             (sending, state.current_elsewhere().cloned())
         });
-        let prompt = match (*self.prompt.lock().unwrap_or_else(PoisonError::into_inner), room) {
-            (Prompt::Question(question), _) => question.to_owned(),
-            (Prompt::Chat, None) => "> ".to_owned(),
-            (Prompt::Chat, Some(room)) => format!("{room}> "),
+        let input = match (self.prompt(), room) {
+            // Also during a search, or with completions.
+            (Prompt::Secret(question), _) => {
+                InputLine { prompt: question.to_owned(), text: "", cursor: 0, choices: &[] }
+            }
+            (Prompt::Question(question), _) => editor.input(question),
+            (Prompt::Chat, None) => editor.input("> "),
+            (Prompt::Chat, Some(room)) => editor.input(&format!("{room}> ")),
         };
-        text + &screen.draw(&sending, &editor.input(&prompt))
+        text + &screen.draw(&sending, &input)
+    }
+
+    /// The text that the user is typing; empty if it is secret.
+    pub(super) async fn unfinished(&self) -> String {
+        let editor = self.editor.lock().await;
+        let is_secret = matches!(self.prompt(), Prompt::Secret(_));
+        if is_secret { String::new() } else { editor.input("").text.to_owned() }
+    }
+
+    fn prompt(&self) -> Prompt {
+        *self.prompt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

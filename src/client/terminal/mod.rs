@@ -86,6 +86,17 @@ impl Shared {
         answer
     }
 
+    /// Like [`Shared::ask`], but shows nothing of what the user types, which may have blanks at its ends.
+    async fn ask_secret(&self, prompt: &'static str) -> String {
+        self.display.set_prompt(Prompt::Secret(prompt));
+        // This cannot fail: the sender is held here.
+        let line = self.answers.1.recv().await.unwrap_or_default();
+        self.display.editor.lock().await.forget_deleted();
+        self.display.set_prompt(Prompt::Question(""));
+        self.display.printer.note(prompt.to_owned());
+        line
+    }
+
     /// Begins the chat.
     fn start_chat(&self) {
         self.started.1.close();

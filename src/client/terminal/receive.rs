@@ -6,16 +6,16 @@ use futures_lite::FutureExt as _;
 use futures_lite::future::{or, pending};
 
 use super::Shared;
-use crate::client::Exit;
 use crate::client::address::ServerAddress;
 use crate::client::arguments::ClientOptions;
 use crate::client::connection::ServerConnection;
 use crate::client::membership::Membership;
 use crate::client::rooms_progress::RoomsProgress;
 use crate::client::trust::TlsOptions;
+use crate::client::{Exit, ExitCode};
 use crate::command_line::quoted;
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
-use crate::protocol::{Name, RoomName};
+use crate::protocol::{InvalidPassword, Name, Password, RoomName};
 
 /// Joins and chats until the connection is lost for good or the user leaves; prints meanwhile.
 pub(super) async fn run(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
@@ -25,6 +25,7 @@ pub(super) async fn run(shared: &Shared, options: &ClientOptions, retry: Option<
 
 async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
     let (mut connection, leaving) = (ServerConnection::new(shared.chat.leaving()), shared.chat.leaving());
+    connection.password.clone_from(&options.password);
     let left = async {
         // Nothing is ever sent: this returns when the channel is closed.
         let _ = leaving.recv().await;
@@ -57,12 +58,20 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
     let (mut is_connected, mut is_second_try) = (false, false);
     loop {
         if !is_connected {
-            if let Err(Exit(_, why)) = connection.open_resumable(&address).await {
-                printer.warn(why);
-                address = ask_address(shared, address, &tls).await;
-                continue;
+            match connection.open_resumable(&address).await {
+                Ok(()) => is_connected = true,
+                Err(Exit(ExitCode::Password, why)) if connection.can_give_password() => {
+                    // The server does not wait for the user: the password is given on a new connection.
+                    connection.close();
+                    connection.password = Some(ask_password(shared, connection.password.take().map(|_| why)).await);
+                    continue;
+                }
+                Err(Exit(_, why)) => {
+                    printer.warn(why);
+                    address = ask_address(shared, address, &tls).await;
+                    continue;
+                }
             }
-            is_connected = true;
         }
         let raw = match nick.take() {
             Some(raw) => raw,
@@ -96,6 +105,23 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
                 // Tries the nickname once more, on a new connection.
                 nick = (!is_second_try).then_some(raw);
                 is_second_try = true;
+            }
+        }
+    }
+}
+
+/// Asks for the password of the server until the user types a valid one. `refusal`: why the server refused the one before.
+async fn ask_password(shared: &Shared, refusal: Option<String>) -> Password {
+    let printer = &shared.display.printer;
+    if let Some(why) = refusal {
+        printer.warn(why);
+    }
+    loop {
+        match Password::new(&shared.ask_secret("password of the server: ").await) {
+            Ok(password) => return password,
+            Err(InvalidPassword::Missing) => printer.warn("the password is missing".to_owned()),
+            Err(InvalidPassword::TooLong | InvalidPassword::ControlCharacter) => {
+                printer.warn("the password is wrong".to_owned());
             }
         }
     }
@@ -137,7 +163,8 @@ mod tests {
         let address = ServerAddress::Tcp(listener.local_addr().unwrap().to_string());
         let format = LineFormat::default();
         let (nick, room) = (Some("al".to_owned()), RoomName::lobby());
-        let options = ClientOptions { address, tls: TlsOptions::default(), nick, room, json: false, format };
+        let options =
+            ClientOptions { address, tls: TlsOptions::default(), nick, room, password: None, json: false, format };
         let shared = Arc::new(Shared::new(format));
         let busy = shared.display.editor.lock_blocking();
         let (print, printed) = mpsc::channel();

@@ -293,7 +293,7 @@ impl Keyboard {
         for line in unanswered {
             display.printer.warn(format!("perhaps not sent: {line}"));
         }
-        let unfinished = display.editor.lock().await.input("").text.to_owned();
+        let unfinished = display.unfinished().await;
         for line in waiting.into_iter().chain([unfinished]).filter(|line| !line.trim().is_empty()) {
             display.printer.warn(format!("not sent: {}", line.replace('\n', " ")));
         }
