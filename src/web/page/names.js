@@ -1,4 +1,4 @@
-// The dialog for the user's name. It asks for a name, shows why a name is refused, and remembers the last one. For joining it is modal,
+// The dialog for the user's name, and for the password if the server has one. It asks for a name, shows why a name is refused, and remembers the last one. For joining it is modal,
 // since the room cannot be used before. For a change of the name it is a popover, and the room stays usable beside it.
 
 /** The key in the local storage. One origin may serve several chats, each under its own path. */
@@ -9,10 +9,11 @@ const byId = (id) => document.getElementById(id);
 export class NameDialog {
   #dialog = byId('name-dialog');
   #input = byId('name');
+  #password = byId('password');
   #isJoining = false;
   #remembered = loadName();
 
-  /** `take(name)` is called with the name that the user enters. The dialog stays open until `close()`. */
+  /** `take(name, password)` is called with what the user enters; the password may be empty. The dialog stays open until `close()`. */
   constructor(take) {
     byId('name-form').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -20,9 +21,9 @@ export class NameDialog {
       if (!name) return this.refuse('Type a name first.');
       this.#explain('');
       byId('take-name').disabled = true;
-      take(name);
+      take(name, byId('password-row').hidden ? '' : this.#password.value);
     });
-    this.#input.addEventListener('input', () => this.#explain(''));
+    for (const input of [this.#input, this.#password]) input.addEventListener('input', () => this.#explain(''));
     // Enter and Escape end a composition first; composer.js explains keyCode 229.
     this.#input.addEventListener('keydown', (event) => {
       if (['Enter', 'Escape'].includes(event.key) && (event.isComposing || event.keyCode === 229)) event.preventDefault();
@@ -60,6 +61,15 @@ export class NameDialog {
     this.#input.focus();
   }
 
+  /** Asks for the password, too. A password manager may fill it in. */
+  askPassword(text) {
+    this.wait(text);
+    byId('password-row').hidden = false;
+    this.#password.required = true;
+    this.#password.select();
+    this.#password.focus();
+  }
+
   remember(name) {
     try {
       localStorage.setItem(NAME_KEY, name);
@@ -71,6 +81,10 @@ export class NameDialog {
 
   close() {
     this.#isJoining = false;
+    // The session keeps it, in memory.
+    this.#password.value = '';
+    this.#password.required = false;
+    byId('password-row').hidden = true;
     this.#dialog.close();
     this.#dialog.hidePopover();
   }
@@ -99,7 +113,7 @@ export class NameDialog {
 
   #explain(text) {
     byId('name-error').textContent = text;
-    this.#input.setAttribute('aria-invalid', text !== '');
+    for (const input of [this.#input, this.#password]) input.setAttribute('aria-invalid', text !== '');
   }
 }
 

@@ -20,7 +20,7 @@ import { closeText, refusal } from './wording.js';
 
 const byId = (id) => document.getElementById(id);
 
-const on = { joined, refused, entered, left, line, note, caughtUp, topics: () => showRoom(), closed };
+const on = { joined, refused, passwordNeeded, exposed, entered, left, line, note, caughtUp, topics: () => showRoom(), closed };
 const session = new Session(webSocketUrl(), on, [roomInAddress() ?? LOBBY, ...storedRooms()]);
 const log = new Log({ read, counted: () => showRoom() });
 const conversations = new Conversations(log, draftChanged);
@@ -35,7 +35,7 @@ const canvas = new Canvas({
   draw: (stroke, answered) => session.draw(stroke, answered), clear: () => session.clear(), request: () => session.canvas(),
 });
 const status = new Status(() => session.status());
-const names = new NameDialog((name) => (session.me ? rename(name) : session.takeName(name)));
+const names = new NameDialog((name, password) => (session.me ? rename(name) : session.takeName(name, password)));
 const notifications = new Notifications((text) => composer.explain(text));
 const navigation = new Navigation({ session, composer, opened: open });
 const commands = commandsOf({
@@ -144,6 +144,18 @@ function refused(reply, name) {
   session.forgetName();
   if (!names.isJoining) names.askToJoin('The connection was lost, and your name is no longer available.');
   names.refuse(refusal(reply, name));
+}
+
+function passwordNeeded(reply) {
+  session.forgetName();
+  if (!names.isJoining) names.askToJoin('The connection was lost, and the server does not accept the password any more.');
+  names.askPassword(reply ? refusal(reply) : 'This server needs a password.');
+}
+
+function exposed() {
+  session.forgetName();
+  if (!names.isJoining) names.askToJoin();
+  names.refuse('This server needs a password, but others could read it on the way. Open this page with https://');
 }
 
 function line(room, line, isNew) {

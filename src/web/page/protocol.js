@@ -29,7 +29,13 @@ export function parse(line) {
 const PARSERS = {
   HELLO: (rest) => {
     const features = / features=(\S+)/.exec(rest)?.[1].split(',') ?? [];
-    return { kind: 'hello', epoch: / epoch=(\S+)/.exec(rest)?.[1] ?? null, hasRooms: features.includes('rooms') };
+    return {
+      kind: 'hello',
+      epoch: / epoch=(\S+)/.exec(rest)?.[1] ?? null,
+      hasRooms: features.includes('rooms'),
+      isSecure: features.includes('secure'),
+      needsPassword: features.includes('password'),
+    };
   },
   OK: (rest) => {
     const [verb, value] = splitWord(rest);
@@ -103,6 +109,11 @@ function drawn(rest) {
 function parsePoint(word) {
   const [x, y] = word.split(',');
   return { x: Number(x), y: Number(y) };
+}
+
+/** Gives the password of the server. */
+export function formatPass(password) {
+  return `PASS ${safe(password)}`;
 }
 
 /** Takes or changes a name. A client without a name may name the room that it enters; otherwise it enters the lobby. */

@@ -6,6 +6,7 @@ import { readLine } from './typed.js';
 import { NOT_SENT_DISCONNECTED, listed, refusal } from './wording.js';
 
 const UNCONFIRMED = 'The connection was lost before the server confirmed this. Check whether it was sent before you send it again.';
+const LIKE_A_PASSWORD = 'Not sent: it looks like a password. To send it as a message, begin with a space.';
 const ONE_AT_A_TIME = 'Not sent: a command must be the only line.';
 
 export class Sending {
@@ -67,9 +68,10 @@ export class Sending {
     return `Not sent: ${listed(absent)} ${absent.length > 1 ? 'are' : 'is'} not here. Choose other recipients, or everybody.`;
   }
 
-  /** Why a message cannot go to its room, or may be meant for another one; otherwise empty. */
+  /** Why a message cannot go to its room, or may be meant for another one; otherwise empty. A password is not published either. */
   #misplaced({ kind, room, text }) {
     if (kind !== 'message') return '';
+    if (this.#session.hasPassword && /^pass\s+\S/iu.test(text)) return LIKE_A_PASSWORD;
     if (room && !this.#session.hasRooms) return 'Not sent: this server has only one room.';
     if (room) return this.#session.roomNamed(room)?.isEntered ? '' : `Not sent: you are not in ${room}. To enter it, type /join ${room}`;
     const named = /^[#＃](\S+)\s/u.exec(text);

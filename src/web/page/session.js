@@ -4,7 +4,7 @@
 import { foldCase } from './case.js';
 import { Connection } from './connection.js';
 import {
-  enteredRooms, formatJoin, formatMessage, formatNick, formatPart, formatQuit, formatRooms, formatStroke, formatTopic, formatWhisper,
+  enteredRooms, formatJoin, formatMessage, formatNick, formatPart, formatPass, formatQuit, formatRooms, formatStroke, formatTopic, formatWhisper,
   inRoom, nextRoom,
 } from './protocol.js';
 import { Room } from './room.js';
@@ -25,6 +25,8 @@ const MADE_ANEW = 'The server no longer has the messages above.';
 const TOO_OLD = 'Some messages are missing here: the server no longer keeps them.';
 
 export class Session {
+  /** Whether the server has a password. */
+  hasPassword = false;
   /** Whether the server has more than one room. */
   hasRooms = false;
   /** The room that the page shows. */
@@ -32,9 +34,16 @@ export class Session {
   /** The room whose lines name no room. */
   home;
   #connection;
+  #isEncrypted;
   #on;
   #name = '';
   #token = null;
+  /** The password of the server, kept in memory only; null if the user has not typed it. */
+  #password = null;
+  /** Whether the server waits for the password. */
+  #needsPassword = false;
+  /** Whether this connection is encrypted, or stays on this machine. */
+  #isPrivate = false;
   #isGreeted = false;
   #isJoined = false;
   #lobbyEpoch = null;
@@ -50,6 +59,8 @@ export class Session {
   /**
    * The session begins with these rooms, and enters the first one with the name. Callbacks:
    * - `on.joined()`, `on.refused(reply, name)`: the result of taking a name.
+   * - `on.passwordNeeded(reply)`: the server needs a password. `reply` is the refusal of the last one, or null.
+   * - `on.exposed()`: the server needs a password, and others could read it on the way.
    * - `on.entered(room, isBack)`: the user has entered a room; `isBack` after a reconnect.
    * - `on.left(room, reply)`: the user is not in the room any more; `reply` is the refusal if the page could not enter it.
    * - `on.line(room, line, isNew)`: the room has applied a line; it should be shown if `isNew`.
@@ -60,6 +71,7 @@ export class Session {
    */
   constructor(address, on, [first, ...others]) {
     this.#on = on;
+    this.#isEncrypted = address.startsWith('wss:');
     this.current = this.home = this.want(first);
     others.forEach((name) => this.want(name));
     this.#connection = new Connection(address, {
@@ -98,10 +110,12 @@ export class Session {
     return this.roomNamed(name);
   }
 
-  /** Takes a name, after a refusal of another one. */
-  takeName(name) {
+  /** Takes a name, after a refusal of another one. `password` is empty if the user has not typed one. */
+  takeName(name, password = '') {
     this.#name = name;
-    if (this.#isGreeted) this.#nick();
+    if (password) this.#password = password;
+    if (this.#isGreeted && this.#needsPassword) this.#begin();
+    else if (this.#isGreeted) this.#nick();
     else this.#connection.start();
   }
 
@@ -194,8 +208,12 @@ export class Session {
     this.#connection.request(room === this.home ? command : inRoom(room.name, command), answered);
   }
 
-  #greeted({ epoch, hasRooms }) {
+  #greeted({ epoch, hasRooms, isSecure, needsPassword }) {
     this.#isGreeted = true;
+    this.hasPassword = needsPassword;
+    this.#needsPassword = needsPassword;
+    // A proxy may have encrypted the way to this page, unknown to the server, which then decides.
+    this.#isPrivate = isSecure || this.#isEncrypted;
     this.#lobbyEpoch = epoch;
     this.hasRooms = hasRooms;
     this.#listed = [];
@@ -204,6 +222,24 @@ export class Session {
     for (const room of this.#rooms.values()) room.beginConnection();
     // With tags, events have ids and times. With echo, own messages and strokes arrive as events, in the order of the room.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
+    this.#begin();
+  }
+
+  /** Gives the password if the server waits for it. Then takes the session back, or the name. */
+  #begin() {
+    if (!this.#needsPassword) return this.#resumeOrNick();
+    if (!this.#isPrivate) return this.#on.exposed();
+    if (this.#password === null) return this.#on.passwordNeeded(null);
+    this.#connection.request(formatPass(this.#password), (reply) => {
+      if (!reply) return;
+      this.#needsPassword = !reply.isOk;
+      if (reply.isOk) return this.#resumeOrNick();
+      this.#password = null;
+      this.#on.passwordNeeded(reply);
+    });
+  }
+
+  #resumeOrNick() {
     if (!this.#token) return this.#nick();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {
       if (reply?.isOk) return this.#resumed(reply.value);

@@ -30,7 +30,7 @@ const INDENT = /^((?:\p{White_Space}|\p{Default_Ignorable_Code_Point}|\p{Mark}|\
 const ELSEWHERE = /^[/／]([#＃][^ \t]+)(?:[ \t](.*))?$/su;
 
 /** Commands of the protocol that the page does not offer. */
-const NOT_OFFERED = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat', 'watch']);
+const NOT_OFFERED = new Set(['pass', 'resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat', 'watch']);
 
 /**
  * The meaning of a line: `{ kind: 'message', text }`, also with `room` for another room than the one that is shown;

@@ -11,6 +11,8 @@ const REFUSALS = {
   'not-coordinator': 'Only the coordinator, the member who has been in the room longest, can do that.',
   'not-stored': 'The server could not store the message.',
   'not-in-room': 'You are not in this room any more.',
+  'password-missing': 'Type the password first.',
+  'password-wrong': 'The password is wrong.',
   'room-invalid': 'The name of a room is one word of at most 32 characters. It begins with a letter or a digit.',
   'rooms-full': 'The server has no space for another room.',
   'rooms-too-fast': 'Too many rooms were made from your network just now.',
