@@ -338,6 +338,47 @@ export async function longestTask(page, action) {
   return Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000));
 }
 
+/** Longest task that a user does not notice, in milliseconds of processor time. */
+const TASK_MS_MAX = 50;
+
+/** What the task of `calibrate` takes on a machine that is fast enough for this limit, in milliseconds. */
+const CALIBRATION_MS = 12;
+
+/** A task of fixed size, in milliseconds: on a slow machine, or beside other programs, it takes longer. */
+function calibrate(page) {
+  return longestTask(page, () => page.evaluate(() => {
+    const list = document.createElement('ul');
+    const numbers = Array.from({ length: 4000 }, (_, number) => (number * 7919) % 4001);
+    for (const number of numbers) list.append(Object.assign(document.createElement('li'), { textContent: `member${number}` }));
+    return [...list.children].map((item) => item.textContent).sort((a, b) => a.localeCompare(b)).length;
+  }));
+}
+
+/**
+ * The longest task of the only open page during an action, and the limit for it, in milliseconds. The limit is higher on a machine that is
+ * slower than usual, by what `calibrate` takes there, but at most four times as high.
+ */
+export async function measureTasks(page, action) {
+  const before = await calibrate(page);
+  const took = await longestTask(page, action);
+  const slowness = Math.max(before, await calibrate(page)) / CALIBRATION_MS;
+  return { took, limit: TASK_MS_MAX * Math.min(Math.max(slowness, 1), 4) };
+}
+
+/** Fails if a user notices a task in all of the runs. `run` gets the number of the run, and returns the result of `measureTasks`. */
+export async function expectShortTasks(what, run, runs = 1) {
+  const results = [];
+  while (results.length < runs) {
+    const { took, limit } = await run(results.length);
+    results.push(`${took.toFixed(0)} ms (at most ${limit.toFixed(0)} ms)`);
+    if (took <= limit) {
+      console.log(`${what}: ${results.join(', ')}`);
+      return;
+    }
+  }
+  assert.fail(`${what}: ${results.join(', ')}`);
+}
+
 /** Drops the errors of an unreachable server, which the scenario expects. */
 export function forgiveLostConnections() {
   const others = errors.filter((error) => !/WebSocket connection to .* failed/.test(error));
