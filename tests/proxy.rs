@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-use chinwag::limits::{PROXY_HEADER_BYTES_MAX, ROOM_CREATION_BURST, ROOMS_PER_COMMAND_MAX};
+use chinwag::limits::{HEAD_FIELDS_MAX, PROXY_HEADER_BYTES_MAX, ROOM_CREATION_BURST, ROOMS_PER_COMMAND_MAX};
 use proxy_header::{ProxiedAddress, ProxyHeader, SslInfo, Tlv};
 use socket2::{Domain, Socket, Type};
 
@@ -573,5 +573,33 @@ mod web {
         );
         let other = answer("X-Forwarded-For: 192.0.2.8\r\n");
         assert!(other.starts_with("HTTP/1.1 200 "), "{other}");
+    }
+
+    /// Otherwise, a client could exhaust the limits of the proxy's address, which its health checks need.
+    #[test]
+    fn head_that_cannot_be_read_counts_for_no_address() {
+        let server = listen("x-forwarded-for=127.0.0.1", &["--max-per-address", "1", "--connect-rate", "1"]);
+        let send = |head: &str| {
+            let mut stream = server.connect();
+            stream.write_all(head.as_bytes()).expect("the server reads");
+            stream
+        };
+        let status = |stream: &mut TcpStream| {
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).expect("an answer");
+            String::from_utf8(status.into()).expect("text")
+        };
+        let fields = "A: b\r\n".repeat(HEAD_FIELDS_MAX);
+        let too_large = format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{fields}X-Forwarded-For: 192.0.2.7\r\n\r\n");
+        let malformed = "GET /ws HTTP/1.1\r\nHost: localhost\r\nno field\r\n\r\n";
+        // They stay open until the client closes them.
+        let mut open = Vec::new();
+        for (head, expected) in [(&too_large[..], "HTTP/1.1 431"), (malformed, "HTTP/1.1 400")].repeat(3) {
+            let mut stream = send(head);
+            assert_eq!(status(&mut stream), expected);
+            open.push(stream);
+        }
+        let mut check = send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(status(&mut check), "HTTP/1.1 200");
     }
 }

@@ -75,13 +75,13 @@ impl Forwarding {
     ///
     /// The way to the client is secure if the way to this proxy is, all proxies are trusted, and each says that its client's request was
     /// encrypted.
-    pub fn client(&self, head: &[u8], proxy: Peer) -> Peer {
+    ///
+    /// `None`: the head is incomplete, malformed or too large, so it names nobody. It may be any client's, and not the proxy's own request.
+    pub fn client(&self, head: &[u8], proxy: Peer) -> Option<Peer> {
         let mut fields = [EMPTY_HEADER; HEAD_FIELDS_MAX];
         let mut request = httparse::Request::new(&mut fields);
-        let unknown = Peer { is_secure: false, ..proxy };
-        // The head may be incomplete or malformed.
         if !matches!(request.parse(head), Ok(Status::Complete(_))) {
-            return unknown;
+            return None;
         }
         let (own, others): (Vec<&Header<'_>>, Vec<_>) = request
             .headers
@@ -93,14 +93,14 @@ impl Forwarding {
         let mut has_element = false;
         while self.trusts(client) {
             let Some(element) = elements.next() else { break };
-            let Some(hop) = self.parse(element) else { return Peer { address: client, is_secure: false } };
+            let Some(hop) = self.parse(element) else { return Some(Peer { address: client, is_secure: false }) };
             client = hop.client.into();
             is_secure &= hop.is_encrypted;
             has_element = true;
         }
         // Further elements or fields say that there are proxies beyond these.
         let is_whole = has_element && elements.next().is_none() && others.is_empty();
-        Peer { address: client, is_secure: is_secure && is_whole }
+        Some(Peer { address: client, is_secure: is_secure && is_whole })
     }
 
     fn parse(&self, element: &[u8]) -> Option<Hop> {

@@ -13,7 +13,7 @@ impl Forwarding {
     }
 
     /// See the feature `proxy`.
-    pub fn client(&self, _: &[u8], _: Peer) -> Peer {
+    pub fn client(&self, _: &[u8], _: Peer) -> Option<Peer> {
         match *self {}
     }
 }

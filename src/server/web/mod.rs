@@ -152,7 +152,8 @@ async fn answer_request(
     Ok(joins.then_some(client))
 }
 
-/// The client of a request. If it is the client of a trusted proxy, counts the connection for it.
+/// The client of a request. If a trusted proxy has sent the request, counts the connection for the client that it names. If the head
+/// cannot be read, the connection counts for no address: it gets an error and ends.
 fn identify_client(
     peer: Peer,
     ticket: &mut Ticket,
@@ -165,8 +166,10 @@ fn identify_client(
         // The server does not know the way to another proxy.
         return (Peer { is_secure: peer.is_secure && !is_forwarded, ..peer }, Ok(()));
     };
-    let client = forwarding.client(head, peer);
-    (client, ticket.count_for(client.address, now))
+    match forwarding.client(head, peer) {
+        Some(client) => (client, ticket.count_for(client.address, now)),
+        None => (Peer { is_secure: false, ..peer }, Ok(())),
+    }
 }
 
 async fn send_answer(

@@ -6,7 +6,8 @@ const PROXIES: &str = "10.0.0.0/8,::1";
 fn peer(field: ForwardingField, fields: &str) -> Peer {
     let forwarding = Forwarding::new(field, PROXIES.parse().unwrap());
     let head = format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
-    forwarding.client(head.as_bytes(), Peer { address: ([10, 0, 0, 1], 9).into(), is_secure: true })
+    let proxy = Peer { address: ([10, 0, 0, 1], 9).into(), is_secure: true };
+    forwarding.client(head.as_bytes(), proxy).expect("a complete head")
 }
 
 #[track_caller]
@@ -114,7 +115,7 @@ fn element_without_an_address_ends_the_search() {
     let bytes = b"GET /ws HTTP/1.1\r\nForwarded: for=192.0.2.7\xff\r\n\r\n";
     let forwarding = Forwarding::new(ForwardingField::Forwarded, PROXIES.parse().unwrap());
     let proxy = Peer::new(([10, 0, 0, 1], 9).into(), false);
-    assert_eq!(forwarding.client(bytes, proxy), proxy);
+    assert_eq!(forwarding.client(bytes, proxy), Some(proxy));
 }
 
 /// A client may send elements of any form. The element that the trusted proxy adds counts all the same.
@@ -167,12 +168,22 @@ fn client_is_secure_if_all_trusted_proxies_say_so() {
     let head = b"GET / HTTP/1.1\r\nForwarded: for=192.0.2.7;proto=https\r\n\r\n";
     let over_plain_network = Peer { address: ([10, 0, 0, 1], 9).into(), is_secure: false };
     let expected = Peer { address: ([192, 0, 2, 7], 0).into(), is_secure: false };
-    assert_eq!(forwarding.client(head, over_plain_network), expected);
-    // The request may be cut, or malformed.
+    assert_eq!(forwarding.client(head, over_plain_network), Some(expected));
+}
+
+/// Otherwise, a client could make its requests count for the proxy.
+#[test]
+fn head_that_cannot_be_read_names_nobody() {
+    let forwarding = Forwarding::new(ForwardingField::Forwarded, PROXIES.parse().unwrap());
     let proxy = Peer { address: ([10, 0, 0, 1], 9).into(), is_secure: true };
+    let head = b"GET / HTTP/1.1\r\nForwarded: for=192.0.2.7;proto=https\r\n\r\n";
     for length in 0..head.len() {
-        assert_eq!(forwarding.client(&head[..length], proxy), over_plain_network, "{length}");
+        assert_eq!(forwarding.client(&head[..length], proxy), None, "{length}");
     }
+    let filled = |count| format!("GET / HTTP/1.1\r\n{}Forwarded: for=192.0.2.7\r\n\r\n", "A: b\r\n".repeat(count));
+    let is_read = |head: &str| forwarding.client(head.as_bytes(), proxy).is_some();
+    assert!(is_read(&filled(HEAD_FIELDS_MAX - 1)) && !is_read(&filled(HEAD_FIELDS_MAX)));
+    assert!(!is_read("GET / HTTP/1.1\r\nForwarded: for=192.0.2.7\r\nno field\r\n\r\n"));
 }
 
 #[test]
