@@ -147,15 +147,17 @@ pub enum ReadReply<'a> {
 }
 
 impl<'a> ReadReply<'a> {
-    /// Reads what a server has sent since the connection began. An incomplete line at the end is ignored.
-    pub fn read(received: &'a [u8]) -> Self {
+    /// Reads what a server has sent since the connection began, in reply to this request. An incomplete line at the end is ignored.
+    pub fn read(request: ControlRequest, received: &'a [u8]) -> Self {
         let lines = received.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let Ok(lines) = str::from_utf8(&received[..lines]) else { return Self::Foreign("not UTF-8") };
         let Some((first, body)) = lines.split_once('\n') else { return Self::Incomplete };
         let is_greeting =
             first.strip_prefix(GREETING_START).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
         let (body, last) = if is_greeting {
-            body.split_at(body.trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1))
+            let lines = body.strip_suffix('\n').unwrap_or(body);
+            let last = lines.rfind('\n').map_or(0, |at| at + 1);
+            (&body[..last], &lines[last..])
         } else {
             // A client that is refused at once gets no greeting.
             ("", first)
@@ -163,9 +165,10 @@ impl<'a> ReadReply<'a> {
         if let Some(error) = last.strip_prefix("ERR ") {
             return Self::Refused(error.splitn(3, ' ').last().unwrap_or(error).trim_end());
         }
-        match last.split(' ').next() {
+        match last.split_once(' ').unwrap_or((last, "")) {
             _ if !is_greeting => Self::Foreign(first),
-            Some("OK") => Self::Done(body),
+            ("OK", verb) if verb == request.verb() => Self::Done(body),
+            ("OK", _) => Self::Foreign(last),
             _ => Self::Incomplete,
         }
     }
@@ -177,6 +180,10 @@ mod tests {
 
     const REQUESTS: [ControlRequest; 2] =
         [ControlRequest::Status(StatusFormat::Text), ControlRequest::Status(StatusFormat::Json)];
+
+    fn read(received: &[u8]) -> ReadReply<'_> {
+        ReadReply::read(REQUESTS[0], received)
+    }
 
     #[test]
     fn requests_round_trip() {
@@ -203,10 +210,22 @@ mod tests {
         let body = "version  0.1.0\nclients  1 of 9\n";
         let sent = format!("{GREETING}\n{}", REQUESTS[0].reply(body));
         for end in 0..sent.len() {
-            assert_eq!(ReadReply::read(&sent.as_bytes()[..end]), ReadReply::Incomplete, "{end}");
+            assert_eq!(read(&sent.as_bytes()[..end]), ReadReply::Incomplete, "{end}");
         }
-        assert_eq!(ReadReply::read(sent.as_bytes()), ReadReply::Done(body));
-        assert_eq!(ReadReply::read(format!("{GREETING}\nOK status\n").as_bytes()), ReadReply::Done(""));
+        assert_eq!(read(sent.as_bytes()), ReadReply::Done(body));
+        assert_eq!(read(format!("{GREETING}\nOK status\n").as_bytes()), ReadReply::Done(""));
+    }
+
+    #[test]
+    fn last_line_repeats_the_verb() {
+        for last in ["OK", "OK stat", "OK status ", "OK status 1", "OK  status", "OK status\r"] {
+            let sent = format!("{GREETING}\nversion  0.1.0\n{last}\n");
+            assert_eq!(read(sent.as_bytes()), ReadReply::Foreign(last));
+        }
+        for other in ["ok status", "OKAY status", "", " OK status"] {
+            let sent = format!("{GREETING}\nversion  0.1.0\n{other}\n");
+            assert_eq!(read(sent.as_bytes()), ReadReply::Incomplete, "{other}");
+        }
     }
 
     #[test]
@@ -215,17 +234,17 @@ mod tests {
         for greeting in [String::new(), format!("{GREETING}\n"), "HELLO chinwagd-control/1\n".to_owned()] {
             let sent = format!("{greeting}{}\n", ControlError::denied(7));
             for end in 0..sent.len() {
-                assert_eq!(ReadReply::read(&sent.as_bytes()[..end]), ReadReply::Incomplete, "{end}");
+                assert_eq!(read(&sent.as_bytes()[..end]), ReadReply::Incomplete, "{end}");
             }
-            assert_eq!(ReadReply::read(sent.as_bytes()), ReadReply::Refused(text));
+            assert_eq!(read(sent.as_bytes()), ReadReply::Refused(text));
         }
     }
 
     #[test]
     fn other_programs_are_recognized() {
         for first in ["HELLO chinwag/1 epoch=x", "HELLO chinwagd-control/12", "HTTP/1.1 200 OK", "", "OK status"] {
-            assert_eq!(ReadReply::read(format!("{first}\n").as_bytes()), ReadReply::Foreign(first));
+            assert_eq!(read(format!("{first}\n").as_bytes()), ReadReply::Foreign(first));
         }
-        assert_eq!(ReadReply::read(b"\xff\n"), ReadReply::Foreign("not UTF-8"));
+        assert_eq!(read(b"\xff\n"), ReadReply::Foreign("not UTF-8"));
     }
 }

@@ -4,9 +4,9 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -142,6 +142,7 @@ fn server_without_descriptors_answers() {
     assert!(server.descriptors() >= 40, "{} descriptors", server.descriptors());
     for _ in 0..5 {
         let status: Value = serde_json::from_str(&stdout(status(&path, &["--json"]))).expect("JSON");
+        // Connections use the reserved half, too: `clients` may be higher.
         assert_eq!(status["max_clients"], 20, "half of the limit is reserved");
         assert!(status["memory_bytes"].is_u64(), "{status}");
     }
@@ -176,7 +177,7 @@ fn socket_of_a_dead_server_is_replaced_and_that_of_a_running_one_is_not() {
     let path = server.path.to_str().expect("UTF-8").to_owned();
     let second = command(&["--listen", "127.0.0.1:0", "--log", "error", "--control", &path]).output();
     let expected = format!(
-        "chinwagd: cannot create the control socket \"{path}\": another server has it already; choose another path with \
+        "chinwagd: cannot create the control socket \"{path}\": a server listens there already; choose another path with \
          --control, or --control off\n"
     );
     assert_eq!(stderr(&second.expect("it runs"), 1), expected);
@@ -243,6 +244,68 @@ fn invalid_command_line_is_a_usage_error() {
     for arguments in [&["now"][..], &["--listen", "127.0.0.1:0"], &["--control"]] {
         assert!(run(arguments).ends_with("; see chinwagd status --help\n"), "{arguments:?}");
     }
+}
+
+/// Nobody has asked for it: an upgrade must not keep a server from starting.
+#[test]
+fn server_starts_without_its_default_socket() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let missing = directory.path().join("missing");
+    let path = missing.join("control.sock");
+    let [other, listener] =
+        ["chat.sock", "control.sock"].map(|name| format!("unix://{}/{name}", directory.path().display()));
+    for (runtime, listen, why) in [
+        (missing.as_path(), &other, "No such file or directory"),
+        (directory.path(), &listener, "a server listens there already"),
+    ] {
+        let arguments = ["--listen", "127.0.0.1:0", "--listen", listen, "--log", "warn"];
+        let mut server = Server::spawn(command(&arguments).env("RUNTIME_DIRECTORY", runtime).stderr(Stdio::piped()));
+        let log = BufReader::new(server.take_stderr());
+        server.join("alice");
+        server.signal("-TERM");
+        server.wait();
+        let log: Vec<_> = log.lines().map(|line| line.expect("UTF-8")).collect();
+        let [line] = &log[..] else { panic!("{log:#?}") };
+        assert!(
+            line.contains(" WARN running without a control socket error=\"cannot create the control socket "),
+            "{line}"
+        );
+        let how = format!("control.sock\\\": {why}; choose another path with --control, or --control off\"");
+        assert!(line.ends_with(&how), "{line}");
+    }
+    let path = path.to_str().expect("UTF-8");
+    let required = command(&["--listen", "127.0.0.1:0", "--log", "error", "--control", path]).output();
+    let expected = format!(
+        "chinwagd: cannot create the control socket \"{path}\": No such file or directory; choose another path with \
+         --control, or --control off\n"
+    );
+    assert_eq!(stderr(&required.expect("it runs"), 1), expected);
+}
+
+/// Sends these bytes to `chinwagd status`, as its server. Returns its output.
+fn status_of_server_that_sends(reply: &str) -> Output {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("control.sock");
+    let socket = UnixListener::bind(&path).expect("a socket");
+    std::thread::scope(|scope| {
+        let program = scope.spawn(|| status(&path, &[]));
+        let (mut stream, _) = socket.accept().expect("a connection");
+        stream.write_all(reply.as_bytes()).expect("it reads");
+        BufReader::new(&stream).read_line(&mut String::new()).expect("a request");
+        drop(stream);
+        program.join().expect("no panic")
+    })
+}
+
+#[test]
+fn foreign_text_is_safe_for_a_terminal() {
+    let text = "version  \u{1b}[2J \u{9b}2J \u{202e}é \"a\\b\"\r\nnext\tline\n";
+    let output = status_of_server_that_sends(&format!("{GREETING}\n{text}OK status\n"));
+    let expected = "version  \\u{1b}[2J \\u{9b}2J \\u{202e}é \"a\\b\"\\r\nnext\\tline\n";
+    assert_eq!(stdout(output), expected);
+    let output = status_of_server_that_sends(&format!("{GREETING}\nversion  0.1.0\nOK \u{1b}[2J\n"));
+    let error = stderr(&output, 1);
+    assert!(error.ends_with(" is not the control socket of chinwagd: it sent \"OK \\u{1b}[2J\"\n"), "{error}");
 }
 
 /// The size of the store, and its failure until a commit succeeds.

@@ -575,6 +575,22 @@ mod web {
         assert!(other.starts_with("HTTP/1.1 200 "), "{other}");
     }
 
+    #[test]
+    fn log_has_the_proxies_and_their_field() {
+        for (parameters, expected) in [
+            ("x-forwarded-for=127.0.0.1&x-forwarded-for=10.0.0.0/8", " x_forwarded_for=127.0.0.1/32,10.0.0.0/8"),
+            ("forwarded=10.0.0.9", " forwarded=10.0.0.9/32"),
+            ("proxy=127.0.0.1&forwarded=10.0.0.9", " proxies=127.0.0.1/32 forwarded=10.0.0.9/32"),
+            ("", ""),
+        ] {
+            let mut listener = String::new();
+            let log = log_of(&format!("http://127.0.0.1:0?{parameters}"), |address| {
+                listener = format!("INFO listening listener=http://{address}{expected}");
+            });
+            assert!(log.contains(&listener), "no {listener:?} in {log:#?}");
+        }
+    }
+
     /// Otherwise, a client could exhaust the limits of the proxy's address, which its health checks need.
     #[test]
     fn head_that_cannot_be_read_counts_for_no_address() {

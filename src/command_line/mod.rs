@@ -121,6 +121,11 @@ pub fn quoted(value: &str) -> String {
     format!("\"{start}{}\"", if chars.next().is_some() { "…" } else { "" })
 }
 
+/// Makes lines of another program safe for a terminal: escapes characters as [`quoted`] does, except for the line endings.
+pub fn shown_lines(text: &str) -> String {
+    text.split('\n').map(|line| escaped(line.chars())).collect::<Vec<_>>().join("\n")
+}
+
 /// Escapes control characters and invisible characters; leaves quotes as they are.
 fn escaped(chars: impl Iterator<Item = char>) -> String {
     let escape = |c: char| match c {

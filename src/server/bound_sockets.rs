@@ -1,8 +1,6 @@
 //! The sockets that the server listens on, and the files that exist while it runs.
 
-use std::path::PathBuf;
-
-use super::control::ControlSocket;
+use super::control::{ControlOptions, ControlSocket};
 use super::listen::Listeners;
 use super::port_file::PortFile;
 use super::unix_socket::SocketFile;
@@ -11,7 +9,8 @@ use super::{ServerOptions, StartError};
 /// The sockets that the server listens on, and the files of those that have one.
 pub(super) struct BoundSockets {
     pub(super) listeners: Listeners,
-    pub(super) control: Option<ControlSocket>,
+    /// The control socket, or why the server runs without it. `None`: it has none.
+    pub(super) control: Option<Result<ControlSocket, StartError>>,
     pub(super) files: Vec<SocketFile>,
 }
 
@@ -19,16 +18,21 @@ impl BoundSockets {
     /// Listens on all addresses, and on the control socket.
     ///
     /// # Errors
-    /// The first socket that fails. The server then listens on none, and leaves no file.
+    /// The first socket that fails, unless it is a control socket that is not required. The server then listens on none, and leaves no file.
     pub(super) fn bind(options: &ServerOptions) -> Result<Self, StartError> {
         let mut listeners = Listeners::bind(&options.listen, options.dead_peer_timeout)?;
         let mut files = listeners.take_socket_files();
-        let bind = |path: &PathBuf| {
-            let bound = ControlSocket::bind(path).map_err(|error| StartError::Control(path.clone(), error))?;
-            files.push(bound.1);
-            Ok(bound.0)
+        let control = match &options.control {
+            None => None,
+            Some(ControlOptions { path, is_required }) => match ControlSocket::bind(path.clone()) {
+                Ok((socket, file)) => {
+                    files.push(file);
+                    Some(Ok(socket))
+                }
+                Err(error) if *is_required => return Err(StartError::Control(path.clone(), error)),
+                Err(error) => Some(Err(StartError::Control(path.clone(), error))),
+            },
         };
-        let control = options.control.as_ref().map(bind).transpose()?;
         Ok(Self { listeners, control, files })
     }
 }

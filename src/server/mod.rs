@@ -63,6 +63,7 @@ use self::admission::Admission;
 use self::bound_sockets::{BoundSockets, RunFiles};
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
+pub use self::control::ControlOptions;
 use self::control::{ControlServer, StatusSource};
 use self::hub::{Hub, HubRequest};
 pub use self::listen::{ListenAddress, Listener, Scheme};
@@ -94,8 +95,8 @@ pub struct ServerOptions {
     pub listen: Vec<Listener>,
     /// The file to write the listening ports to, one per line; `-` for a Unix socket.
     pub port_file: Option<PathBuf>,
-    /// The path of the control socket. `None`: there is none.
-    pub control: Option<PathBuf>,
+    /// The control socket. `None`: there is none.
+    pub control: Option<ControlOptions>,
     /// The most bytes that the feed keeps.
     pub backlog_bytes: usize,
     /// The maximum number of connections. `None`: as many as the limit of open files allows.
@@ -245,7 +246,7 @@ impl fmt::Display for StartError {
             Self::Control(path, error) => {
                 let path = quoted_path(path);
                 let why = match error.kind() {
-                    io::ErrorKind::AddrInUse => "another server has it already".to_owned(),
+                    io::ErrorKind::AddrInUse => "a server listens there already".to_owned(),
                     _ => error_text(error),
                 };
                 write!(
@@ -346,11 +347,12 @@ async fn serve(
     if options.password.is_some() && listeners.has_exposed() {
         log::password_over_plain_text(options.allows_insecure_passwords);
     }
+    let control = control.and_then(|bound| bound.inspect_err(log::no_control_socket).ok());
     let control = control.map(|socket| {
+        log::control_socket(&socket.path);
         let status = StatusSource::new(&options, listeners.uris(), &admission, clients_max, &*context.clock);
         ControlServer::new(socket, status, Arc::clone(&context), options.listen.len())
     });
-    options.control.iter().for_each(|path| log::control_socket(path));
     announce::announce(listeners.announcement()).await;
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));

@@ -60,6 +60,15 @@ impl Forwarding {
         self.field
     }
 
+    /// The proxies as text: those that set `Forwarded`, and those that set `X-Forwarded-For`.
+    pub fn proxies_by_field(&self) -> (Option<String>, Option<String>) {
+        let proxies = Some(self.proxies.to_string());
+        match self.field {
+            ForwardingField::Forwarded => (proxies, None),
+            ForwardingField::XForwardedFor => (None, proxies),
+        }
+    }
+
     /// Trusts further proxies.
     pub fn add(&mut self, proxies: TrustedProxies) {
         self.proxies.add(proxies);

@@ -8,6 +8,11 @@ pub enum Forwarding {}
 
 impl Forwarding {
     /// See the feature `proxy`.
+    pub fn proxies_by_field(&self) -> (Option<String>, Option<String>) {
+        match *self {}
+    }
+
+    /// See the feature `proxy`.
     pub fn trusts(&self, _: PeerAddress) -> bool {
         match *self {}
     }

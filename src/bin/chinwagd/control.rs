@@ -4,6 +4,8 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use chinwag::server::ControlOptions;
+
 use super::listen::ListenUri;
 use super::{Arguments, parse_path};
 
@@ -27,13 +29,14 @@ pub(super) fn parse_option(raw: &str) -> Result<ControlOption, String> {
     }
 }
 
-/// The control socket of the server. `None`: it has none.
-pub(super) fn server_path(arguments: &Arguments) -> Option<PathBuf> {
-    match &arguments.control {
-        Some(ControlOption::At(path)) => Some(path.clone()),
-        Some(ControlOption::Off) => None,
-        None => in_runtime_directory(env::var_os("RUNTIME_DIRECTORY").as_deref()),
-    }
+/// The control socket of the server. `None`: it has none. Nobody has asked for the default one, so the server also starts without it.
+pub(super) fn server_options(arguments: &Arguments) -> Option<ControlOptions> {
+    let (path, is_required) = match &arguments.control {
+        Some(ControlOption::At(path)) => (path.clone(), true),
+        Some(ControlOption::Off) => return None,
+        None => (in_runtime_directory(env::var_os("RUNTIME_DIRECTORY").as_deref())?, false),
+    };
+    Some(ControlOptions { path, is_required })
 }
 
 /// The control socket that `chinwagd status` uses without `--control`.
@@ -50,8 +53,8 @@ fn in_runtime_directory(directories: Option<&OsStr>) -> Option<PathBuf> {
 
 /// A path that the control socket shares with a listener.
 pub(super) fn find_conflict(arguments: &Arguments) -> Option<String> {
-    let path = server_path(arguments)?;
-    let is_shared = |uri: &ListenUri| matches!(uri, ListenUri::Unix(socket, _) if socket.path == path);
+    let Some(ControlOption::At(path)) = &arguments.control else { return None };
+    let is_shared = |uri: &ListenUri| matches!(uri, ListenUri::Unix(socket, _) if socket.path == *path);
     let path = path.display();
     arguments
         .listen

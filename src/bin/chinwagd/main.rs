@@ -313,7 +313,7 @@ struct Arguments {
     log_format: LogFormat,
 
     /// answer chinwagd status on a Unix socket at this path, for root and the user of the server; off: do not (default: control.sock in
-    /// the first directory of `$RUNTIME_DIRECTORY`, which systemd sets; off without it)
+    /// the first directory of `$RUNTIME_DIRECTORY`, which systemd sets, if it can be created there; off without it)
     #[argh(option, arg_name = "path", from_str_fn(control::parse_option))]
     control: Option<ControlOption>,
 
@@ -417,7 +417,7 @@ fn server_options(mut arguments: Arguments) -> ServerOptions {
         password: arguments.password_file.take().map(ServerPassword::new),
         allows_insecure_passwords: arguments.allow_insecure_passwords,
         port_file: arguments.port_file.take(),
-        control: control::server_path(&arguments),
+        control: control::server_options(&arguments),
         backlog_bytes: arguments.backlog,
         history: arguments.history,
         max_rooms: arguments.max_rooms,

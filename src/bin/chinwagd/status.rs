@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{print_error, print_output, quoted};
+use chinwag::command_line::{print_error, print_output, quoted, shown_lines};
 use chinwag::control::{ControlRequest, ReadReply, StatusFormat};
 use chinwag::limits::{CONTROL_CLIENT_MS_MAX, CONTROL_REPLY_BYTES_MAX};
 use chinwag::process::{error_text, quoted_path};
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: Status) -> ExitCode {
     let path = arguments.control.unwrap_or_else(control::default_path);
     let format = if arguments.json { StatusFormat::Json } else { StatusFormat::Text };
     match ask(&path, ControlRequest::Status(format)) {
-        Ok(status) => print_output(PROGRAM, status.trim_end()),
+        Ok(status) => print_output(PROGRAM, &shown_lines(status.trim_end())),
         Err(what) => {
             print_error(PROGRAM, &what);
             ExitCode::FAILURE
@@ -81,7 +81,7 @@ fn ask(path: &Path, request: ControlRequest) -> Result<String, String> {
                 (received.len() > CONTROL_REPLY_BYTES_MAX).then(|| "the reply is too long".to_owned())
             }
         };
-        match ReadReply::read(&received) {
+        match ReadReply::read(request, &received) {
             ReadReply::Done(body) => return Ok(body.to_owned()),
             ReadReply::Refused(why) => return Err(format!("the server at {shown} refused: {why}")),
             ReadReply::Foreign(line) => {

@@ -11,9 +11,9 @@ mod status;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::{AsyncReadExt as _, AsyncWriteExt as _, FutureExt as _, future};
 use rustix::net::sockopt::socket_peercred;
@@ -33,18 +33,28 @@ use crate::limits::{
 };
 use crate::process::error_text;
 
+/// Where the control socket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlOptions {
+    /// The path of the socket.
+    pub path: PathBuf,
+    /// The server does not start without the socket. Otherwise it warns, and runs without it.
+    pub is_required: bool,
+}
+
 /// A control socket that accepts connections.
 pub(super) struct ControlSocket {
+    pub(super) path: PathBuf,
     socket: Async<UnixListener>,
     reserve: DescriptorReserve,
 }
 
 impl ControlSocket {
     /// Creates the socket's file, which only the user of the server and root may open, and listens.
-    pub(super) fn bind(path: &Path) -> io::Result<(Self, SocketFile)> {
-        let socket = UnixSocket { path: path.to_owned(), mode: CONTROL_MODE, user: None, group: None };
+    pub(super) fn bind(path: PathBuf) -> io::Result<(Self, SocketFile)> {
+        let socket = UnixSocket { path: path.clone(), mode: CONTROL_MODE, user: None, group: None };
         let (socket, file) = socket.bind()?;
-        Ok((Self { socket: Async::new(socket)?, reserve: DescriptorReserve::new()? }, file))
+        Ok((Self { path, socket: Async::new(socket)?, reserve: DescriptorReserve::new()? }, file))
     }
 }
 
@@ -109,7 +119,7 @@ impl ControlServer {
 
     /// Waits for a connection, and accepts it. Uses the reserved descriptor if there is no other.
     async fn accept_one(&self) -> io::Result<UnixStream> {
-        let ControlSocket { socket, reserve } = &self.socket;
+        let ControlSocket { socket, reserve, .. } = &self.socket;
         loop {
             // The kernel looks for a descriptor first: without a connection, an accept fails for lack of one, too.
             socket.readable().await?;
@@ -156,27 +166,30 @@ impl ControlServer {
     }
 
     async fn reply(&self, request: ControlRequest, mut stream: &Async<UnixStream>) -> io::Result<()> {
+        let deadline = Instant::now() + self.reply_timeout;
         let late = async {
-            Timer::after(self.reply_timeout).await;
+            Timer::at(deadline).await;
             None
         };
         let ControlRequest::Status(format) = request;
         let found = async { self.status.read(&self.context).await.map(|status| status.render(format)) };
-        let reply = match future::or(found, late).await {
-            Some(body) => request.reply(&body),
-            None => format!("{}\n", ControlError::no_reply(request, self.reply_timeout.as_secs())),
+        let Some(body) = future::or(found, late).await else {
+            return send_line(stream, &ControlError::no_reply(request, self.reply_timeout.as_secs()).to_string()).await;
         };
         // An operator that does not read the reply loses it.
         let late = async {
-            Timer::after(self.reply_timeout).await;
+            Timer::at(deadline).await;
             Err(io::ErrorKind::TimedOut.into())
         };
-        future::or(stream.write_all(reply.as_bytes()), late).await
+        future::or(stream.write_all(request.reply(&body).as_bytes()), late).await
     }
 }
 
-/// The user of the process at the other end. `None` if the kernel does not say, or if the process has no number in the server's PID
-/// namespace: rustix cannot express that.
+/// The user of the process at the other end. `None` if the kernel does not say.
+///
+/// A process outside of the server's PID namespace has the number 0 here. Rustix copies it into its type `Pid`, for which 0 is no valid
+/// value, so the language defines no result. With the compilers so far, the result reads as an error, and the user is refused. No crate
+/// that the server has reads the user without the number.
 fn peer_user(stream: &UnixStream) -> Option<u32> {
     socket_peercred(stream).ok().map(|peer| peer.uid.as_raw())
 }

@@ -1,7 +1,7 @@
 //! Tests of the control socket, with a hub and without a server.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::*;
@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 fn serve(has_hub: bool, configure: impl FnOnce(&mut ControlServer), client: impl FnOnce(PathBuf) + Send + 'static) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control.sock");
-    let (socket, _file) = ControlSocket::bind(&path).unwrap();
+    let (socket, _file) = ControlSocket::bind(path.clone()).unwrap();
     let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
     let (to_hub, requests) = request_queue::channel();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -5,7 +5,7 @@ use crate::limits::BACKLOG_FEEDS;
 use crate::protocol::{MessageId, Token};
 use crate::state::{Room, RoomId};
 
-/// The figures of the members, the rooms and the unread output, all of one moment: the hub processes no request between them.
+/// The figures of the members, the rooms and the retained output, all of one moment: the hub processes no request between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubStatus {
     /// The epoch of the lobby.
@@ -26,7 +26,7 @@ pub struct HubStatus {
     pub messages: u64,
     /// The id of the newest message in the lobby; 0 before the first one.
     pub newest_id: MessageId,
-    /// Output that clients have not read, in bytes.
+    /// Output that is kept for clients, in bytes: all unread output, and the newest events, even if every client has read them.
     pub backlog_bytes: usize,
     /// The limit of `backlog_bytes`.
     pub backlog_bytes_max: usize,

@@ -37,8 +37,18 @@ use crate::state::SessionId;
 pub struct Listener {
     scheme: Scheme,
     endpoint: Endpoint,
-    /// The proxies that must name their clients, in a PROXY protocol header. `None`: clients connect without one.
-    proxies: Option<String>,
+    proxies: ListenerProxies,
+}
+
+/// The proxies of a listener, as the log shows them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ListenerProxies {
+    /// Those that must name their clients, in a PROXY protocol header. `None`: clients connect without one.
+    pub(super) header: Option<String>,
+    /// Those that name their clients in the field `Forwarded`.
+    pub(super) forwarded: Option<String>,
+    /// Those that name their clients in the field `X-Forwarded-For`.
+    pub(super) x_forwarded_for: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,11 +65,21 @@ impl Listener {
 
     /// Creates a listener for clients on the same machine that speak plain lines.
     pub fn unix(socket: UnixSocket) -> Self {
-        Self { scheme: Scheme::Unix, endpoint: Endpoint::Unix(socket, Arc::new(LinesProtocol)), proxies: None }
+        let endpoint = Endpoint::Unix(socket, Arc::new(LinesProtocol));
+        Self { scheme: Scheme::Unix, endpoint, proxies: ListenerProxies::default() }
     }
 
     pub(super) fn over_tcp(scheme: Scheme, address: SocketAddr, protocol: Arc<dyn ListenerProtocol<Tcp>>) -> Self {
-        Self { scheme, endpoint: Endpoint::Tcp(address, protocol), proxies: None }
+        Self { scheme, endpoint: Endpoint::Tcp(address, protocol), proxies: ListenerProxies::default() }
+    }
+
+    /// Notes the proxies that name the clients of requests, for the log.
+    #[cfg(feature = "web")]
+    pub(super) fn with_forwarding(mut self, forwarding: Option<&crate::web::Forwarding>) -> Self {
+        if let Some(forwarding) = forwarding {
+            (self.proxies.forwarded, self.proxies.x_forwarded_for) = forwarding.proxies_by_field();
+        }
+        self
     }
 
     pub(super) fn http_timeouts(&self) -> Option<HttpTimeouts> {
@@ -129,8 +149,7 @@ struct BoundListener {
     scheme: Scheme,
     address: ListenAddress,
     endpoint: BoundEndpoint,
-    /// See [`Listener`].
-    proxies: Option<String>,
+    proxies: ListenerProxies,
 }
 
 enum BoundEndpoint {
@@ -182,7 +201,7 @@ impl Listeners {
     /// One line for each listener, for standard output.
     pub(super) fn announcement(&self) -> Vec<String> {
         let line = |BoundListener { scheme, address, proxies, .. }: &BoundListener| {
-            let invitation = match proxies {
+            let invitation = match &proxies.header {
                 None => scheme.invitation(address),
                 Some(proxies) => format!("for proxies that send a PROXY protocol header: {proxies}"),
             };
@@ -199,7 +218,7 @@ impl Listeners {
     /// Logs each listener.
     pub(super) fn log(&self) {
         for BoundListener { scheme, address, proxies, .. } in &self.all {
-            log::listening(*scheme, address, proxies.as_deref());
+            log::listening(*scheme, address, proxies);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
-use super::{Acceptor, Endpoint, HttpTimeouts, Listener, ListenerProtocol};
+use super::{Acceptor, Endpoint, HttpTimeouts, Listener, ListenerProtocol, ListenerProxies};
 use crate::command::Refusal;
 use crate::limits::{PROXY_HEADER_BYTES_MAX, PROXY_HEADER_SECONDS_MAX};
 use crate::process::error_text;
@@ -23,12 +23,12 @@ impl Listener {
     /// Expects a PROXY protocol header on each connection, and accepts connections from these proxies only.
     #[must_use]
     pub fn behind(self, proxies: TrustedProxies) -> Self {
-        let proxies_text = Some(proxies.to_string());
+        let header = Some(proxies.to_string());
         let endpoint = match self.endpoint {
             Endpoint::Tcp(address, protocol) => Endpoint::Tcp(address, ProxyProtocol::new(protocol, proxies)),
             Endpoint::Unix(socket, protocol) => Endpoint::Unix(socket, ProxyProtocol::new(protocol, proxies)),
         };
-        Self { endpoint, proxies: proxies_text, ..self }
+        Self { endpoint, proxies: ListenerProxies { header, ..self.proxies }, ..self }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) use self::run_log::{FrequentEvent, RunLog};
 use self::writer::LogWriter;
 use super::admission::AdmissionLimit;
 use super::clock::wall_time;
-use super::listen::{ListenAddress, Scheme};
+use super::listen::{ListenAddress, ListenerProxies, Scheme};
 use super::{ServerOptions, StartError};
 use crate::command_line::{format_duration, format_size, is_colored, print_error};
 #[cfg(feature = "tls")]
@@ -217,10 +217,11 @@ pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
     );
 }
 
-/// Logs a listener and the proxies that it serves only, and warns if other machines can reach it and it is not encrypted.
-pub(super) fn listening(scheme: Scheme, address: &ListenAddress, proxies: Option<&str>) {
+/// Logs a listener and the proxies that name its clients, and warns if other machines can reach it and it is not encrypted.
+pub(super) fn listening(scheme: Scheme, address: &ListenAddress, proxies: &ListenerProxies) {
     let listener = format!("{scheme}://{address}");
-    info!(listener, proxies, "listening");
+    let ListenerProxies { header, forwarded, x_forwarded_for } = proxies;
+    info!(listener, proxies = header, forwarded, x_forwarded_for, "listening");
     if scheme.is_exposed(address) {
         warn!(
             listener,
@@ -231,6 +232,11 @@ pub(super) fn listening(scheme: Scheme, address: &ListenAddress, proxies: Option
 
 pub(super) fn control_socket(path: &Path) {
     info!(path = %path.display(), "opened the control socket");
+}
+
+/// Logs why the server runs without its control socket. The error says what to do.
+pub(super) fn no_control_socket(error: &StartError) {
+    warn!(%error, "running without a control socket");
 }
 
 /// Logs that a process was refused on the control socket. `count` processes were refused since the last such line.
@@ -430,7 +436,13 @@ pub(super) mod tests {
     fn plain_listener_beyond_loopback_is_warned_about() {
         let levels_of = |scheme: Scheme, address: &str| {
             let ip = address.parse().map(ListenAddress::Ip);
-            let listening = || listening(scheme, &ip.unwrap_or_else(|_| ListenAddress::Unix(address.into())), None);
+            let listening = || {
+                listening(
+                    scheme,
+                    &ip.unwrap_or_else(|_| ListenAddress::Unix(address.into())),
+                    &ListenerProxies::default(),
+                )
+            };
             let lines = logged(LogFormat::Text, listening);
             assert!(lines.iter().all(|line| line.ends_with(&format!(" listener={scheme}://{address}"))), "{lines:?}");
             lines.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()

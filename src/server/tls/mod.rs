@@ -39,7 +39,8 @@ impl Listener {
         options: &Arc<super::web::WebOptions>,
     ) -> Self {
         let web = super::web::WebProtocol::over_tls(options);
-        Self::over_tcp(Scheme::Https, address, TlsProtocol::new(certificates, &[b"http/1.1"], web))
+        let protocol = TlsProtocol::new(certificates, &[b"http/1.1"], web);
+        Self::over_tcp(Scheme::Https, address, protocol).with_forwarding(options.forwarding.as_ref())
     }
 }
 

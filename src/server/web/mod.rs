@@ -44,7 +44,8 @@ impl WebOptions {
 impl Listener {
     /// Creates a listener for browsers: HTTP, and lines over WebSocket.
     pub fn web(address: SocketAddr, options: &Arc<WebOptions>) -> Self {
-        Self::over_tcp(Scheme::Http, address, Arc::new(WebProtocol::new(options)))
+        let protocol = Arc::new(WebProtocol::new(options));
+        Self::over_tcp(Scheme::Http, address, protocol).with_forwarding(options.forwarding.as_ref())
     }
 }
 
