@@ -187,7 +187,7 @@ impl ControlServer {
 
 /// The user of the process at the other end. `None` if the kernel does not say.
 ///
-/// A process outside of the server's PID namespace has the number 0 here. Rustix copies it into its type `Pid`, for which 0 is no valid
+/// A process outside of the server's PID namespace has the number 0 here. Rustix copies it into its type `Pid`, where 0 is not a valid
 /// value, so the language defines no result. With the compilers so far, the result reads as an error, and the user is refused. No crate
 /// that the server has reads the user without the number.
 fn peer_user(stream: &UnixStream) -> Option<u32> {
