@@ -82,6 +82,7 @@ impl AllowedOrigins {
 
     /// Allows these origins on a listener that serves its pages over TLS itself. A page that came from the same host without TLS is not
     /// its own: anybody on the way could have sent it.
+    #[cfg(feature = "tls")]
     pub(crate) fn over_tls(&self) -> Self {
         Self { own_is_encrypted: true, ..self.clone() }
     }
@@ -194,6 +195,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "tls")]
     fn page_without_tls_is_not_own_page_of_a_tls_listener() {
         let check = |allowed: &AllowedOrigins, origin, expected| {
             let is_allowed = allowed.allows(&WebOrigin::parse(origin).unwrap(), &authority("127.0.0.1:8443"));
