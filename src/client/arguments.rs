@@ -192,8 +192,11 @@ macro_rules! command {
                 let address = address(self.server.as_deref(), host, &tls)?;
                 let (nick, format) = (self.nick.clone(), LineFormat { color: self.color, bell: self.bell });
                 let room = self.room.clone().unwrap_or_else(RoomName::lobby);
-                let password = password::read(self.password_file.as_ref())?;
-                Ok(ClientOptions { address, tls, nick, room, password, json: self.json, format })
+                Ok(ClientOptions { address, tls, nick, room, password: None, json: self.json, format })
+            }
+
+            fn password_file(&self) -> Option<&PathBuf> {
+                self.password_file.as_ref()
             }
         }
     };
@@ -382,8 +385,10 @@ command! {
 trait CommonOptions {
     fn name(&self) -> &'static str;
 
-    /// The options; `host` has the words before the command.
+    /// The options, without the password; `host` has the words before the command.
     fn options(&self, host: &[String]) -> Result<ClientOptions, String>;
+
+    fn password_file(&self) -> Option<&PathBuf>;
 }
 
 impl Subcommand {
@@ -439,8 +444,15 @@ impl Arguments {
     /// The text explains an invalid server, or an error that argh cannot find.
     pub(super) fn options(&self) -> Result<ClientOptions, String> {
         if let Some(command) = &self.command {
-            let options = command.common().options(&self.host)?;
-            return command.error().map_or(Ok(options), |what| Err(what.to_owned()));
+            let mut options = command.common().options(&self.host)?;
+            if let Some(what) = command.error() {
+                return Err(what.to_owned());
+            }
+            // `raw` reads the password from its input, whatever the environment says.
+            if !matches!(command, Subcommand::Raw(_)) {
+                options.password = password::read(command.common().password_file())?;
+            }
+            return Ok(options);
         }
         let tls = tls_options(self.tls, self.tls_ca.as_ref(), self.tls_fingerprint)?;
         let address = address(self.server.as_deref(), &self.host, &tls)?;

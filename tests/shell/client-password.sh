@@ -41,7 +41,7 @@ ends 2 "chinwag: cannot read the password file \"$work/none\": No such file or d
     who --password-file "$work/none"
 ends 2 'chinwag: unexpected --password-file: raw reads the password from its input, as PASS password; see chinwag raw --help' \
     raw --password-file "$work/password"
-printf 'PASS hunter2\nPING\n' | timeout "$deadline" "${client[@]}" raw >"$work/out"
+printf 'PASS hunter2\nPING\n' | CHINWAG_PASSWORD_FILE=$work/none timeout "$deadline" "${client[@]}" raw >"$work/out"
 same 0 "$(grep -c hunter "$work/out" || true)"
 
 # It reconnects to a server that was started again.
@@ -94,6 +94,36 @@ screen $'*\n$'
 "${tmux[@]}" capture-pane -p -S - >"$work/screen"
 same 0 "$(grep -c 'correct' "$work/screen" || true)"
 same 0 "$(grep -rc 'correct' "$work/state/chinwag/history" || true)"
+# What is typed while it connects may be the password again: it is neither shown nor an answer, a message or in the history file.
+# The stopped server accepts the connection, and does not reply yet.
+for nick in '--nick alice' ''; do
+    keys "clear; chinwag $host:$port $nick" Enter
+    screen $'*\npassword of the server:'
+    kill -s STOP "${pid[server]}"
+    keys 'correct horse' Enter
+    screen $'*\nconnecting...'
+    keys 'correct horse' Enter 'correct hor' C-w 'correct' C-z
+    # The client has read all of it.
+    screen $'*Stopped*\n$'
+    keys fg Enter
+    screen $'*\nconnecting...'
+    kill -s CONT "${pid[server]}"
+    if [[ $nick ]]; then
+        screen $'*\n\\* discarded what you typed after the password\n*\\* you are alice; *\n>'
+    else
+        screen $'*\n\\* discarded what you typed after the password\nyour nickname:'
+        keys alice Enter
+        screen $'*\n\\* you are alice; *\n>'
+    fi
+    # Undo and Ctrl-Y bring nothing back.
+    keys C-_ C-y finished Enter
+    screen $'*\n??:?? alice: finished\n>'
+    keys .exit Enter
+    screen $'*\n$'
+    "${tmux[@]}" capture-pane -p -S - >"$work/screen"
+    same 0 "$(grep -c 'correct' "$work/screen" || true)"
+    same 0 "$(grep -rc 'correct' "$work/state/chinwag/history" || true)"
+done
 # The typed text is not shown when the client ends, either.
 keys "clear; chinwag $host:$port --nick alice" Enter
 screen $'*\npassword of the server:'

@@ -106,11 +106,6 @@ impl LineBuffer {
         self.text.replace_range(range, "");
     }
 
-    /// Forgets the text of the last deletion.
-    pub(super) fn forget_deleted(&mut self) {
-        self.killed.clear();
-    }
-
     /// Inserts the text of the last deletion. Returns whether all of it fitted.
     pub(super) fn yank(&mut self) -> bool {
         let killed = self.killed.clone();

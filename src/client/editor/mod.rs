@@ -13,6 +13,8 @@ mod keys;
 mod line;
 mod screen;
 
+use std::mem::take;
+
 use async_signal::Signal;
 
 pub(super) use self::history::{HistoryFile, InputHistory};
@@ -87,16 +89,20 @@ impl Editor {
         self.refused = Some(line.to_owned());
     }
 
-    /// Forgets the last deletion, which Ctrl-Y would insert: it may be a part of a secret.
-    pub(super) fn forget_deleted(&mut self) {
-        self.line.forget_deleted();
+    /// Discards the line, and all that Ctrl-Y or undo would bring back: it may be a secret. Returns whether the line had text.
+    pub(super) fn discard_line(&mut self) -> bool {
+        let discarded = take(&mut self.line);
+        (self.mode, self.browsed, self.repeat) = (KeyMode::Edit, None, None);
+        self.choices.clear();
+        self.is_full = false;
+        !discarded.text().is_empty()
     }
 
     /// Carries out a key.
     pub(super) fn press(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<KeyOutcome> {
         self.choices.clear();
         self.is_full &= matches!(key, Key::Char(_) | Key::Pasted(_));
-        match std::mem::take(&mut self.mode) {
+        match take(&mut self.mode) {
             KeyMode::Edit => self.edit(key, complete),
             KeyMode::Quote => self.insert(match key {
                 Key::Char(c) | Key::Pasted(c) | Key::Alt(c) => c,

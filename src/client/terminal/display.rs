@@ -162,8 +162,12 @@ impl Display {
     /// The text that the user is typing; empty if it is secret.
     pub(super) async fn unfinished(&self) -> String {
         let editor = self.editor.lock().await;
-        let is_secret = matches!(self.prompt(), Prompt::Secret(_));
-        if is_secret { String::new() } else { editor.input("").text.to_owned() }
+        if self.is_secret() { String::new() } else { editor.input("").text.to_owned() }
+    }
+
+    /// Whether what the user types is not shown.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self.prompt(), Prompt::Secret(_))
     }
 
     fn prompt(&self) -> Prompt {

@@ -14,6 +14,7 @@ mod tty;
 use std::io::{self, IsTerminal as _};
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{env, fs, thread};
 
@@ -65,6 +66,8 @@ struct Shared {
     display: Display,
     /// Lines that were typed before the chat began.
     answers: (Sender<String>, Receiver<String>),
+    /// How often typed text was discarded. Changes only while the editor is locked.
+    discards: AtomicUsize,
     /// Closed when the chat begins. Nothing is ever sent on it.
     started: (Sender<()>, Receiver<()>),
 }
@@ -72,12 +75,13 @@ struct Shared {
 impl Shared {
     fn new(format: LineFormat) -> Self {
         let (answers, started) = (async_channel::unbounded(), async_channel::bounded(1));
-        Self { chat: SharedChat::default(), display: Display::new(format), answers, started }
+        let discards = AtomicUsize::new(0);
+        Self { chat: SharedChat::default(), display: Display::new(format), answers, discards, started }
     }
 
     /// Shows a prompt, and waits for one line.
     async fn ask(&self, prompt: &'static str) -> String {
-        self.display.set_prompt(Prompt::Question(prompt));
+        self.show(Prompt::Question(prompt)).await;
         // This cannot fail: the sender is held here.
         let line = self.answers.1.recv().await.unwrap_or_default();
         self.display.set_prompt(Prompt::Question(""));
@@ -86,21 +90,40 @@ impl Shared {
         answer
     }
 
-    /// Like [`Shared::ask`], but shows nothing of what the user types, which may have blanks at its ends.
-    async fn ask_secret(&self, prompt: &'static str) -> String {
-        self.display.set_prompt(Prompt::Secret(prompt));
+    /// Like [`Shared::ask`], but shows nothing of what the user types, which may have blanks at its ends. Until the next prompt, the
+    /// screen says `then`, and what the user types is not shown and then discarded: it may be the secret once more.
+    async fn ask_secret(&self, prompt: &'static str, then: &'static str) -> String {
+        self.show(Prompt::Secret(prompt)).await;
         // This cannot fail: the sender is held here.
         let line = self.answers.1.recv().await.unwrap_or_default();
-        self.display.editor.lock().await.forget_deleted();
-        self.display.set_prompt(Prompt::Question(""));
+        self.display.set_prompt(Prompt::Secret(then));
         self.display.printer.note(prompt.to_owned());
         line
     }
 
+    /// Shows a prompt. After a secret, first discards what was typed since.
+    async fn show(&self, prompt: Prompt) {
+        if !self.display.is_secret() {
+            self.display.set_prompt(prompt);
+            return;
+        }
+        // The thread `send` passes on a line while it locks the editor: no line is on its way now.
+        let mut editor = self.display.editor.lock().await;
+        let mut has_typed = editor.discard_line();
+        while let Ok(line) = self.answers.1.try_recv() {
+            has_typed |= !line.is_empty();
+        }
+        self.discards.fetch_add(1, Ordering::Relaxed);
+        self.display.set_prompt(prompt);
+        if has_typed {
+            self.display.printer.note("discarded what you typed after the password".to_owned());
+        }
+    }
+
     /// Begins the chat.
-    fn start_chat(&self) {
+    async fn start_chat(&self) {
+        self.show(Prompt::Chat).await;
         self.started.1.close();
-        self.display.set_prompt(Prompt::Chat);
     }
 
     /// Ends the chat or, before it has started, the attempt to join.

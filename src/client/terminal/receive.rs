@@ -36,7 +36,7 @@ async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>)
         connection.quit().await;
         return Ok(());
     };
-    shared.start_chat();
+    shared.start_chat().await;
     let rooms = RoomsProgress::from_now(RoomName::lobby(), HISTORY_REPLAYED_DEFAULT);
     let mut membership = Membership::new(connection, address, Some(name), rooms, retry).await;
     let print = |item: &_| {
@@ -68,7 +68,11 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
                 }
                 Err(Exit(_, why)) => {
                     printer.warn(why);
-                    address = ask_address(shared, address, &tls).await;
+                    let next = ask_address(shared, address.clone(), &tls).await;
+                    if next != address {
+                        // The password is for the server at the old address.
+                        (connection.password, address) = (None, next);
+                    }
                     continue;
                 }
             }
@@ -117,7 +121,7 @@ async fn ask_password(shared: &Shared, refusal: Option<String>) -> Password {
         printer.warn(why);
     }
     loop {
-        match Password::new(&shared.ask_secret("password of the server: ").await) {
+        match Password::new(&shared.ask_secret("password of the server: ", "connecting...").await) {
             Ok(password) => return password,
             Err(InvalidPassword::Missing) => printer.warn("the password is missing".to_owned()),
             Err(InvalidPassword::TooLong | InvalidPassword::ControlCharacter) => {
@@ -156,6 +160,39 @@ mod tests {
     /// The replies to the commands by which the client joins, then a message and a `PING`.
     const LINES: &str = "HELLO chinwag/1 hi\nOK SET tags on\nERR SET unknown-setting x\nOK NICK al\nOK HISTORY 0 last=0\n\
                          MSG bob hi\nPING x\n";
+
+    #[test]
+    fn password_is_sent_to_no_other_address() {
+        let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [address, other] = [&first, &second].map(|listener| listener.local_addr().unwrap().to_string());
+        let options = ClientOptions {
+            address: ServerAddress::Tcp(address),
+            tls: TlsOptions::default(),
+            nick: Some("al".to_owned()),
+            room: RoomName::lobby(),
+            password: Password::new("hunter2").ok(),
+            json: false,
+            format: LineFormat::default(),
+        };
+        let shared = Arc::new(Shared::new(options.format));
+        shared.answers.0.try_send(other).unwrap();
+        let joining = Arc::clone(&shared);
+        let client = thread::spawn(move || smol::block_on(chat(&joining, &options, None)));
+        let hello = "HELLO chinwag/1 features=secure,password hi\n";
+        let (server, _) = first.accept().unwrap();
+        (&server).write_all(hello.as_bytes()).unwrap();
+        (&server).write_all(b"ERR PASS too-many-attempts try again in 6 s\n").unwrap();
+        server.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut lines = BufReader::new(server.try_clone().unwrap()).lines().map(Result::unwrap);
+        assert_eq!(lines.next().as_deref(), Some("PASS hunter2"));
+        let (server, _) = second.accept().unwrap();
+        (&server).write_all(hello.as_bytes()).unwrap();
+        server.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut lines = BufReader::new(server.try_clone().unwrap()).lines().map(Result::unwrap);
+        assert_eq!(lines.next(), None, "it asks the user first");
+        shared.chat.leaving().close();
+        client.join().unwrap().unwrap();
+    }
 
     #[test]
     fn busy_editor_delays_printing_only() {

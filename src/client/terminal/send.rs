@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, Stdin};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -48,6 +49,8 @@ pub(super) struct Keyboard {
     typed_at: Instant,
     /// Typed keys that are not carried out yet.
     keys: VecDeque<Key>,
+    /// How often typed text had been discarded when the user typed these keys.
+    discards: usize,
     /// `None` if the file cannot be used.
     history: Option<HistoryFile>,
     loading: Option<Task<(HistoryFile, io::Result<InputHistory>)>>,
@@ -73,6 +76,7 @@ impl Keyboard {
             decoder: KeyDecoder::default(),
             typed_at: Instant::now(),
             keys: VecDeque::new(),
+            discards: 0,
             history: None,
             loading: HistoryFile::of_user().map(load),
             is_chatting: false,
@@ -117,6 +121,7 @@ impl Keyboard {
             self.shared.display.printer.wake();
             match self.wait().await {
                 Wakeup::Typed(Some(bytes)) => {
+                    self.discards = self.shared.discards.load(Ordering::Relaxed);
                     self.keys.extend(self.decoder.decode(&bytes));
                     self.typed_at = Instant::now();
                 }
@@ -158,9 +163,26 @@ impl Keyboard {
             });
             completions(before, names.iter().map(String::as_str), rooms.iter().map(String::as_str))
         };
-        let outcome = display.editor.lock().await.press(key, complete);
+        let outcome = {
+            let mut editor = display.editor.lock().await;
+            let is_discarded = self.discards != self.shared.discards.load(Ordering::Relaxed);
+            if is_discarded && !matches!(key, Key::Ctrl('c' | 'z' | '\\')) {
+                return None;
+            }
+            match editor.press(key, complete) {
+                Some(KeyOutcome::Line(line)) if !self.is_chatting => {
+                    self.answer(&line);
+                    return None;
+                }
+                outcome => outcome,
+            }
+        };
         match outcome? {
-            KeyOutcome::Line(line) => self.accept(&line).await,
+            KeyOutcome::Line(lines) => {
+                for line in lines.lines() {
+                    self.submit(line).await;
+                }
+            }
             KeyOutcome::Leave => return Some(ExitCode::Success),
             KeyOutcome::Signal(signal) => {
                 self.key_signal = rustix::process::Signal::from_named_raw(signal as i32);
@@ -177,14 +199,8 @@ impl Keyboard {
         None
     }
 
-    /// Handles a complete input, which can have several lines: messages and commands or, before the chat, answers to prompts.
-    async fn accept(&mut self, typed: &str) {
-        if self.is_chatting {
-            for line in typed.lines() {
-                self.submit(line).await;
-            }
-            return;
-        }
+    /// Passes on a complete input, which can have several lines, as answers to prompts. The editor is locked meanwhile.
+    fn answer(&self, typed: &str) {
         // An empty line is an answer, too.
         let lines = typed.lines().chain(typed.is_empty().then_some(""));
         for line in lines {
