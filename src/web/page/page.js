@@ -148,7 +148,10 @@ function refused(reply, name) {
 
 function passwordNeeded(reply) {
   session.forgetName();
-  if (!names.isJoining) names.askToJoin('The connection was lost, and the server does not accept the password any more.');
+  const isWrong = reply?.code === 'password-wrong';
+  if (!names.isJoining) names.askToJoin(`The connection was lost${isWrong ? ', and the server does not accept the password any more' : ''}.`);
+  // The session tries the same password again.
+  if (reply?.code === 'too-many-attempts') return names.wait(refusal(reply));
   names.askPassword(reply ? refusal(reply) : 'This server needs a password.');
 }
 

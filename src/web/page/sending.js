@@ -71,7 +71,7 @@ export class Sending {
   /** Why a message cannot go to its room, or may be meant for another one; otherwise empty. A password is not published either. */
   #misplaced({ kind, room, text }) {
     if (kind !== 'message') return '';
-    if (this.#session.hasPassword && /^pass\s+\S/iu.test(text)) return LIKE_A_PASSWORD;
+    if (this.#session.hasPassword && /^pass[\s:=]+\S/iu.test(text.normalize('NFKC'))) return LIKE_A_PASSWORD;
     if (room && !this.#session.hasRooms) return 'Not sent: this server has only one room.';
     if (room) return this.#session.roomNamed(room)?.isEntered ? '' : `Not sent: you are not in ${room}. To enter it, type /join ${room}`;
     const named = /^[#＃](\S+)\s/u.exec(text);

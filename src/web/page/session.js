@@ -40,6 +40,8 @@ export class Session {
   #token = null;
   /** The password of the server, kept in memory only; null if the user has not typed it. */
   #password = null;
+  /** Gives the password again. */
+  #timer;
   /** Whether the server waits for the password. */
   #needsPassword = false;
   /** Whether this connection is encrypted, or stays on this machine. */
@@ -227,6 +229,7 @@ export class Session {
 
   /** Gives the password if the server waits for it. Then takes the session back, or the name. */
   #begin() {
+    clearTimeout(this.#timer);
     if (!this.#needsPassword) return this.#resumeOrNick();
     if (!this.#isPrivate) return this.#on.exposed();
     if (this.#password === null) return this.#on.passwordNeeded(null);
@@ -234,9 +237,18 @@ export class Session {
       if (!reply) return;
       this.#needsPassword = !reply.isOk;
       if (reply.isOk) return this.#resumeOrNick();
-      this.#password = null;
+      if (/^password-/.test(reply.code)) this.#password = null;
+      // The server has not checked it.
+      else this.#tryAgain(reply);
       this.#on.passwordNeeded(reply);
     });
+  }
+
+  /** Gives the same password again after the time that the refusal names. */
+  #tryAgain({ code, what }) {
+    const [, seconds] = code === 'too-many-attempts' ? /(\d+) s$/.exec(what) ?? [] : [];
+    if (!seconds) return;
+    this.#timer = setTimeout(() => this.#isGreeted && this.#needsPassword && this.#begin(), seconds * 1000);
   }
 
   #resumeOrNick() {
@@ -425,6 +437,7 @@ export class Session {
   }
 
   #closed(how) {
+    clearTimeout(this.#timer);
     this.#isGreeted = false;
     this.#isJoined = false;
     this.#on.closed(how);

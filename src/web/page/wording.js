@@ -19,6 +19,7 @@ const REFUSALS = {
   'rooms-too-many': 'You can enter at most 16 rooms at once, and be in at most 100.',
   'target-self': 'You cannot whisper to yourself.',
   'targets-too-many': 'A whisper can go to at most 32 members.',
+  'too-many-attempts': 'Too many wrong passwords were given from your network. This page tries again in a few seconds.',
   'verb-unknown': 'The server did not understand this page. Reload the page.',
 };
 

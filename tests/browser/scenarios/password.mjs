@@ -51,6 +51,20 @@ await play(async () => {
   line.mend();
   await hear(alice, 'meanwhile');
   await expectText(alice, '#connection', 'Connected');
+
+  // Others on its network have used up the attempts: the page keeps the right password, and gives it again.
+  line.cut();
+  await hear(alice, 'The connection was lost.');
+  const guesser = nc(server);
+  guesser.say(...Array(10).fill('PASS hunter3'));
+  while (!/^ERR - too-many-errors /.test(await guesser.next()));
+  line.mend();
+  await alice.click('#retry');
+  await expectText(alice, '#name-error', 'Too many wrong passwords were given from your network. This page tries again in a few seconds.');
+  await expectText(alice, '#name-reason', 'The connection was lost.');
+  assert.equal(await alice.locator('#password').isVisible(), false);
+  await expectText(alice, '#connection', 'Connected');
+  assert.equal(await alice.locator('#name-dialog').isVisible(), false);
   forgiveLostConnections();
 
   // The server says that others may read this connection.
