@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::offered_commands::usage_of;
 use super::refusal::explain_at_terminal;
 use crate::command::{
-    ClientLine, Command, Msg, Part, Quit, Refusal, Search, Topic, Verb, Whisper, begins_with_secret,
+    ClientLine, Command, Msg, Part, Quit, Refusal, SECRET_SEPARATORS, Search, Topic, Verb, Whisper, begins_with_secret,
     resembled_secret_verb, split_indent, strip_slash,
 };
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
@@ -169,8 +169,10 @@ pub(super) fn history_entry(line: &str) -> String {
         return format!("{word} {}", history_entry(rest.unwrap_or_default())).trim_end().to_owned();
     }
     // Whether it was sent or refused.
-    if begins_with_secret(line).is_some() || resembled_secret_verb(word).is_some_and(|_| word.contains([':', '='])) {
-        return word.split([':', '=']).next().unwrap_or_default().to_owned() + " ";
+    if begins_with_secret(line).is_some()
+        || resembled_secret_verb(word).is_some_and(|_| word.contains(SECRET_SEPARATORS))
+    {
+        return word.split(SECRET_SEPARATORS).next().unwrap_or_default().to_owned() + " ";
     }
     let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
     if is_command && !PUBLIC.contains(&word) { format!("{word} ") } else { line.trim_end().to_owned() }

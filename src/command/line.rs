@@ -151,9 +151,8 @@ impl Command {
     pub fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let verb = self.verb();
         let specification = verb.specification();
-        if specification.needs_password && context.needs_password() {
-            let refusal = Refusal::new(verb, ErrorCode::PasswordRequired, "this server needs a password");
-            return Err(refusal.with_hint(Hint::Write(Verb::Pass)));
+        if specification.needs_password {
+            require_password(context, verb)?;
         }
         let may_watch = specification.allows_watchers && context.is_watching();
         if specification.needs_nickname && context.nickname().is_none() && !may_watch {
@@ -162,6 +161,15 @@ impl Command {
         }
         self.run_permitted(context)
     }
+}
+
+/// Refuses the command if the session has not given the password of the server.
+pub(super) fn require_password(context: &dyn Context, verb: Verb) -> Result<(), Refusal> {
+    if !context.needs_password() {
+        return Ok(());
+    }
+    let refusal = Refusal::new(verb, ErrorCode::PasswordRequired, "this server needs a password");
+    Err(refusal.with_hint(Hint::Write(Verb::Pass)))
 }
 
 /// The refusal of a line that does not begin with a verb, but perhaps has a secret after a mistyped one: no part of it is repeated, and

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::arguments::{shorten, unexpected_argument};
+use super::line::require_password;
 use super::reply::{on_off, on_off_from_word};
 use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
@@ -97,6 +98,10 @@ impl Definition for Set {
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let Self { setting, on } = self;
+        // The token has the number of the session: how many clients have connected.
+        if setting == Setting::Resume {
+            require_password(context, Verb::Set)?;
+        }
         if self.needs_secret() {
             return give_token(context);
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::text::is_blank;
 use crate::limits::PASSWORD_BYTES_MAX;
 
 /// A password in Unicode's form C, so that it does not depend on the keyboard of a user. Comparing two passwords takes constant time, and
@@ -15,7 +16,7 @@ pub struct Password(String);
 /// Why a text is not a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidPassword {
-    /// It is empty, or has white space only.
+    /// It has no visible character.
     Missing,
     /// It has more than [`PASSWORD_BYTES_MAX`] bytes.
     TooLong,
@@ -35,7 +36,7 @@ impl Password {
         }
         let composed: String = raw.nfc().collect();
         match composed {
-            _ if composed.trim().is_empty() => Err(InvalidPassword::Missing),
+            _ if is_blank(&composed) => Err(InvalidPassword::Missing),
             _ if composed.chars().any(char::is_control) => Err(InvalidPassword::ControlCharacter),
             _ if composed.len() > PASSWORD_BYTES_MAX => Err(InvalidPassword::TooLong),
             _ => Ok(Self(composed)),

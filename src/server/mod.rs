@@ -344,7 +344,7 @@ async fn serve(
     let files = Arc::new(RunFiles { port_file, sockets: files });
     let (admission, clients_max) = create_admission(&options);
     listeners.log();
-    if options.password.is_some() && listeners.has_exposed() {
+    if options.password.is_some() && listeners.has_exposed(options.allows_insecure_passwords) {
         log::password_over_plain_text(options.allows_insecure_passwords);
     }
     let control = control.and_then(|bound| bound.inspect_err(log::no_control_socket).ok());

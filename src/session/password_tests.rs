@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::resume_tests::resumable_state;
 use super::tests::{apply, send_line, send_line_in, tick};
 use super::{InputKind, PasswordCheck, PasswordPolicy, Sessions, Timeouts};
-use crate::command::Verb;
+use crate::command::{ClientLine, Verb};
 use crate::limits::{PASSWORD_ADDRESSES_MAX, PASSWORD_BURST, PASSWORD_SECONDS, WRONG_PASSWORDS_MAX};
-use crate::protocol::{Mode, Password, Peer, PeerAddress};
-use crate::state::SharedState;
+use crate::protocol::{Mode, Password, Peer, PeerAddress, Secret};
 
 #[derive(Debug)]
 struct Hunter2;
@@ -19,7 +19,7 @@ impl PasswordCheck for Hunter2 {
 }
 
 fn guarded(allows_insecure: bool) -> Sessions {
-    let sessions = Sessions::new(SharedState::default(), Timeouts::default());
+    let sessions = Sessions::new(resumable_state(60), Timeouts::default());
     sessions.with_password(PasswordPolicy { check: Arc::new(Hunter2), allows_insecure })
 }
 
@@ -78,11 +78,16 @@ fn every_command_is_refused_without_the_password() {
             // A command that no room may precede is refused for that.
             assert!(prefix.is_empty() || out[0].contains(" room-unexpected "), "{line:?}: {out:?}");
             for secret in ["alice", "a message", "#lobby"] {
-                let shows =
-                    |line: &String| line.contains(secret) && !line.contains("NOTICE ") && !line.contains("write: ");
+                // A hint is the same for all servers.
+                let without_hint = |line: &str| line.split("; write: ").next().unwrap_or_default().to_owned();
+                let shows = |line: &String| !line.contains("NOTICE ") && without_hint(line).contains(secret);
                 assert!(!out.iter().any(shows), "{line:?}: {out:?}");
             }
         }
+    }
+    for value in ["on", "off"] {
+        let refusal = "2< ERR SET password-required this server needs a password; write: PASS password";
+        assert_eq!(send_line(&mut sessions, 2, &format!("SET resume {value}")), [refusal]);
     }
     assert_eq!(allowed, [Verb::Pass, Verb::Set, Verb::Ping, Verb::Pong, Verb::Help]);
     assert_eq!(send_line(&mut sessions, 2, "QUIT"), ["2< OK QUIT", "2 closed", "2 removed"]);
@@ -249,7 +254,9 @@ fn wrong_passwords_in_a_row_end_the_connection() {
 #[test]
 fn line_is_not_repeated_without_the_password() {
     let mut sessions = with_alice();
-    for line in ["hunter2", "PASSS hunter2", "/pass hunter2", "password hunter2", "#ops hunter2", "PASS:hunter2"] {
+    for line in
+        ["hunter2", "PASSS hunter2", "/pass hunter2", "password hunter2", "#ops hunter2", "PASS:hunter2", "#hunter2 x"]
+    {
         let out = send_line(&mut sessions, 2, line).join("/");
         assert!(!out.contains("hunter2") && out.contains("ERR"), "{line:?}: {out}");
     }
@@ -277,6 +284,10 @@ fn secret_in_chat_mode_is_not_published() {
     check("PASS hunter2", &refusal);
     check("pass hunter2", &refusal);
     check("/#ops pass hunter2", &refusal.replace("1< ", "1< #ops "));
+    check("PASS:hunter2", &refusal);
+    check("pass=hunter2", &refusal);
+    check("ＰＡＳＳ hunter2", &refusal);
+    check("RESUME: 17-0a0b", &refusal.replace("PASS", "RESUME"));
     check("RESUME 17-0a0b", &refusal.replace("PASS", "RESUME"));
     check(" pass the salt", "*2 MSG alice  pass the salt, for 1 OK MSG 2");
     check("resume the work", "*3 MSG alice resume the work, for 1 OK MSG 3");
@@ -288,6 +299,21 @@ fn secret_in_chat_mode_is_not_published() {
     let out = send_line_in(&mut open, 1, "pass the salt", Mode::Chat);
     assert_eq!(out, ["*1 MSG alice pass the salt, for 1 OK MSG 1"]);
     assert!(send_line_in(&mut open, 1, "RESUME 17-0a0b", Mode::Chat)[0].contains(" secret-refused "));
+}
+
+/// The session of the client on the busy server.
+const BUSY: u64 = 12;
+
+/// The outputs for a line, without the number of the session at their beginnings.
+fn outputs_to_client(sessions: &mut Sessions, session: u64, line: &str, mode: Mode) -> Vec<String> {
+    let parsed = ClientLine::parse(line, mode);
+    let kind = match parsed.content {
+        Ok(Some(command)) if command.needs_secret() => InputKind::CommandWithSecret(command, Secret::new([7; 16])),
+        _ => ClientLine::parse(line, mode).into(),
+    };
+    let number = session.to_string();
+    let own = |output: String| output.strip_prefix(&number).map_or(output.clone(), str::to_owned);
+    apply(sessions, session, kind).into_iter().map(own).collect()
 }
 
 /// Whatever a client without the password sends, it gets the same lines from a server with members as from an empty one.
@@ -329,13 +355,21 @@ fn client_without_the_password_learns_nothing() {
     ];
     arbtest::arbtest(|u| {
         let (mut busy, mut empty) = (with_alice(), guarded(false));
-        connect(&mut empty, 2, encrypted([127, 0, 0, 2]));
+        // The client is not the first one of the busy server: the numbers of sessions tell how many have connected.
+        let mut servers = [(&mut busy, BUSY), (&mut empty, 1)];
+        for (sessions, session) in &mut servers {
+            connect(sessions, *session, encrypted([127, 0, 0, 2]));
+        }
+        let names_rooms = u.arbitrary()?;
+        for (sessions, session) in servers.iter_mut().filter(|_| names_rooms) {
+            send_line(sessions, *session, "SET rooms on");
+        }
         for _ in 0..u.int_in_range(1..=4)? {
             let count = u.int_in_range(1..=4)?;
             let line: String = (0..count).map(|_| u.choose(&pieces).copied()).collect::<Result<_, _>>()?;
             let mode = *u.choose(&[Mode::Commands, Mode::Chat])?;
             let [from_busy, from_empty] =
-                [&mut busy, &mut empty].map(|sessions| send_line_in(sessions, 2, &line, mode));
+                servers.each_mut().map(|(sessions, session)| outputs_to_client(sessions, *session, &line, mode));
             assert_eq!(from_busy, from_empty, "{line:?}");
         }
         Ok(())

@@ -253,8 +253,8 @@ fn full_server_is_explained() {
     let _first = server.join("alice");
     let issuer = Certificate::new(&["127.0.0.1"], |_| ());
     let ended = finish(&mut client(&issuer, &format!("tls://{address}"), &["who"]), "");
-    let why = "the server refused the connection before the TLS handshake: it is full, or your address has too many \
-               connections; try again later";
+    let why = "the server refused the connection before the TLS handshake: it is full, your address has too many \
+               connections, or it serves proxies only; try again later";
     assert_eq!(ended, (Some(3), String::new(), format!("chinwag: could not connect to tls://{address}: {why}\n")));
 }
 

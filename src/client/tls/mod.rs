@@ -67,8 +67,8 @@ impl Connector {
             }
             // chinwagd sends this alert to clients that it does not admit.
             HandshakeError::Tls(rustls::Error::AlertReceived(AlertDescription::InternalError)) => {
-                "the server refused the connection before the TLS handshake: it is full, or your address has too many \
-                 connections; try again later"
+                "the server refused the connection before the TLS handshake: it is full, your address has too many \
+                 connections, or it serves proxies only; try again later"
                     .to_owned()
             }
             HandshakeError::Tls(rustls::Error::AlertReceived(alert)) => {

@@ -51,6 +51,13 @@ pub(super) struct ListenerProxies {
     pub(super) x_forwarded_for: Option<String>,
 }
 
+impl ListenerProxies {
+    /// Whether these proxies can say that their clients use TLS.
+    fn can_report_tls(&self) -> bool {
+        self.header.is_some() || self.forwarded.is_some()
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Endpoint {
     Tcp(SocketAddr, Arc<dyn ListenerProtocol<Tcp>>),
@@ -188,9 +195,11 @@ impl Listeners {
         Ok(())
     }
 
-    /// Whether other machines can reach a listener that is not encrypted.
-    pub(super) fn has_exposed(&self) -> bool {
-        self.all.iter().any(|listener| listener.scheme.is_exposed(&listener.address))
+    /// Whether other machines can reach a listener that is not encrypted. Listeners for proxies that can say that their clients use TLS
+    /// count if `with_proxies`.
+    pub(super) fn has_exposed(&self, with_proxies: bool) -> bool {
+        let mut counted = self.all.iter().filter(|listener| with_proxies || !listener.proxies.can_report_tls());
+        counted.any(|listener| listener.scheme.is_exposed(&listener.address))
     }
 
     /// The ports, in the order of the listeners; `None` for a Unix socket.
