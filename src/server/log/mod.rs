@@ -441,7 +441,7 @@ pub(super) mod tests {
                     scheme,
                     &ip.unwrap_or_else(|_| ListenAddress::Unix(address.into())),
                     &ListenerProxies::default(),
-                )
+                );
             };
             let lines = logged(LogFormat::Text, listening);
             assert!(lines.iter().all(|line| line.ends_with(&format!(" listener={scheme}://{address}"))), "{lines:?}");
