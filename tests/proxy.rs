@@ -9,7 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-use chinwag::limits::{HEAD_FIELDS_MAX, PROXY_HEADER_BYTES_MAX, ROOM_CREATION_BURST, ROOMS_PER_COMMAND_MAX};
+#[cfg(feature = "web")]
+use chinwag::limits::HEAD_FIELDS_MAX;
+use chinwag::limits::{PROXY_HEADER_BYTES_MAX, ROOM_CREATION_BURST, ROOMS_PER_COMMAND_MAX};
 use proxy_header::{ProxiedAddress, ProxyHeader, SslInfo, Tlv};
 use socket2::{Domain, Socket, Type};
 
