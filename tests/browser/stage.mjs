@@ -342,7 +342,7 @@ export async function longestTask(page, action) {
 const TASK_MS_MAX = 50;
 
 /** What the task of `calibrate` takes on a machine that is fast enough for this limit, in milliseconds. */
-const CALIBRATION_MS = 12;
+const CALIBRATION_MS = 8;
 
 /** A task of fixed size, in milliseconds: on a slow machine, or beside other programs, it takes longer. */
 function calibrate(page) {
