@@ -46,7 +46,7 @@ impl Sessions {
     /// The room whose name the refusal of a line has as its prefix.
     pub(super) fn room_of_refusal(&self, session: SessionId, named: Option<RoomName>, refusal: &Refusal) -> LineRoom {
         match (named, refusal.verb) {
-            // What looks like a room may be the password.
+            // The name of a room may be the password.
             (Some(_), None) if self.needs_password(session) => LineRoom::default(),
             (named @ Some(_), _) => self.resolve(session, named),
             (None, Some(verb)) if refusal.code != ErrorCode::RoomInvalid => self.room_of_line(session, None, verb),

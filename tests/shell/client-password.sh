@@ -94,7 +94,7 @@ screen $'*\n$'
 "${tmux[@]}" capture-pane -p -S - >"$work/screen"
 same 0 "$(grep -c 'correct' "$work/screen" || true)"
 same 0 "$(grep -rc 'correct' "$work/state/chinwag/history" || true)"
-# What is typed while it connects may be the password again: it is neither shown nor an answer, a message or in the history file.
+# Text that is typed while the client connects may be the password again: it is neither shown nor an answer, a message or in the history file.
 # The stopped server accepts the connection, and does not reply yet.
 for nick in '--nick alice' ''; do
     keys "clear; chinwag $host:$port $nick" Enter
