@@ -1,15 +1,11 @@
 //! Reads a password from a file, for both programs: a command line, which other users of the machine can see, never has one.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
 use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_FILE_BYTES_MAX};
-use crate::process::{error_text, kind_of, quoted_path};
+use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
 use crate::protocol::{InvalidPassword, Password};
 
 /// The permission of all users of the machine to read a file.
@@ -25,32 +21,20 @@ pub struct PasswordFile {
 }
 
 impl PasswordFile {
-    /// Reads a file that has one line, the password. Opens nothing but files: a FIFO would make the program wait for a writer.
+    /// Reads a file that has one line, the password.
     ///
     /// # Errors
     /// The problem of the file. No error has a part of its content.
     pub fn read(path: &Path) -> Result<Self, PasswordFileError> {
         let fail = |fault| PasswordFileError { path: path.to_owned(), fault };
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-        let file = opened.map_err(|error| fail(Fault::Unreadable(error)))?;
-        let found = file.metadata().map_err(|error| fail(Fault::Unreadable(error)))?;
-        if !found.is_file() {
-            return Err(fail(Fault::NotAFile(kind_of(found.file_type()))));
-        }
-        let mut content = Vec::new();
-        let read = file.take(PASSWORD_FILE_BYTES_MAX + 1).read_to_end(&mut content);
-        read.map_err(|error| fail(Fault::Unreadable(error)))?;
-        let password = parse(&content).map_err(fail)?;
-        Ok(Self { password, is_exposed: found.mode() & READABLE_BY_ALL != 0 })
+        let file = SmallFile::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|error| fail(error.into()))?;
+        let password = parse(&file.content).map_err(fail)?;
+        Ok(Self { password, is_exposed: file.mode & READABLE_BY_ALL != 0 })
     }
 }
 
 /// Parses the content of a file. The line ending of the line, and a byte order mark before it, do not belong to the password.
 fn parse(content: &[u8]) -> Result<Password, Fault> {
-    if content.len() as u64 > PASSWORD_FILE_BYTES_MAX {
-        return Err(Fault::TooLong);
-    }
     let text = str::from_utf8(content).map_err(|_| Fault::NotUtf8)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
@@ -80,6 +64,16 @@ enum Fault {
     NotUtf8,
     SeveralLines,
     ControlCharacter,
+}
+
+impl From<SmallFileError> for Fault {
+    fn from(error: SmallFileError) -> Self {
+        match error {
+            SmallFileError::Unreadable(error) => Self::Unreadable(error),
+            SmallFileError::NotAFile(found) => Self::NotAFile(found),
+            SmallFileError::TooLong => Self::TooLong,
+        }
+    }
 }
 
 impl std::error::Error for PasswordFileError {}

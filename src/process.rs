@@ -1,6 +1,7 @@
 //! The process state that a program inherits: ignored signals, and standard streams that may be closed or non-blocking.
 
 mod closed;
+mod small_file;
 
 use std::fs::{self, FileType};
 use std::io::{self, Read, Write};
@@ -14,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 pub(crate) use self::closed::was_closed;
+pub(crate) use self::small_file::{SmallFile, SmallFileError};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 
 /// Catches these signals, unless they are ignored since the start of the program: `nohup` ignores SIGHUP, and a shell script ignores SIGINT

@@ -2,14 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -20,7 +17,7 @@ use rustls::{CertificateError, InconsistentKeys, RootCertStore};
 
 use crate::fingerprint::Fingerprint;
 use crate::limits::PEM_FILE_BYTES_MAX;
-use crate::process::{error_text, kind_of, quoted_path};
+use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
 use crate::protocol::Timestamp;
 use crate::server::{CertificateStatus, Reload, log};
 
@@ -156,21 +153,13 @@ impl CertificateFiles {
     }
 }
 
-/// Reads a file of at most [`PEM_FILE_BYTES_MAX`]. Nothing else is opened: a FIFO would make the server wait for a writer.
 fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
-    let unreadable = |error| CertificateFault::Unreadable(path.to_owned(), error);
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
-    let found = file.metadata().map_err(unreadable)?;
-    if !found.is_file() {
-        return Err(CertificateFault::NotAFile(path.to_owned(), kind_of(found.file_type())));
-    }
-    if found.len() > PEM_FILE_BYTES_MAX {
-        return Err(CertificateFault::TooLong(path.to_owned()));
-    }
-    let mut content = Vec::new();
-    file.take(PEM_FILE_BYTES_MAX).read_to_end(&mut content).map_err(unreadable)?;
-    Ok(content)
+    let of_path = |error| match error {
+        SmallFileError::Unreadable(error) => CertificateFault::Unreadable(path.to_owned(), error),
+        SmallFileError::NotAFile(found) => CertificateFault::NotAFile(path.to_owned(), found),
+        SmallFileError::TooLong => CertificateFault::TooLong(path.to_owned()),
+    };
+    SmallFile::read(path, PEM_FILE_BYTES_MAX).map(|file| file.content).map_err(of_path)
 }
 
 fn is_valid_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
