@@ -73,7 +73,8 @@ impl ReplyWords for Name {
 
 impl ReplyWords for MessageId {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " {}", self.0)
+        f.write_str(" ")?;
+        fmt::Display::fmt(&self.0, f)
     }
 
     fn parse(words: Option<&str>) -> Option<Self> {

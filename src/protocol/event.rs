@@ -148,25 +148,33 @@ pub enum CloseReason {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Join(name) => write!(f, "JOIN {name}"),
-            Self::Leave(name, reason, None) => write!(f, "LEAVE {name} {}", reason.as_str()),
-            Self::Leave(name, reason, Some(text)) => write!(f, "LEAVE {name} {} {text}", reason.as_str()),
-            Self::Rename { from, to } => write!(f, "RENAME {from} {to}"),
-            Self::Msg(name, text) => write!(f, "MSG {name} {text}"),
-            Self::Draw(name, drawing) => write!(f, "DRAW {name} {drawing}"),
-            Self::Topic(name, None) => write!(f, "TOPIC {name}"),
-            Self::Topic(name, Some(text)) => write!(f, "TOPIC {name} {text}"),
-            Self::Whisper(name, text) => write!(f, "WHISPER {name} {text}"),
-            Self::Coordinator(name) => write!(f, "COORDINATOR {name}"),
-            Self::Roster(count) => write!(f, "ROSTER {count}"),
-            Self::Notice(text) => write!(f, "NOTICE {text}"),
-            Self::Ping(token) => write!(f, "PING {token}"),
-        }
+        self.write(f)
     }
 }
 
 impl Event {
+    /// Writes the line, without tag and ending.
+    pub(super) fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Self::Join(name) => write!(out, "JOIN {name}"),
+            Self::Leave(name, reason, None) => write!(out, "LEAVE {name} {}", reason.as_str()),
+            Self::Leave(name, reason, Some(text)) => write!(out, "LEAVE {name} {} {text}", reason.as_str()),
+            Self::Rename { from, to } => write!(out, "RENAME {from} {to}"),
+            Self::Msg(name, text) => {
+                let parts = ["MSG ", name.as_str(), " ", text.as_str()];
+                parts.into_iter().try_for_each(|part| out.write_str(part))
+            }
+            Self::Draw(name, drawing) => write!(out, "DRAW {name} {drawing}"),
+            Self::Topic(name, None) => write!(out, "TOPIC {name}"),
+            Self::Topic(name, Some(text)) => write!(out, "TOPIC {name} {text}"),
+            Self::Whisper(name, text) => write!(out, "WHISPER {name} {text}"),
+            Self::Coordinator(name) => write!(out, "COORDINATOR {name}"),
+            Self::Roster(count) => write!(out, "ROSTER {count}"),
+            Self::Notice(text) => write!(out, "NOTICE {text}"),
+            Self::Ping(token) => write!(out, "PING {token}"),
+        }
+    }
+
     /// Parses a line, without tag and ending. `None` if it is not an event.
     pub fn parse(line: &str) -> Option<Self> {
         let (word, rest) = split_word(line);

@@ -198,8 +198,8 @@ impl Hub {
 
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
-        for output in outputs.drain(..) {
-            match (&output, &self.log) {
+        for output in outputs.iter() {
+            match (output, &self.log) {
                 (Output::Log(change), _) => log::membership_change(change),
                 (Output::Remove(session), _) => drop(self.tickets.remove(*session)),
                 (Output::WrongPassword(address), Some(log)) => log.count_wrong_password(*address),
@@ -208,6 +208,7 @@ impl Hub {
             }
             self.delivery.deliver(self.sessions.state(), cause, output);
         }
+        outputs.clear();
     }
 }
 

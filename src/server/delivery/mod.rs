@@ -95,24 +95,24 @@ impl Delivery {
     }
 
     /// Delivers an output. `cause` is the session whose input caused it.
-    pub(super) fn deliver(&mut self, state: &SharedState, cause: SessionId, output: Output) {
-        match output {
-            Output::Publish { room, id, at, session, event, own } => {
-                self.add_event(room, session, Tag { id, at }, &event, own);
+    pub(super) fn deliver(&mut self, state: &SharedState, cause: SessionId, output: &Output) {
+        match *output {
+            Output::Publish { room, id, at, session, ref event, ref own } => {
+                self.add_event(room, session, Tag { id, at }, event, own);
             }
-            Output::Send(session, room, line) => self.send(cause, session, room, &line),
-            Output::SendAfterAll(session, line) => self.send_after_all(session, &line),
-            Output::SendUsers(session, room, users) => self.send_users(session, room, users),
-            Output::SendMessages(session, id, numbers) => {
+            Output::Send(session, room, ref line) => self.send(cause, session, room, line),
+            Output::SendAfterAll(session, ref line) => self.send_after_all(session, line),
+            Output::SendUsers(session, room, ref users) => self.send_users(session, room, Arc::clone(users)),
+            Output::SendMessages(session, id, ref numbers) => {
                 let Some(room) = state.room(id) else { return };
-                self.send_pages(session, id, numbers, room.history().messages());
+                self.send_pages(session, id, numbers.clone(), room.history().messages());
             }
-            Output::SendStrokes(session, id, numbers) => {
+            Output::SendStrokes(session, id, ref numbers) => {
                 let Some(room) = state.room(id) else { return };
-                self.send_pages(session, id, numbers, room.canvas());
+                self.send_pages(session, id, numbers.clone(), room.canvas());
             }
-            Output::QueryStore { session, room, query, until, hint_room } => {
-                self.query_store(session, room, query, until, hint_room);
+            Output::QueryStore { session, room, ref query, until, ref hint_room } => {
+                self.query_store(session, room, query.clone(), until, hint_room.clone());
             }
             Output::Answered(session) => self.count_answered(session),
             Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
@@ -155,14 +155,14 @@ impl Delivery {
     }
 
     /// Adds an event to a room. The session that caused it gets `own` in its position.
-    fn add_event(&mut self, room: RoomId, session: SessionId, tag: Tag, event: &Event, own: OwnLine) {
-        let client = self.clients.get_mut(session).filter(|_| own != OwnLine::Event);
+    fn add_event(&mut self, room: RoomId, session: SessionId, tag: Tag, event: &Event, own: &OwnLine) {
+        let client = self.clients.get_mut(session).filter(|_| *own != OwnLine::Event);
         let Some(client) = client else { return self.publisher.push(room, tag, event) };
         let of_client = client.dialect();
-        let write = |text: &mut Vec<u8>| {
-            if let OwnLine::Reply(room, reply) = own {
-                of_client.write_line(text, RoomLine { room, line: ServerLine::Ok(reply) });
-            }
+        let write = |text: &mut Vec<u8>| match own {
+            OwnLine::Reply(None, reply) => of_client.write_line(text, reply),
+            OwnLine::Reply(Some(room), reply) => of_client.write_line(text, format_args!("{room} {reply}")),
+            OwnLine::Event | OwnLine::Nothing => {}
         };
         let point = client.insertion_point_at(&self.publisher, None);
         self.private_bytes += if let Some(dialect) = client.followed_dialect(room) {

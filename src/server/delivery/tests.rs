@@ -62,7 +62,7 @@ impl Script {
         Self { delivery, state: SharedState::default(), readers, rooms, model: Model::default() }
     }
 
-    fn deliver(&mut self, cause: SessionId, output: Output) {
+    fn deliver(&mut self, cause: SessionId, output: &Output) {
         self.delivery.deliver(&self.state, cause, output);
     }
 
@@ -124,17 +124,17 @@ impl Script {
                 self.model.add_missable(reader, room, id, line);
             }
         }
-        self.deliver(session, Output::Publish { room, id: Some(id), at: Timestamp(0), session, event, own });
+        self.deliver(session, &Output::Publish { room, id: Some(id), at: Timestamp(0), session, event, own });
     }
 
     fn line(&mut self, session: SessionId, room: Option<RoomId>) {
         let line = self.private_line(session, AtomKind::Private, room);
-        self.deliver(session, Output::Send(session, room, line.into()));
+        self.deliver(session, &Output::Send(session, room, line.into()));
     }
 
     fn line_after_all(&mut self, session: SessionId) {
         let line = self.private_line(session, AtomKind::AfterAll, None);
-        self.deliver(session, Output::SendAfterAll(session, line));
+        self.deliver(session, &Output::SendAfterAll(session, line));
     }
 
     fn private_line(&mut self, session: SessionId, kind: AtomKind, room: Option<RoomId>) -> ServerLine {
@@ -150,23 +150,23 @@ impl Script {
         self.model.follow(session, room, is_home);
         // Without a state, `Delivery::follow` does not do it.
         self.delivery.publisher.open_room(room, &room_name(room), self.model.last_message(room));
-        self.deliver(session, Output::Follow(session, room, is_home));
+        self.deliver(session, &Output::Follow(session, room, is_home));
     }
 
     fn unfollow(&mut self, session: SessionId, room: RoomId) {
         self.model.unfollow(session, room);
-        self.deliver(session, Output::Unfollow(session, room));
+        self.deliver(session, &Output::Unfollow(session, room));
     }
 
     fn set_dialect(&mut self, session: SessionId, dialect: Dialect) {
         self.model.set_dialect(session, dialect);
-        self.deliver(session, Output::SetDialect(session, dialect));
+        self.deliver(session, &Output::SetDialect(session, dialect));
     }
 
     /// Closes a room without followers, and opens another one with its name.
     fn reopen(&mut self, room: RoomId) {
         if room != RoomId::LOBBY && (1..=SESSIONS).all(|session| !self.model.follows(SessionId(session), room)) {
-            self.deliver(SessionId::SERVER, Output::CloseRoom(room));
+            self.deliver(SessionId::SERVER, &Output::CloseRoom(room));
             let new = RoomId(room.0 + ROOMS);
             self.rooms[(new.0 % ROOMS) as usize] = new;
         }
@@ -182,7 +182,7 @@ impl Script {
     fn finish(&mut self, close: bool) {
         for session in (1..=SESSIONS).map(SessionId) {
             if close {
-                self.deliver(session, Output::Close(session, CloseReason::Stopping));
+                self.deliver(session, &Output::Close(session, CloseReason::Stopping));
             }
         }
         self.publish();
@@ -364,9 +364,9 @@ fn first_follower_opens_room_with_its_newest_message() {
     script.state = SharedState::default().with_stored_room(room, room_name(room), stored, Vec::new());
     let event = Event::Join(Name::new("a").unwrap());
     let own = OwnLine::Event;
-    script.deliver(reader, Output::Publish { room, id: None, at: Timestamp(0), session: reader, event, own });
+    script.deliver(reader, &Output::Publish { room, id: None, at: Timestamp(0), session: reader, event, own });
     assert!(!script.delivery.has_events());
-    script.deliver(reader, Output::Follow(reader, room, false));
+    script.deliver(reader, &Output::Follow(reader, room, false));
     let dialect = Dialect { room_names: true, ..Dialect::default() };
     let position = script.delivery.publisher.position(room, dialect).expect("the room is open");
     assert_eq!(position.last_message, MessageId(5));

@@ -18,7 +18,7 @@ fn memory(rooms: u32, sessions: u64, followed: impl Fn(u64) -> Range<u32>) -> u6
     let mut readers: Vec<_> = (0..sessions).map(|session| Reader::new(SessionId(session))).collect();
     for reader in &mut readers {
         delivery.connect(reader.session, Arc::clone(&reader.mailbox));
-        delivery.deliver(&state, reader.session, Output::Follow(reader.session, RoomId::LOBBY, true));
+        delivery.deliver(&state, reader.session, &Output::Follow(reader.session, RoomId::LOBBY, true));
         reader.fetch(&feed);
         reader.write(&feed, 1, |_| None);
     }
@@ -30,7 +30,7 @@ fn memory(rooms: u32, sessions: u64, followed: impl Fn(u64) -> Range<u32>) -> u6
         }
         for reader in &mut readers {
             for room in followed(reader.session.0).map(RoomId) {
-                delivery.deliver(&state, reader.session, Output::Follow(reader.session, room, false));
+                delivery.deliver(&state, reader.session, &Output::Follow(reader.session, room, false));
             }
             delivery.publish();
             reader.fetch(&feed);
