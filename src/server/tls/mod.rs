@@ -17,6 +17,7 @@ use smol::lock::Semaphore;
 pub use self::certificates::{CertificateFiles, TlsCertificates};
 use super::admission::Ticket;
 use super::connection::with_drain_timeout;
+use super::driver;
 use super::listen::{Acceptor, HttpTimeouts, LinesProtocol, Listener, ListenerProtocol, Scheme};
 use super::log::FrequentEvent;
 use super::transport::{Tcp, Tls, Transport, read_input, write_all};
@@ -186,9 +187,7 @@ async fn complete_handshake(tls: &Tls<Tcp>, first: Vec<u8>) -> Result<(), Handsh
         if bytes > TLS_HANDSHAKE_BYTES_MAX {
             return Err(HandshakeError::TooLong);
         }
-        let turn = HANDSHAKES.acquire().await;
-        let is_complete = tls.receive_handshake(&input);
-        drop(turn);
+        let is_complete = compute_in_turn(&HANDSHAKES, || tls.receive_handshake(&input)).await;
         tls.flush().await?;
         if is_complete.map_err(HandshakeError::Tls)? {
             return Ok(());
@@ -197,8 +196,60 @@ async fn complete_handshake(tls: &Tls<Tcp>, first: Vec<u8>) -> Result<(), Handsh
     }
 }
 
+/// Computes a step of a handshake once it is its turn, after all other tasks that can run. The sockets are polled before the next step, so
+/// lines that arrive meanwhile wait for one step at most.
+async fn compute_in_turn<T>(turns: &Semaphore, compute: impl FnOnce() -> T) -> T {
+    let turn = turns.acquire().await;
+    // With the turn: otherwise, of handshakes that arrive together, each would be the next task, and find the turn free.
+    future::yield_now().await;
+    let result = compute();
+    driver::poll_sockets_soon();
+    drop(turn);
+    result
+}
+
 /// Reads at least one byte of a handshake.
 async fn read_some(tcp: &Tcp) -> io::Result<Vec<u8>> {
     let input = read_input(tcp, TLS_HANDSHAKE_BYTES_MAX / 2).await?;
     Ok(input.ok_or(io::ErrorKind::UnexpectedEof)?.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use smol::Executor;
+
+    use super::*;
+
+    /// Ten handshakes arrive together, and a line after them.
+    #[test]
+    fn handshakes_that_arrive_together_let_other_tasks_run_between_them() {
+        let (executor, turns, order) =
+            (Executor::new(), Arc::new(Semaphore::new(1)), Arc::new(Mutex::new(String::new())));
+        let handshakes: Vec<_> = (0..10)
+            .map(|_| {
+                let (turns, order) = (Arc::clone(&turns), Arc::clone(&order));
+                executor.spawn(async move { compute_in_turn(&turns, || order.lock().unwrap().push('h')).await })
+            })
+            .collect();
+        let other = Arc::clone(&order);
+        let line = executor.spawn(async move {
+            // The steps of a line: it is read, processed, and written.
+            for _ in 0..3 {
+                other.lock().unwrap().push('l');
+                future::yield_now().await;
+            }
+        });
+        future::block_on(executor.run(async {
+            line.await;
+            for handshake in handshakes {
+                handshake.await;
+            }
+        }));
+        let order = order.lock().unwrap();
+        let before_the_reply = order.rfind('l').unwrap();
+        assert!(order[..before_the_reply].matches('h').count() <= 2, "{order}");
+        assert_eq!(order.matches('h').count(), 10, "{order}");
+    }
 }
