@@ -9,6 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
@@ -228,6 +229,26 @@ fn malformed_handshakes_are_refused() {
         assert!(answer.is_empty() || answer[0] == 21, "not an alert: {}", answer.escape_ascii());
     }
     watcher.expect_nothing();
+}
+
+/// A client that does not complete its handshake within 10 s. The test takes as long.
+#[test]
+fn late_handshakes_end_their_connections() {
+    let server = TlsServer::start("tls", &[shared_certificate()], &[]);
+    let answer_to = |sent: &[u8]| {
+        let mut stream = server.connect();
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.write_all(sent).expect("the server reads");
+        thread::spawn(move || {
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).expect("an orderly end before the deadline");
+            String::from_utf8(answer).expect("UTF-8")
+        })
+    };
+    let (silent, half) = (answer_to(&[]), answer_to(&[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]));
+    let answer = silent.join().expect("an answer");
+    assert!(answer.starts_with("ERR - tls-expected "), "{answer}");
+    assert_eq!(half.join().expect("an end"), "");
 }
 
 /// A client that is not admitted gets an alert. A connection counts before its handshake.
