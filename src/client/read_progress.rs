@@ -35,6 +35,8 @@ pub(super) struct ReadProgress {
     current_epoch: Option<Token>,
     /// The number of messages from before the first connection to pass on, as `PAST`.
     past_count: u64,
+    /// The newest message when the session entered the room, if the server said so.
+    at_entry: Option<MessageId>,
     /// Whether the user chose `last`. If so, its refusal is passed on.
     is_user_chosen: bool,
     /// The replay in progress.
@@ -56,6 +58,12 @@ impl ReadProgress {
     /// Reads the last `past_count` messages, and then new ones.
     pub(super) fn from_now(past_count: u64) -> Self {
         Self { past_count, ..Self::default() }
+    }
+
+    /// The room's newest message has this id when the session enters it. If the connection is lost before the reply to the first command,
+    /// the next replay has all messages since.
+    pub(super) fn entered_at(self, newest: MessageId) -> Self {
+        Self { at_entry: Some(newest), ..self }
     }
 
     /// Reads the messages after this id, and then new ones.
@@ -93,7 +101,7 @@ impl ReadProgress {
             if !replay.has_missed {
                 // The next replay must repeat the deferred messages: read on from before the first of them.
                 let first = deferred.iter().find_map(id_of);
-                self.last = self.last.or(first.map(|id| MessageId(id.0.saturating_sub(1))));
+                self.last = self.last.or(first.map(|id| MessageId(id.0.saturating_sub(1)))).or(self.at_entry);
                 self.epoch = self.current_epoch.clone();
             }
         }

@@ -116,9 +116,8 @@ impl RoomsProgress {
             Some(ServerLine::Ok(Reply::Join(entered))) => {
                 let mut actions = Vec::new();
                 for entered in entered {
-                    if !self.rooms.contains(&entered.room)
-                        && self.rooms.insert(entered.room.clone(), ReadProgress::from_now(self.past_count))
-                    {
+                    let progress = ReadProgress::from_now(self.past_count).entered_at(entered.last);
+                    if !self.rooms.contains(&entered.room) && self.rooms.insert(entered.room.clone(), progress) {
                         actions.extend(self.begin_in(&entered.room, entered.epoch.clone()));
                     }
                 }
@@ -230,6 +229,16 @@ mod tests {
         assert_eq!(read(&mut progress, &lines), ["@6 T MSG bob q", "caught up in #lobby: true"]);
         let lines = ["#ops OK SINCE 1 last=9", "@9 T #ops MSG eve z"];
         assert_eq!(read(&mut progress, &lines), ["caught up in #ops: true", "ready", "@9 T #ops MSG eve z"]);
+    }
+
+    /// The user has read that the session is in the room: no later message may be missing.
+    #[test]
+    fn connection_lost_before_the_first_replay_loses_no_message_after_the_entry() {
+        let mut progress = RoomsProgress::from_now(RoomName::lobby(), 0);
+        progress.begin(&home("a"));
+        read(&mut progress, &["OK HISTORY 0 last=5", "OK JOIN #ops epoch=b last=7"]);
+        assert!(progress.end().is_empty());
+        assert_eq!(written(progress.begin(&Entry::Resumed))[1], "send in #ops: SINCE 7 b");
     }
 
     #[test]
