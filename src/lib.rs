@@ -6,19 +6,19 @@
 //! |---|---|---|
 //! | [`limits`] | every limit, with its reason | |
 //! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line means |
-//! | [`state`] | members, rooms, messages and their ids, canvas: a deterministic state machine | sessions, time, order of arrival |
+//! | [`state`] | members, accounts, rooms, messages and their ids, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
 //! | [`feed`] | the shared logs of events of all rooms, and each connection's cursor in them | sockets |
 //! | [`proxy`] | which proxies are trusted, and the header of the PROXY protocol | sockets |
 //! | [`web`] | for browsers: the page, HTTP requests and answers, WebSocket frames | sockets |
-//! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
+//! | [`store`] | messages and accounts on disk, and the three threads that write, read and search them | who gets them |
 //! | [`fingerprint`] | the fingerprint of a certificate, for both programs | whom to trust |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`password_file`] | reads a password, for both programs | what the password is for |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
-//! | [`control`] | the protocol of the control socket, for the server and `chinwagd status` | sockets |
+//! | [`control`] | the protocol of the control socket, for the server, `chinwagd status` and `chinwagd account` | sockets |
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
 //!
@@ -31,15 +31,19 @@
 //! | In which order does a client read the events of several rooms? | `feed/mod.rs` |
 //! | When is a slow consumer disconnected? | `server/delivery/slow_consumers.rs` |
 //! | How are nicknames compared? | `protocol/name.rs` |
+//! | Who may take the nickname of an account? | `state/accounts.rs` (`Accounts::protection`) |
+//! | When does a change of an account take effect? | `state/account_change.rs` |
 //! | What happens to an unfinished line at the end of the input? | `protocol/line.rs` |
 //! | How is a resume token checked? | `command/resume.rs` |
 //! | How is the password of the server checked? | `command/pass.rs` |
+//! | How is the password of an account checked? Who waits for that? | `session/logins.rs`, `server/password_pool.rs`, `server/password_hash.rs` |
 //! | What is sent when the server stops? | `server/shutdown.rs` |
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |
+//! | How does an operator add accounts, and when does no server run? | `server/operator.rs`, `server/hub/operator.rs`, `server/account_file.rs` |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
-//! `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first three:
+//! `accounts`, `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first four:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
 //! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `proxy`, `web` and `control` are pure: no clock, no I/O, no task, no

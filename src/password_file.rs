@@ -4,23 +4,70 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_FILE_BYTES_MAX};
+use crate::limits::{
+    ACCOUNT_PASSWORD_BYTES_MAX, ACCOUNT_PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX, PASSWORD_FILE_BYTES_MAX,
+};
 use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
-use crate::protocol::{InvalidPassword, Password};
+use crate::protocol::{AccountPassword, InvalidAccountPassword, InvalidPassword, Password};
 
 /// The permission of all users of the machine to read a file.
 const READABLE_BY_ALL: u32 = 0o004;
 
-/// The content of a password file.
+/// The content of a password file: the password of a server, or that of an account.
 #[derive(Clone, Debug)]
-pub struct PasswordFile {
+pub struct PasswordFile<P = Password> {
     /// The password.
-    pub password: Password,
+    pub password: P,
     /// Whether every user of the machine can read the file.
     pub is_exposed: bool,
 }
 
-impl PasswordFile {
+/// A password that a file can have.
+pub trait FilePassword: Sized {
+    /// Checks the line of the file.
+    ///
+    /// # Errors
+    /// The line is no such password.
+    fn from_line(line: &str) -> Result<Self, PasswordFault>;
+}
+
+/// Why the line of a file is not a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordFault {
+    /// It is empty.
+    Empty,
+    /// It is longer than the password of a server can be.
+    TooLong,
+    /// It has this number of bytes, more or fewer than the password of an account can have.
+    Length(usize),
+    /// It has a control character.
+    ControlCharacter,
+    /// It has the form of an access token.
+    AccessToken,
+}
+
+impl FilePassword for Password {
+    fn from_line(line: &str) -> Result<Self, PasswordFault> {
+        Self::new(line).map_err(|error| match error {
+            InvalidPassword::Missing => PasswordFault::Empty,
+            InvalidPassword::TooLong => PasswordFault::TooLong,
+            InvalidPassword::ControlCharacter => PasswordFault::ControlCharacter,
+        })
+    }
+}
+
+impl FilePassword for AccountPassword {
+    fn from_line(line: &str) -> Result<Self, PasswordFault> {
+        Self::new(line).map_err(|error| match error {
+            InvalidAccountPassword::Missing => PasswordFault::Empty,
+            InvalidAccountPassword::Length(bytes) => PasswordFault::Length(bytes),
+            InvalidAccountPassword::ControlCharacter => PasswordFault::ControlCharacter,
+            InvalidAccountPassword::AccessToken => PasswordFault::AccessToken,
+        })
+    }
+}
+
+impl<P: FilePassword> PasswordFile<P> {
     /// Reads a file that has one line, the password.
     ///
     /// # Errors
@@ -34,18 +81,14 @@ impl PasswordFile {
 }
 
 /// Parses the content of a file. The line ending of the line, and a byte order mark before it, do not belong to the password.
-fn parse(content: &[u8]) -> Result<Password, Fault> {
+fn parse<P: FilePassword>(content: &[u8]) -> Result<P, Fault> {
     let text = str::from_utf8(content).map_err(|_| Fault::NotUtf8)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if line.contains('\n') {
         return Err(Fault::SeveralLines);
     }
-    Password::new(line).map_err(|error| match error {
-        InvalidPassword::Missing => Fault::Empty,
-        InvalidPassword::TooLong => Fault::TooLong,
-        InvalidPassword::ControlCharacter => Fault::ControlCharacter,
-    })
+    P::from_line(line).map_err(Fault::Password)
 }
 
 /// A password file that cannot be used.
@@ -59,11 +102,10 @@ pub struct PasswordFileError {
 enum Fault {
     Unreadable(io::Error),
     NotAFile(&'static str),
-    Empty,
     TooLong,
     NotUtf8,
     SeveralLines,
-    ControlCharacter,
+    Password(PasswordFault),
 }
 
 impl From<SmallFileError> for Fault {
@@ -85,13 +127,24 @@ impl fmt::Display for PasswordFileError {
         match &self.fault {
             Fault::Unreadable(error) => write!(f, "cannot read the password file {path}: {}", error_text(error)),
             Fault::NotAFile(found) => write!(f, "the password file {path} is {found}: expected a file"),
-            Fault::Empty => write!(f, "the password file {path} is empty: {expected}"),
             Fault::TooLong => {
-                write!(f, "the password in {path} is too long: expected at most {PASSWORD_BYTES_MAX} bytes")
+                write!(f, "the password file {path} has more than {PASSWORD_FILE_BYTES_MAX} bytes: {expected}")
             }
             Fault::NotUtf8 => write!(f, "the password file {path} is not UTF-8: {expected}"),
             Fault::SeveralLines => write!(f, "the password file {path} has several lines: {expected}"),
-            Fault::ControlCharacter => {
+            Fault::Password(PasswordFault::Empty) => write!(f, "the password file {path} is empty: {expected}"),
+            Fault::Password(PasswordFault::TooLong) => {
+                write!(f, "the password in {path} is too long: expected at most {PASSWORD_BYTES_MAX} bytes")
+            }
+            Fault::Password(PasswordFault::Length(bytes)) => write!(
+                f,
+                "the password in {path} has {bytes} bytes: expected {ACCOUNT_PASSWORD_BYTES_MIN} to \
+                 {ACCOUNT_PASSWORD_BYTES_MAX}"
+            ),
+            Fault::Password(PasswordFault::AccessToken) => {
+                write!(f, "the password in {path} has the form of an access token: choose another")
+            }
+            Fault::Password(PasswordFault::ControlCharacter) => {
                 write!(f, "the password in {path} has a control character: clients cannot type it; choose another")
             }
         }
@@ -108,11 +161,11 @@ mod tests {
     #[test]
     fn file_has_one_line() {
         for content in ["hunter2", "hunter2\n", "hunter2\r\n", "\u{feff}hunter2\n"] {
-            assert_eq!(parse(content.as_bytes()).unwrap().to_string(), "hunter2", "{content:?}");
+            assert_eq!(parse::<Password>(content.as_bytes()).unwrap().to_string(), "hunter2", "{content:?}");
         }
-        assert_eq!(parse(b" two words \n").unwrap().to_string(), " two words ");
+        assert_eq!(parse::<Password>(b" two words \n").unwrap().to_string(), " two words ");
         let check = |content: &[u8], expected: &str| {
-            let fault = parse(content).unwrap_err();
+            let fault = parse::<Password>(content).unwrap_err();
             let error = PasswordFileError { path: "/p".into(), fault }.to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         };
@@ -128,10 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn password_of_an_account_has_its_own_rules() {
+        assert_eq!(parse::<AccountPassword>(b"hunter22\r\n").unwrap().to_string(), "hunter22");
+        let longest = ACCOUNT_PASSWORD_BYTES_MAX;
+        assert!(parse::<AccountPassword>(&b"x".repeat(longest)).is_ok());
+        let check = |content: &[u8], expected: &str| {
+            let fault = parse::<AccountPassword>(content).unwrap_err();
+            let error = PasswordFileError { path: "/p".into(), fault }.to_string();
+            assert!(error.contains(expected) && !error.contains("hunter"), "{error}");
+        };
+        check(b"\n", "is empty");
+        check(b"hunter2\n", "\"/p\" has 7 bytes: expected 8 to 512");
+        check(&b"x".repeat(longest + 1), "has 513 bytes: expected 8 to 512");
+        check(b"hunter22\t", "a control character");
+        check(b"cwt_0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "the form of an access token");
+    }
+
+    #[test]
     fn only_files_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("password");
-        let error = |path: &Path| PasswordFile::read(path).unwrap_err().to_string();
+        let error = |path: &Path| PasswordFile::<Password>::read(path).unwrap_err().to_string();
         assert!(error(&path).contains("cannot read the password file"), "{}", error(&path));
         assert!(error(directory.path()).ends_with("is a directory: expected a file"), "{}", error(directory.path()));
         let fifo = directory.path().join("fifo");
@@ -140,7 +210,7 @@ mod tests {
         fs::write(&path, "hunter2\n").unwrap();
         for (mode, is_exposed) in [(0o600, false), (0o640, false), (0o644, true)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(PasswordFile::read(&path).unwrap().is_exposed, is_exposed, "{mode:o}");
+            assert_eq!(PasswordFile::<Password>::read(&path).unwrap().is_exposed, is_exposed, "{mode:o}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The process state that a program inherits: ignored signals, and standard streams that may be closed or non-blocking.
 
 mod closed;
+#[cfg(feature = "accounts")]
+mod hidden_line;
 mod small_file;
 
 use std::fs::{self, FileType};
@@ -15,6 +17,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 pub(crate) use self::closed::was_closed;
+#[cfg(feature = "accounts")]
+pub use self::hidden_line::read_hidden_line;
 pub(crate) use self::small_file::{SmallFile, SmallFileError};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 

@@ -4,8 +4,8 @@
 //! `state/room_transition.rs`). With a store, `server::store_sequencer` commits a message under the id that the state will give it.
 //!
 //! The caller submits a change, and the sequencer returns it as an entry for [`SharedState::apply`](crate::state::SharedState::apply):
-//! a message once it is durable, any other change at once. Only the sequencer knows whether a message must be stored
-//! first. [`MemorySequencer`] is the sequencer of a server without a store. A log that several servers share could be a
+//! a message, a topic or a change of the accounts once it is durable, any other change at once. Only the sequencer knows whether a change
+//! must be stored first. [`MemorySequencer`] is the sequencer of a server without a store. A log that several servers share could be a
 //! third one.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -32,7 +32,7 @@ pub struct Change {
 /// Turns changes into entries.
 ///
 /// In each turn, `Sessions` calls [`Sequencer::submit`] and [`Sequencer::next`] for each command that changes the room; at the end of the
-/// turn, it calls [`Sequencer::next`] for the messages that have become durable, then [`Sequencer::end_turn`]. Between turns, the hub
+/// turn, it calls [`Sequencer::next`] for the changes that have become durable, then [`Sequencer::end_turn`]. Between turns, the hub
 /// waits with [`Sequencer::poll_report`]. When the server stops, it calls [`Sequencer::refuse_unconfirmed`] and [`Sequencer::close`].
 pub trait Sequencer: Debug + Send {
     /// Accepts a change.
@@ -75,7 +75,7 @@ pub trait Sequencer: Debug + Send {
         Poll::Pending
     }
 
-    /// Refuses each message whose commit is not confirmed. Used at shutdown, when the time to wait is over.
+    /// Refuses each change whose commit is not confirmed. Used at shutdown, when the time to wait is over.
     fn refuse_unconfirmed(&mut self) {}
 
     /// Closes the store cleanly; blocks until then. The caller submits nothing afterwards.

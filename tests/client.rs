@@ -1,8 +1,10 @@
 //! The client against scripted servers, for behaviour that a chinwag server shows rarely or never. A script is a list of lines to send and
-//! to expect. `tests/shell` tests the client with the real server, `client/cut.rs` with connections that are lost again and again,
-//! `client/rooms.rs` with a server that has rooms, `client/streams.rs` with unusual standard streams, `client/transports.rs` over Unix
-//! sockets, `client/tls.rs` over TLS.
+//! to expect. `tests/shell` tests the client with the real server, `client/accounts.rs` with logins, `client/cut.rs` with connections
+//! that are lost again and again, `client/rooms.rs` with a server that has rooms, `client/streams.rs` with unusual standard streams,
+//! `client/transports.rs` over Unix sockets, `client/tls.rs` over TLS.
 
+#[path = "client/accounts.rs"]
+mod accounts;
 #[path = "common/mod.rs"]
 mod common;
 #[path = "client/cut.rs"]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use chinwag::limits::BACKLOG_BYTES_DEFAULT;
-use chinwag::server::{self, Listener, Rate, ServerOptions};
+use chinwag::server::{self, AccountOptions, Listener, Rate, ServerOptions};
 use chinwag::session::Timeouts;
 use common::{Client, DEADLINE};
 
@@ -27,6 +27,7 @@ fn start(port_file: &Path) -> u16 {
         certificates: None,
         password: None,
         allows_insecure_passwords: false,
+        accounts: AccountOptions::default(),
         epoch: None,
         store: None,
         line_rate: Rate { per_second: 0, burst: 1 },

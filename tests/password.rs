@@ -187,9 +187,12 @@ fn bad_password_file_stops_the_start() {
     }
     let output = run(&["--allow-insecure-passwords"]);
     let error = String::from_utf8_lossy(&output.stderr);
+    let alternative = if cfg!(feature = "accounts") { ", or --data PATH, the file to store accounts in" } else { "" };
     assert_eq!(
         error,
-        "chinwagd: --allow-insecure-passwords without --password-file: expected both; see chinwagd --help\n"
+        format!(
+            "chinwagd: --allow-insecure-passwords without --password-file: expected both{alternative}; see chinwagd --help\n"
+        )
     );
     assert_eq!(output.status.code(), Some(2));
 }

@@ -23,7 +23,8 @@ fn main() {
         let before = trials.len();
         for transcript in transcripts(document) {
             let title = format!("{name}: {}", transcript.title);
-            if transcript.is_stored && !cfg!(feature = "store") {
+            let is_possible = cfg!(feature = "store") && (cfg!(feature = "accounts") || !transcript.has_accounts);
+            if transcript.is_stored && !is_possible {
                 continue;
             }
             let ignored = transcript.is_console && !has_netcat();
@@ -46,6 +47,7 @@ struct Transcript {
     title: String,
     is_console: bool,
     is_stored: bool,
+    has_accounts: bool,
     has_password: bool,
     is_side_by_side: bool,
     lines: Vec<String>,
@@ -68,14 +70,24 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
             transcript.lines.push(line.to_owned());
             None
         }
-        (None, "```transcript" | "```transcript stored" | "```transcript password" | "```console" | "```terminals") => {
+        (
+            None,
+            "```transcript"
+            | "```transcript stored"
+            | "```transcript accounts"
+            | "```transcript password"
+            | "```console"
+            | "```terminals",
+        ) => {
             let is_console = line.ends_with("console");
-            let is_stored = line.ends_with("stored");
+            let has_accounts = line.ends_with("accounts");
+            let is_stored = has_accounts || line.ends_with("stored");
             let has_password = line.ends_with("password");
             let is_side_by_side = line.ends_with("terminals");
             assert!(!in_other, "the block before {line} under {title} has no end");
             let (title, lines) = (title.clone(), Vec::new());
-            open = Some(Transcript { title, is_console, is_stored, has_password, is_side_by_side, lines });
+            open =
+                Some(Transcript { title, is_console, is_stored, has_accounts, has_password, is_side_by_side, lines });
             None
         }
         (None, fence) if fence.starts_with("```") => {
@@ -166,11 +178,8 @@ impl Transcript {
                 }
                 ("< ", expected) => {
                     let got = open.next();
-                    if !got.as_deref().is_some_and(|got| matches(expected, got)) {
+                    if !got.as_deref().is_some_and(|got| matches(expected, got, &mut token)) {
                         return Err(format!("expected: {line}\n     got: {got:?}").into());
-                    }
-                    if expected.ends_with(TOKEN) {
-                        token = got.as_deref().and_then(|got| Some(got.rsplit_once(' ')?.1.to_owned()));
                     }
                 }
                 _ => return Err(format!("{line}: neither sent nor received").into()),
@@ -183,14 +192,17 @@ impl Transcript {
     }
 }
 
-/// The one word that is remembered, when it stands at the end of a line that is received, and sent.
+/// The one word that is remembered when it is received, and sent.
 const TOKEN: &str = "<token>";
 
-/// Whether a line is as the transcript has it, in which `<word>` stands for any one word.
-fn matches(pattern: &str, line: &str) -> bool {
+/// Whether a line is as the transcript has it, in which `<word>` stands for any one word. Remembers the word of `<token>`.
+fn matches(pattern: &str, line: &str, token: &mut Option<String>) -> bool {
     let Some((before, rest)) = pattern.split_once('<') else { return pattern == line };
-    let Some((_, after)) = rest.split_once('>') else { return pattern == line };
+    let Some((name, after)) = rest.split_once('>') else { return pattern == line };
     let Some(line) = line.strip_prefix(before) else { return false };
     let word = line.find(' ').unwrap_or(line.len());
-    word > 0 && matches(after, &line[word..])
+    if name == "token" {
+        *token = Some(line[..word].to_owned());
+    }
+    word > 0 && matches(after, &line[word..], token)
 }

@@ -15,6 +15,7 @@ mod common;
 mod connection;
 mod flood;
 mod load;
+mod logins;
 mod paced;
 mod report;
 mod rooms;
@@ -34,6 +35,7 @@ use argh::FromArgs;
 use self::attacks::Attacks;
 use self::common::socket::raise_descriptor_limit;
 use self::flood::Flood;
+use self::logins::Logins;
 use self::paced::Paced;
 use self::report::Report;
 use self::rooms::ManyRooms;
@@ -70,6 +72,7 @@ enum Scenario {
     Rooms(ManyRooms),
     RoomsMemory(RoomsMemory),
     Tls(OverTls),
+    Logins(Logins),
 }
 
 impl Scenario {
@@ -86,6 +89,7 @@ impl Scenario {
             ("rooms --each 100", Self::Rooms(ManyRooms::each(100))),
             ("rooms-memory", Self::RoomsMemory(RoomsMemory::default())),
             ("tls", Self::Tls(OverTls::default())),
+            ("logins", Self::Logins(Logins::default())),
         ];
         all.into_iter().map(|(name, scenario)| (name.to_owned(), scenario)).collect()
     }
@@ -93,7 +97,7 @@ impl Scenario {
     fn runs_default(&self) -> usize {
         match self {
             Self::Saturated(_) | Self::Paced(_) | Self::Stuck(_) | Self::Flood(_) => 3,
-            Self::Rooms(_) | Self::RoomsMemory(_) | Self::Tls(_) => 3,
+            Self::Rooms(_) | Self::RoomsMemory(_) | Self::Tls(_) | Self::Logins(_) => 3,
             Self::Attacks(_) | Self::StuckMinute(_) => 1,
         }
     }
@@ -111,6 +115,7 @@ impl Scenario {
             Self::Rooms(rooms) => rooms.measure(server, runs),
             Self::RoomsMemory(memory) => vec![memory.measure(server, runs)],
             Self::Tls(tls) => tls.measure(server, runs),
+            Self::Logins(logins) => logins.measure(server, runs),
         };
         reports.iter().for_each(Report::print);
         reports

@@ -9,14 +9,17 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs, SubCommand};
 use regex_lite::Regex;
 
+use super::account::{AccountArguments, AccountOptions};
 use super::address::ServerAddress;
 use super::password;
 use super::render::LineFormat;
+use super::stop::StopSignal;
+use super::token_file;
 use super::trust::{TlsOptions, Trust};
 use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, quoted};
 use crate::fingerprint::Fingerprint;
-use crate::limits::HISTORY_REPLAYED_DEFAULT;
-use crate::protocol::{MessageId, Name, Password, RoomName, Token, is_blank};
+use crate::limits::{ACCESS_TOKEN_DAYS_MAX, HISTORY_REPLAYED_DEFAULT, TOKEN_LABEL_BYTES_MAX};
+use crate::protocol::{MessageId, Name, Password, RoomName, Text, Token, TokenLabel, is_blank};
 
 /// The environment variable that names the server.
 const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
@@ -34,6 +37,10 @@ pub(super) struct ClientOptions {
     pub(super) room: RoomName,
     /// The password of the server, from a file.
     pub(super) password: Option<Password>,
+    /// The account to log in to.
+    pub(super) account: Option<AccountOptions>,
+    /// The signals that are caught already, because the user was asked for a password.
+    pub(super) stop: Option<StopSignal>,
     /// Whether to print JSON.
     pub(super) json: bool,
     pub(super) format: LineFormat,
@@ -53,7 +60,7 @@ pub(super) struct ClientOptions {
     error_code(3, "could not connect"),
     error_code(4, "the connection was lost"),
     error_code(5, "timed out: the server did not reply, or --timeout expired"),
-    error_code(6, "another connection resumed this session"),
+    error_code(6, "another connection resumed this session, or took over its account"),
     error_code(129, "ended by SIGHUP"),
     error_code(130, "ended by SIGINT (Ctrl-C)"),
     error_code(131, "ended by SIGQUIT"),
@@ -86,6 +93,18 @@ pub(super) struct Arguments {
     #[argh(option, arg_name = "file", from_str_fn(parse_file))]
     password_file: Option<PathBuf>,
 
+    /// log in to this account, and take its nickname; the client asks for the password, unless a file has it
+    #[argh(option, arg_name = "name", from_str_fn(parse_member))]
+    login: Option<Name>,
+
+    /// log in with the password in this file, which has one line
+    #[argh(option, arg_name = "file", from_str_fn(parse_file))]
+    account_password_file: Option<PathBuf>,
+
+    /// log in with the access token in this file, which chinwag login writes (default: $`CHINWAG_TOKEN_FILE`)
+    #[argh(option, arg_name = "file", from_str_fn(parse_file))]
+    token_file: Option<PathBuf>,
+
     /// your nickname (default: the interactive client asks; otherwise your login name or guest, with a number if that is taken)
     #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
     nick: Option<String>,
@@ -116,7 +135,7 @@ pub(super) struct Arguments {
 macro_rules! command {
     (
         $(#[$about:meta])*
-        $name:ident($(password $password:ident,)? nick $($nick:ident)?, room $($room:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
+        $name:ident($(password $password:ident,)? $(login $login:ident,)? $(secret $secret:ident,)? nick $($nick:ident)?, room $($room:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
     ) => {
         #[derive(FromArgs, ArgsInfo, Debug)]
         $(#[$about])*
@@ -161,6 +180,18 @@ macro_rules! command {
             #[argh(option, arg_name = "file", from_str_fn(parse_file), $($password)?)]
             password_file: Option<PathBuf>,
 
+            /// log in to this account, and take its nickname; the client asks for the password, unless a file has it
+            #[argh(option, arg_name = "name", from_str_fn(parse_member), $($login)?)]
+            login: Option<Name>,
+
+            /// log in with the password in this file, which has one line
+            #[argh(option, arg_name = "file", from_str_fn(parse_file), $($secret)?)]
+            account_password_file: Option<PathBuf>,
+
+            /// log in with the access token in this file, which chinwag login writes (default: $`CHINWAG_TOKEN_FILE`)
+            #[argh(option, arg_name = "file", from_str_fn(parse_file), $($secret)?)]
+            token_file: Option<PathBuf>,
+
             /// your nickname, with which to enter the room (default: commands that only read take none; send takes your login name or
             /// guest, with a number if that is taken)
             #[argh(option, arg_name = "name", from_str_fn(parse_nick), $($nick)?)]
@@ -192,11 +223,18 @@ macro_rules! command {
                 let address = address(self.server.as_deref(), host, &tls)?;
                 let (nick, format) = (self.nick.clone(), LineFormat { color: self.color, bell: self.bell });
                 let room = self.room.clone().unwrap_or_else(RoomName::lobby);
-                Ok(ClientOptions { address, tls, nick, room, password: None, json: self.json, format })
+                let (json, account) = (self.json, None);
+                Ok(ClientOptions { address, tls, nick, room, password: None, account, stop: None, json, format })
             }
 
             fn password_file(&self) -> Option<&PathBuf> {
                 self.password_file.as_ref()
+            }
+
+            fn account(&self) -> AccountArguments<'_> {
+                let (login, password_file) = (self.login.as_ref(), self.account_password_file.as_ref());
+                let (token_file, nick) = (self.token_file.as_ref(), self.nick.as_deref());
+                AccountArguments { login, password_file, token_file, nick }
             }
         }
     };
@@ -212,7 +250,7 @@ macro_rules! watch_command {
                 room,
                 color,
                 error_code(5, "timed out: the server did not reply, or --timeout expired"),
-                error_code(6, "another connection resumed this session")
+                error_code(6, "another connection resumed this session, or took over its account")
             ) {
                 $($own)*
 
@@ -272,6 +310,7 @@ pub(super) enum Subcommand {
     History(HistoryOptions),
     Search(SearchOptions),
     Rooms(RoomsOptions),
+    Login(LoginOptions),
     Raw(RawOptions),
 }
 
@@ -371,6 +410,37 @@ command! {
 }
 
 command! {
+    /// make an access token of your account for scripts, and write it to a file
+    #[argh(
+        subcommand,
+        name = "login",
+        example = "{command_name} alice\n{command_name} build --days 30 --account-password-file password",
+        note = "It asks for the password of the account, unless --account-password-file names a file with it.",
+        note = "The token goes to the file of --token-file or $CHINWAG_TOKEN_FILE, otherwise to chinwag/token in your configuration directory. Only you may read the file. If the variable names it, the other commands log in with it."
+    )]
+    LoginOptions(login hidden_help, nick hidden_help, room hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {
+        /// the account
+        #[argh(positional, from_str_fn(parse_member))]
+        pub(super) name: Name,
+
+        /// a label for the token, by which you recognize it in the list of /token list (default: chinwag on this machine)
+        #[argh(option, arg_name = "text", from_str_fn(parse_label))]
+        pub(super) label: Option<TokenLabel>,
+
+        /// the number of days for which the token is valid, from 1 to 366 (default: 90)
+        #[argh(option, arg_name = "number", from_str_fn(parse_days))]
+        pub(super) days: Option<u16>,
+    }
+}
+
+impl LoginOptions {
+    /// The file to write, if the command line names one.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        self.token_file.as_ref()
+    }
+}
+
+command! {
     /// send protocol lines, and print every line from the server
     #[argh(
         subcommand,
@@ -378,7 +448,7 @@ command! {
         example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}",
         note = "It reads lines from standard input (protocol.md describes them), and sends each line after the reply to the previous one."
     )]
-    RawOptions(password hidden_help, nick hidden_help, room hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
+    RawOptions(password hidden_help, login hidden_help, secret hidden_help, nick hidden_help, room hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
 }
 
 /// The options that all commands have in common.
@@ -389,6 +459,9 @@ trait CommonOptions {
     fn options(&self, host: &[String]) -> Result<ClientOptions, String>;
 
     fn password_file(&self) -> Option<&PathBuf>;
+
+    /// The options about an account.
+    fn account(&self) -> AccountArguments<'_>;
 }
 
 impl Subcommand {
@@ -401,7 +474,21 @@ impl Subcommand {
             Self::History(history) => history,
             Self::Search(search) => search,
             Self::Rooms(rooms) => rooms,
+            Self::Login(login) => login,
             Self::Raw(raw) => raw,
+        }
+    }
+
+    /// The account to log in to.
+    fn account(&self, server: &ServerAddress) -> Result<Option<AccountOptions>, String> {
+        match self {
+            // Its other files are for the token that it makes.
+            Self::Login(login) => {
+                let password_file = login.account_password_file.as_ref();
+                AccountArguments { login: Some(&login.name), password_file, ..AccountArguments::default() }
+                    .read(server, None)
+            }
+            command => command.common().account().read(server, token_file::variable()),
         }
     }
 
@@ -421,6 +508,13 @@ impl Subcommand {
             Self::Raw(RawOptions { password_file: Some(_), .. }) => {
                 Some("unexpected --password-file: raw reads the password from its input, as PASS password")
             }
+            Self::Raw(raw) if raw.account().are_given() => {
+                Some("unexpected login: raw logs in by its input, as LOGIN name password")
+            }
+            Self::Login(LoginOptions { login: Some(_), .. } | LoginOptions { nick: Some(_), .. }) => {
+                Some("unexpected --login or --nick: expected the account after login, as in login alice")
+            }
+            Self::Login(LoginOptions { room: Some(_), .. }) => Some("unexpected --room: a token is for all rooms"),
             Self::Raw(RawOptions { nick: Some(_), .. }) => {
                 Some("unexpected --nick: raw reads the nickname from its input, as NICK name")
             }
@@ -448,9 +542,10 @@ impl Arguments {
             if let Some(what) = command.error() {
                 return Err(what.to_owned());
             }
-            // `raw` reads the password from its input, whatever the environment says.
+            // `raw` reads passwords from its input, whatever the environment says.
             if !matches!(command, Subcommand::Raw(_)) {
                 options.password = password::read(command.common().password_file())?;
+                options.account = command.account(&options.address)?;
             }
             return Ok(options);
         }
@@ -459,7 +554,11 @@ impl Arguments {
         let format = LineFormat { color: self.color, bell: self.bell };
         let (nick, room) = (self.nick.clone(), RoomName::lobby());
         let password = password::read(self.password_file.as_ref())?;
-        Ok(ClientOptions { address, tls, nick, room, password, json: false, format })
+        let (login, password_file) = (self.login.as_ref(), self.account_password_file.as_ref());
+        let (token_file, nick_chosen) = (self.token_file.as_ref(), self.nick.as_deref());
+        let account = AccountArguments { login, password_file, token_file, nick: nick_chosen }
+            .read(&address, token_file::variable())?;
+        Ok(ClientOptions { address, tls, nick, room, password, account, stop: None, json: false, format })
     }
 
     /// Reports a single word that resembles a command, such as `taill`. It may also be a host: the caller must look it up first.
@@ -546,6 +645,15 @@ fn parse_nick(raw: &str) -> Result<String, String> {
 
 fn parse_file(raw: &str) -> Result<PathBuf, String> {
     if raw.is_empty() { Err("expected the path of a file".to_owned()) } else { Ok(raw.into()) }
+}
+
+fn parse_label(raw: &str) -> Result<TokenLabel, String> {
+    let text = Text::new(raw).map_err(|_| "expected a text".to_owned())?;
+    TokenLabel::new(text).map_err(|_| format!("expected at most {TOKEN_LABEL_BYTES_MAX} bytes"))
+}
+
+fn parse_days(raw: &str) -> Result<u16, String> {
+    parse_number(raw, 1..=ACCESS_TOKEN_DAYS_MAX, "a number of days")
 }
 
 fn parse_room(raw: &str) -> Result<RoomName, String> {

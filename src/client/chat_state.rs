@@ -4,22 +4,25 @@
 //! order. [`super::shared_chat`] is the caller. [`super::render`] formats the items to show.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod account;
 mod rooms;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use self::rooms::ChatRoom;
+use super::account_input::AccountRequest;
 use super::offered_commands::help;
 use super::own_rooms::OwnRooms;
 use super::refusal::explain_at_terminal;
 use super::render::{listed_room, member_count};
+use super::rooms_progress::is_displacement;
 use super::typed::UserInput;
 use crate::command::{
-    ClientLine, Command, HistoryReply, Join, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply, RoomUse, RoomsReply,
-    ServerLine, Set, Setting, Topic, Whisper, Who, WhoReply,
+    ClientLine, Command, Features, HistoryReply, Join, Login, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply,
+    RoomUse, RoomsReply, ServerLine, Set, Setting, Topic, Whisper, Who, WhoReply,
 };
 use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX};
-use crate::protocol::{Event, Mode, Name, PastMessage, RoomName, Text, Timestamp};
+use crate::protocol::{Event, LeaveReason, Mode, Name, PastMessage, RoomName, Text, Timestamp};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,14 +80,20 @@ pub(super) struct ChatState {
     phase: ConnectionPhase,
     /// Whether others on the way can neither read nor change the lines of this connection.
     is_private: bool,
-    /// Whether the server has a password.
-    has_password: bool,
+    /// Whether nobody else can read a secret on this connection.
+    accepts_secrets: bool,
+    /// The features of the server.
+    features: Features,
+    /// The account to which the user is logged in, with the secret for the next connection.
+    account: Option<Login>,
+    /// Whether `account` has changed since [`ChatState::take_account_change`].
+    is_account_changed: bool,
     /// Whether the input has ended: `QUIT` follows the waiting lines.
     ends_input: bool,
     /// Whether `QUIT` was sent.
     is_leaving: bool,
     /// Typed lines that are not sent yet.
-    waiting: VecDeque<String>,
+    waiting: VecDeque<WaitingLine>,
     /// Typed `/join` lines that had no reply when the connection was lost. They are sent again: entering a room twice changes nothing.
     interrupted_joins: Vec<String>,
     /// Whether `SET echo on` was sent on this connection: own messages then arrive as events.
@@ -96,12 +105,31 @@ pub(super) struct ChatState {
     whisperer: Option<Name>,
 }
 
+/// A typed line that is not sent yet.
+#[derive(Debug)]
+enum WaitingLine {
+    Typed(String),
+    /// A command of an account, with the passwords for which the client has asked.
+    Account(AccountRequest),
+}
+
+impl WaitingLine {
+    /// The line as typed.
+    fn text(&self) -> &str {
+        match self {
+            Self::Typed(line) | Self::Account(AccountRequest { line, .. }) => line,
+        }
+    }
+}
+
 /// A typed line that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SentLine {
     line: String,
     room: RoomName,
     command: Command,
+    /// The command to send if the server accepts this one.
+    then: Option<Command>,
     /// Whether the message has arrived as an event, and is shown.
     is_shown: bool,
 }
@@ -116,7 +144,10 @@ impl Default for ChatState {
             name: None,
             phase: ConnectionPhase::default(),
             is_private: false,
-            has_password: false,
+            accepts_secrets: false,
+            features: Features::default(),
+            account: None,
+            is_account_changed: false,
             ends_input: false,
             is_leaving: false,
             waiting: VecDeque::new(),
@@ -144,15 +175,17 @@ impl ChatState {
 
     /// Queues a typed line to be sent. If it cannot be sent, returns the reason instead.
     pub(super) fn queue(&mut self, line: &str) -> Option<String> {
-        let refusal = if self.waiting.len() < LINES_WAITING_MAX {
-            self.refusal(line)
-        } else {
-            Some(format!("not sent ({LINES_WAITING_MAX} lines are waiting to be sent already): {line}"))
-        };
+        let refusal = self.refusal_of_more(line).or_else(|| self.refusal(line));
         if refusal.is_none() {
-            self.waiting.push_back(line.to_owned());
+            self.waiting.push_back(WaitingLine::Typed(line.to_owned()));
         }
         refusal
+    }
+
+    /// The reason why no more lines can wait to be sent.
+    fn refusal_of_more(&self, line: &str) -> Option<String> {
+        let is_full = self.waiting.len() >= LINES_WAITING_MAX;
+        is_full.then(|| format!("not sent ({LINES_WAITING_MAX} lines are waiting to be sent already): {line}"))
     }
 
     /// Leaves when the waiting lines have been sent.
@@ -166,13 +199,16 @@ impl ChatState {
         if self.is_leaving || !(self.phase == ConnectionPhase::Lost || self.takes_input()) {
             return None;
         }
-        let line = self.waiting.pop_front().or_else(|| self.ends_input.then(|| "/quit".to_owned()))?;
-        Some(self.handle_input(&line))
+        match self.waiting.pop_front() {
+            Some(WaitingLine::Typed(line)) => Some(self.handle_input(&line)),
+            Some(WaitingLine::Account(request)) => Some(self.handle_account_request(request)),
+            None => self.ends_input.then(|| self.handle_input("/quit")),
+        }
     }
 
     /// The typed lines that wait to be sent.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &str> {
-        self.waiting.iter().map(String::as_str)
+        self.waiting.iter().map(WaitingLine::text)
     }
 
     /// The messages and whispers that the server has not acknowledged yet.
@@ -224,15 +260,15 @@ impl ChatState {
         self.is_private = is_private;
     }
 
-    /// Sets whether the server has a password.
-    pub(super) fn set_password(&mut self, has_password: bool) {
-        self.has_password = has_password;
+    /// Sets the features of the server.
+    pub(super) fn set_features(&mut self, features: Features) {
+        self.features = features;
     }
 
     /// Handles a new connection. `named`: the nickname, or its refusal.
     pub(super) fn handle_connect(&mut self, named: Result<Name, ReceivedRefusal>) -> Vec<ChatAction> {
         self.phase = if named.is_ok() { ConnectionPhase::CatchingUp } else { ConnectionPhase::Nameless };
-        self.interrupted_joins.drain(..).rev().for_each(|line| self.waiting.push_front(line));
+        self.interrupted_joins.drain(..).rev().for_each(|line| self.waiting.push_front(WaitingLine::Typed(line)));
         match named {
             Ok(name) => self.handle_name(name),
             Err(why) => vec![warn(format!("you have no nickname now: {}", explain_at_terminal(&why)))],
@@ -296,6 +332,10 @@ impl ChatState {
             UserInput::Blank => Vec::new(),
             UserInput::Help => help().map(note).collect(),
             UserInput::Invalid(why) => vec![warn(why)],
+            // At a terminal, the line has been carried out already.
+            UserInput::Account(_) => vec![warn(format!(
+                "not sent: {line} (without a terminal, log in with --login and a file, or make a token with chinwag login)"
+            ))],
             UserInput::Command(_, command @ Command::Quit(_)) => {
                 self.is_leaving = true;
                 vec![ChatAction::Send(command.to_line(Mode::Commands))]
@@ -313,11 +353,15 @@ impl ChatState {
                     Some(room) => self.rooms.spelling_of(room).clone(),
                     None => self.current.clone(),
                 };
-                let sent = ClientLine::write(self.rooms.prefix_of(&room), &command, Mode::Commands);
-                self.unanswered.push_back(Some(SentLine { line: line.to_owned(), room, command, is_shown: false }));
-                vec![ChatAction::Send(sent)]
+                vec![self.send(SentLine { line: line.to_owned(), room, command, then: None, is_shown: false })]
             }
         }
+    }
+
+    fn send(&mut self, line: SentLine) -> ChatAction {
+        let sent = ClientLine::write(self.rooms.prefix_of(&line.room), &line.command, Mode::Commands);
+        self.unanswered.push_back(Some(line));
+        ChatAction::Send(sent)
     }
 
     /// Handles a line from the server.
@@ -349,14 +393,22 @@ impl ChatState {
                 self.note_room(&listed.name);
                 vec![note(listed_room(&listed))]
             }
+            Some(ServerLine::Token(listed)) => vec![note(account::listed_token(&listed))],
+            Some(ServerLine::Event(_, Event::Leave(_, LeaveReason::Displaced, Some(_))))
+                if is_displacement(&received, self.name.as_ref()) =>
+            {
+                self.handle_displacement()
+            }
             Some(ServerLine::Event(tag, event)) => self.handle_event(&room, tag.map(|tag| tag.at), event),
             Some(_) => Vec::new(),
             None => vec![note(received.line)],
         }
     }
 
-    #[expect(clippy::match_wildcard_for_single_variants, reason = "a new command needs no words of its own here")]
     fn handle_reply(&mut self, room: &RoomName, reply: Reply, request: Option<SentLine>) -> Vec<ChatAction> {
+        if reply.verb().is_about_account() {
+            return self.handle_account_reply(reply, request);
+        }
         if let (Some(SentLine { command, is_shown, .. }), Some(own)) = (request, self.name.clone()) {
             match (&reply, command) {
                 (Reply::Whisper(names), Command::Whisper(Whisper { text, .. })) => {
@@ -510,5 +562,7 @@ fn warn(text: impl Into<String>) -> ChatAction {
     ChatAction::Show(DisplayItem::Warning(text.into()))
 }
 
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use smol::{Task, Timer};
 
 use super::address::ServerAddress;
 use super::dial::{NewConnection, dial};
+use super::entrance::as_of_home;
 use super::input::InputLines;
 use super::line_reader::{ConnectionEnd, decode_lossy, read_line};
 use super::refusal::explain;
@@ -20,10 +21,9 @@ use super::stop::StopSignal;
 use super::transport::{ServerReader, ServerWriter};
 use super::{Exit, ExitCode, output};
 use crate::command::{
-    ChatReply, Command, Features, Nick, NickReply, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume,
-    ServerLine, Set, SetReply, Setting, Watch,
+    ChatReply, Command, Features, Login, Pong, ReceivedLine, ReceivedRefusal, Reply, Resume, ServerLine, Set, SetReply,
+    Setting,
 };
-use crate::command_line::quoted;
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
 use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, Password, ResumeToken, RoomName, Text, Token};
@@ -90,6 +90,10 @@ pub(super) struct ServerConnection {
     pub(super) is_private: bool,
     /// The password, for a server that needs one.
     pub(super) password: Option<Password>,
+    /// The account to which the client has logged in, with its secret.
+    pub(super) account: Option<Login>,
+    /// The room that the client uses as its home, if the server has another one as the home.
+    pub(super) moved_to: Option<RoomName>,
     /// The resume token, if one was requested.
     pub(super) token: Option<ResumeToken>,
     input: InputLines,
@@ -125,6 +129,8 @@ impl ServerConnection {
             features: Features::default(),
             is_private: false,
             password: None,
+            account: None,
+            moved_to: None,
             token,
             input,
             input_error,
@@ -155,15 +161,15 @@ impl ServerConnection {
         Ok(greeting)
     }
 
-    /// Connects, and gives the password if the server needs one.
-    pub(super) async fn log_in(&mut self, address: &ServerAddress) -> Result<(), Exit> {
+    /// Connects, and gives the password of the server if it needs one.
+    pub(super) async fn connect_with_password(&mut self, address: &ServerAddress) -> Result<(), Exit> {
         self.connect(address).await?;
         self.give_password().await
     }
 
     /// Connects, gives the password, and enables tags: events then have ids and times.
     pub(super) async fn open(&mut self, address: &ServerAddress) -> Result<(), Exit> {
-        self.log_in(address).await?;
+        self.connect_with_password(address).await?;
         self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
     }
 
@@ -180,7 +186,8 @@ impl ServerConnection {
     /// Sends a line. If this fails, the connection is closed, and [`ServerConnection::next`] fails.
     pub(super) async fn send(&mut self, line: &[u8]) {
         if let Some(outgoing) = self.outgoing() {
-            outgoing.send(|| [line, b"\n"].concat()).await;
+            let room = self.written_room(line);
+            outgoing.send(|| [room.as_bytes(), line, b"\n"].concat()).await;
         }
     }
 
@@ -194,6 +201,18 @@ impl ServerConnection {
         if let Some(writer) = self.writer.take() {
             // If this fails, the connection has ended already.
             let _ = writer.lock().await.close().await;
+        }
+    }
+
+    /// Closes the connection, and waits. Fails when a signal arrives, or standard output has no reader.
+    pub(super) async fn wait_for(&mut self, pause: Duration) -> Result<(), Exit> {
+        self.wait_until(Instant::now() + pause);
+        loop {
+            match self.next(false).await {
+                Err(Exit(ExitCode::TimedOut, _)) => return Ok(()),
+                Err(end) => return Err(end),
+                Ok(_) => {}
+            }
         }
     }
 
@@ -294,47 +313,6 @@ impl ServerConnection {
         Err(Exit(ExitCode::Refused, format!("cannot read standard input: {}", error_text(&error))))
     }
 
-    /// Takes a nickname, and enters this room as the home. Returns the refusal, by the client's own check or by the server.
-    pub(super) async fn take_name(
-        &mut self,
-        raw: &str,
-        room: &RoomName,
-    ) -> Result<Result<Name, ReceivedRefusal>, Exit> {
-        let name = match Name::new(raw) {
-            Ok(name) => name,
-            Err(error) => return Ok(Err(Refusal::from(error).into())),
-        };
-        self.check_room(room)?;
-        // A server without rooms would parse the room as a part of the name.
-        let room = Some(room).filter(|room| room.key() != RoomName::lobby().key()).cloned();
-        let answer = self.request_reply(&Nick { name, room }.into()).await?;
-        if let Some(ServerLine::Ok(Reply::Nick(NickReply { name, room }))) = answer.known {
-            if let Some(entered) = room {
-                self.epoch = entered.epoch;
-            }
-            return Ok(Ok(name));
-        }
-        expect_refusal(&answer, "OK NICK")
-    }
-
-    /// Reads this room without a nickname. Returns the server's refusal.
-    pub(super) async fn watch(&mut self, room: &RoomName) -> Result<Result<(), ReceivedRefusal>, Exit> {
-        let answer = self.request_reply(&Watch(Some(room.clone())).into()).await?;
-        if let Some(ServerLine::Ok(Reply::Watch(entered))) = answer.known {
-            self.epoch = entered.epoch;
-            return Ok(Ok(()));
-        }
-        expect_refusal(&answer, "OK WATCH")
-    }
-
-    /// Fails if the server does not have this room because it has no rooms.
-    fn check_room(&self, room: &RoomName) -> Result<(), Exit> {
-        if self.features.rooms || room.key() == RoomName::lobby().key() {
-            return Ok(());
-        }
-        Err(Exit(ExitCode::Refused, format!("cannot enter {room}: the server has only {}", RoomName::lobby())))
-    }
-
     /// Waits for a line from the server or, if `input` is set, from the input. Fails when the server has closed the connection, standard
     /// output has no reader, a signal arrives, or the deadline passes.
     pub(super) async fn next(&mut self, input: bool) -> Result<ConnectionEvent, Exit> {
@@ -355,6 +333,7 @@ impl ServerConnection {
             output_closed,
             stop,
             deadline,
+            moved_to,
             ..
         } = self;
         let received = async {
@@ -364,7 +343,8 @@ impl ServerConnection {
                 *is_cut_off = end.is_cut_off;
                 close_reason.take().unwrap_or(Exit(ExitCode::Lost, end.why))
             };
-            Ok(ConnectionEvent::Line(ReceivedLine::new(&decode_lossy(&line.map_err(end)?))))
+            let received = ReceivedLine::new(&decode_lossy(&line.map_err(end)?));
+            Ok(ConnectionEvent::Line(as_of_home(received, moved_to.as_ref())))
         };
         let typed = async {
             if !input {
@@ -411,12 +391,6 @@ impl ServerConnection {
     }
 }
 
-/// The refusal, if the answer is one; otherwise, this is not a chinwag server.
-fn expect_refusal<T>(answer: &ReceivedLine, expected: &str) -> Result<Result<T, ReceivedRefusal>, Exit> {
-    let what = || format!("not a chinwag/1 server: expected {expected}, received {}", quoted(&answer.line));
-    answer.refusal().map(Err).ok_or_else(|| Exit(ExitCode::Lost, what()))
-}
-
 /// The time limits of a reply: one for each of its lines, and one for all of them.
 pub(super) struct ReplyTimeout {
     /// The time left for the whole reply.
@@ -458,10 +432,11 @@ async fn fail_on_signal<T>(stop: Option<&StopSignal>) -> Result<T, Exit> {
 
 /// The end of a connection for which the server gives a reason, by an `ERR -` line.
 fn close_reason(refusal: &ReceivedRefusal) -> Exit {
-    if refusal.code == ErrorCode::Resumed.as_str() {
-        return Exit(ExitCode::TakenOver, "another connection resumed this session".to_owned());
+    match ErrorCode::from_word(&refusal.code) {
+        Some(ErrorCode::Resumed) => Exit(ExitCode::TakenOver, "another connection resumed this session".to_owned()),
+        Some(ErrorCode::TakenOver) => Exit(ExitCode::TakenOver, explain(refusal)),
+        _ => Exit(ExitCode::Lost, format!("the server closed the connection: {}", explain(refusal))),
     }
-    Exit(ExitCode::Lost, format!("the server closed the connection: {}", explain(refusal)))
 }
 
 /// Fails when the deadline passes; without one, never.

@@ -30,7 +30,7 @@ impl ReceivedLine {
             return Value::Object(object).to_string();
         }
         for (&key, value) in keys.iter().zip(rest.splitn(keys.len(), ' ').filter(|value| !value.is_empty())) {
-            let is_pair = ["OK", "HELLO", "ROOM", "USER"].contains(&word) && PAIRS.contains(&key);
+            let is_pair = ["OK", "HELLO", "ROOM", "TOKEN", "USER"].contains(&word) && PAIRS.contains(&key);
             let value = value.split_once('=').filter(|_| is_pair).map_or(value, |(_, value)| value);
             if (word, key) == ("ROOM", "in") {
                 object.insert(key.to_owned(), json!(value == "in"));
@@ -47,15 +47,20 @@ impl ReceivedLine {
 }
 
 /// The keys whose values are numbers.
-const NUMBERS: [&str; 9] = ["watching", "id", "count", "members", "last", "width", "session", "idle", "online"];
+const NUMBERS: [&str; 10] =
+    ["watching", "id", "count", "members", "last", "width", "session", "idle", "online", "number"];
 
 /// The keys whose words are written as `key=value`.
-const PAIRS: [&str; 10] =
-    ["epoch", "features", "last", "next", "members", "watching", "session", "address", "idle", "online"];
+const PAIRS: [&str; 13] = [
+    "epoch", "features", "last", "next", "members", "watching", "session", "address", "idle", "online", "created",
+    "expires", "used",
+];
 
 /// The keys for the words after `word`; none if `word` is unknown.
 fn keys(word: &str, rest: &str) -> Vec<&'static str> {
     let keys: &[_] = match word {
+        // The reply to a list has a count where the others have the number of a token.
+        "OK" if rest.starts_with("TOKEN list ") => &["verb", "action", "count"],
         "OK" => return reply_keys(rest.split(' ').next().unwrap_or_default()),
         "HELLO" => {
             // A server of an earlier version has no features, or no epoch.
@@ -69,6 +74,7 @@ fn keys(word: &str, rest: &str) -> Vec<&'static str> {
         "RENAME" => &["from", "to"],
         "MSG" | "WHISPER" => &["from", "text"],
         "ROOM" => &["room", "members", "in", "topic"],
+        "TOKEN" => &["number", "created", "expires", "used", "label"],
         "TOPIC" => &["from", "topic"],
         "PAST" => &["id", "time", "from", "text"],
         "ROSTER" => &["count"],
@@ -131,6 +137,14 @@ mod tests {
         check("OK SET resume on 17-0a", r#"{"option":"resume","token":"17-0a","type":"ok","value":"on","verb":"SET"}"#);
         check("OK RESUME bob", r#"{"name":"bob","type":"ok","verb":"RESUME"}"#);
         check("OK CHAT off", r#"{"type":"ok","value":"off","verb":"CHAT"}"#);
+        check("OK LOGIN al", r#"{"name":"al","type":"ok","verb":"LOGIN"}"#);
+        check("OK PASSWORD", r#"{"type":"ok","verb":"PASSWORD"}"#);
+        check("OK TOKEN list 2", r#"{"action":"list","count":2,"type":"ok","verb":"TOKEN"}"#);
+        check("OK TOKEN revoke 2", r#"{"action":"revoke","number":2,"type":"ok","verb":"TOKEN"}"#);
+        check(
+            "OK TOKEN new 2 cwt_0a expires=2027-02-28T12:44:29.138Z",
+            r#"{"action":"new","expires":"2027-02-28T12:44:29.138Z","number":2,"token":"cwt_0a","type":"ok","verb":"TOKEN"}"#,
+        );
         check("OK HELP", r#"{"type":"ok","verb":"HELP"}"#);
         check("OK QUIT", r#"{"type":"ok","verb":"QUIT"}"#);
         check("ERR MSG no-name take one", r#"{"code":"no-name","text":"take one","type":"err","verb":"MSG"}"#);
@@ -178,6 +192,10 @@ mod tests {
         check(
             "@- 2026-11-20T12:44:29.138Z DRAW bob clear",
             r#"{"action":"clear","from":"bob","id":null,"time":"2026-11-20T12:44:29.138Z","type":"draw"}"#,
+        );
+        check(
+            "TOKEN 1 created=2026-11-30T12:44:29.138Z expires=2027-02-28T12:44:29.138Z used=never build = server",
+            r#"{"created":"2026-11-30T12:44:29.138Z","expires":"2027-02-28T12:44:29.138Z","label":"build = server","number":1,"type":"token","used":"never"}"#,
         );
         check("USER a=b member", r#"{"name":"a=b","role":"member","type":"user"}"#);
         check("USER bob member", r#"{"name":"bob","role":"member","type":"user"}"#);

@@ -10,12 +10,16 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_lite::future::or;
 
+use super::account::login_error;
 use super::address::ServerAddress;
 use super::connection::{ConnectionEvent, ConnectionWriter, ReplyTimeout, ServerConnection, time_out};
+use super::entrance::LoginKind;
 use super::read_progress::ReadAction;
-use super::rooms_progress::{Entry, RoomsAction, RoomsProgress};
+use super::rooms_progress::{Entry, RoomsAction, RoomsProgress, is_displacement};
 use super::{Exit, ExitCode};
-use crate::command::{ClientLine, Command, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine};
+use crate::command::{
+    ClientLine, Command, Features, Login, Nick, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine,
+};
 use crate::limits::{HELD_BYTES_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Mode, Name, RoomName};
 
@@ -115,14 +119,29 @@ impl Membership {
         &self.address
     }
 
+    /// The account to which the session is logged in.
+    pub(super) fn account(&self) -> Option<&Login> {
+        self.connection.account.as_ref()
+    }
+
+    /// Sets the account to which the session is logged in, and logs in again on the next connection.
+    pub(super) fn set_account(&mut self, account: Option<Login>) {
+        self.connection.account = account;
+    }
+
+    /// Whether nobody else can read a secret on the way, as far as the client knows.
+    pub(super) fn accepts_secrets(&self) -> bool {
+        self.connection.accepts_secrets()
+    }
+
     /// Whether client and server agree that others on the way can neither read nor change the lines.
     pub(super) fn is_private(&self) -> bool {
         self.address.is_private() && self.connection.features.secure
     }
 
-    /// Whether the server has a password.
-    pub(super) fn has_password(&self) -> bool {
-        self.connection.features.password
+    /// The features of the server.
+    pub(super) fn features(&self) -> Features {
+        self.connection.features
     }
 
     /// The sending side of the connection, if there is one.
@@ -217,11 +236,14 @@ impl Membership {
     }
 
     async fn receive(&mut self, received: ReceivedLine) {
-        if let Some(ServerLine::Ok(Reply::Nick(NickReply { name, .. }))) = &received.known {
+        if let Some(name) = new_name(&received) {
             self.name = Some(name.clone());
             if std::mem::take(&mut self.is_nameless) {
                 self.enter_home().await;
             }
+        } else if is_displacement(&received, self.name.as_ref()) {
+            // With another nickname, the session enters its rooms again.
+            self.is_nameless = true;
         }
         for action in self.rooms.receive(received) {
             self.handle(action).await;
@@ -329,8 +351,34 @@ impl Membership {
             return Ok(Ok(Rejoined::Resumed(Some(name))));
         }
         self.connection.request_token().await?;
-        let named = self.connection.take_name(name.as_str(), self.rooms.home()).await?;
+        let named = match self.connection.account.clone() {
+            Some(account) => Ok(self.log_in_again(&account, name.clone()).await?),
+            None => self.connection.take_name(name.as_str(), self.rooms.home()).await?,
+        };
         Ok(named.map(|name| Rejoined::Entered(Some(name))))
+    }
+
+    /// Logs in on a new connection, but takes over no other connection of the account. Takes the nickname `name`, if it is another one.
+    async fn log_in_again(&mut self, account: &Login, name: Name) -> Result<Name, Exit> {
+        let home = self.rooms.home().clone();
+        let logged_in = self.connection.log_in(account, LoginKind::Refusable, &home).await?;
+        let own = logged_in.map_err(|refusal| login_error(account, &refusal))?;
+        if own.key() == name.key() {
+            return Ok(own);
+        }
+        // If it is taken meanwhile, the session has the nickname of its account.
+        let answer = self.connection.request_reply(&Nick { name: name.clone(), room: None }.into()).await?;
+        Ok(if matches!(answer.known, Some(ServerLine::Ok(Reply::Nick(_)))) { name } else { own })
+    }
+}
+
+/// The nickname that the session has from this reply on.
+fn new_name(received: &ReceivedLine) -> Option<&Name> {
+    match &received.known {
+        Some(ServerLine::Ok(Reply::Nick(NickReply { name, .. }) | Reply::Login(name) | Reply::Takeover(name))) => {
+            Some(name)
+        }
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@
 //! | pure | |
 //! | `address`, `trust` | the address of a server; which certificates it may have |
 //! | `typed`, `offered_commands` | parse typed lines; the commands of `/help` |
+//! | `account_input` | the commands of accounts, and the questions for their passwords |
 //! | `chat_state` | turns typed lines and the server's lines into actions |
 //! | `own_rooms` | the rooms of a session, each with a value |
 //! | `read_progress`, `rooms_progress` | track which messages have been read, in one room and in all, across connections |
@@ -15,21 +16,27 @@
 //! | I/O | |
 //! | `arguments` | the command line |
 //! | `password` | reads the password of the server, and gives it |
+//! | `account`, `token_file`, `secret_file` | the account to log in to; the files with an access token or a password |
+//! | `entrance` | enters a room: with a nickname, as a watcher, or with a login |
 //! | `dial`, `tls`, `transport`, `line_reader`, `connection` | connect; encrypt; both sides of a stream over any transport; read lines; requests and replies |
 //! | `membership` | keeps a nickname across connections: reconnects and catches up |
 //! | `shared_chat` | runs a chat over a membership |
-//! | `script`, `terminal` | the commands for scripts; the chat at a terminal, on two threads |
+//! | `script`, `login_command`, `terminal` | the commands for scripts; `chinwag login`; the chat at a terminal, on two threads |
 //! | `input`, `output`, `stop` | standard input; standard output and error; signals |
 
+mod account;
+mod account_input;
 mod address;
 mod arguments;
 mod chat_state;
 mod connection;
 mod dial;
 mod editor;
+mod entrance;
 mod input;
 mod json;
 mod line_reader;
+mod login_command;
 mod membership;
 mod offered_commands;
 mod output;
@@ -40,6 +47,7 @@ mod refusal;
 mod render;
 mod rooms_progress;
 mod script;
+mod secret_file;
 mod shared_chat;
 mod stop;
 mod terminal;
@@ -48,6 +56,7 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod token_file;
 mod transport;
 mod trust;
 mod typed;
@@ -82,8 +91,20 @@ const COMMAND_LINE: CommandLine = CommandLine {
         },
         OptionGroup {
             heading: "Connection",
-            options: &["--server", "--tls", "--tls-ca", "--tls-fingerprint", "--password-file", "--nick", "--retry"],
+            options: &[
+                "--server",
+                "--tls",
+                "--tls-ca",
+                "--tls-fingerprint",
+                "--password-file",
+                "--nick",
+                "--login",
+                "--account-password-file",
+                "--token-file",
+                "--retry",
+            ],
         },
+        OptionGroup { heading: "Access token", options: &["--label", "--days"] },
         OptionGroup { heading: "Output", options: &["--json", "--color", "--bell"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
     ],
@@ -98,8 +119,7 @@ pub fn main() -> process::ExitCode {
     if arguments.version {
         return command_line::print_output(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
     }
-    match arguments.options().map_err(|what| Exit(ExitCode::Usage, what)).and_then(|options| run(&arguments, &options))
-    {
+    match arguments.options().map_err(|what| Exit(ExitCode::Usage, what)).and_then(|options| run(&arguments, options)) {
         Ok(()) => process::ExitCode::SUCCESS,
         Err(Exit(ExitCode::Usage, what)) => command_line::print_usage_error(PROGRAM, arguments.command_name(), &what),
         Err(Exit(code, what)) => {
@@ -112,7 +132,7 @@ pub fn main() -> process::ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, options: &ClientOptions) -> Result<(), Exit> {
+fn run(arguments: &Arguments, mut options: ClientOptions) -> Result<(), Exit> {
     if options.json || !matches!(arguments.command, Some(Subcommand::Send(_))) {
         CommandOutput::check()?;
     }
@@ -121,8 +141,12 @@ fn run(arguments: &Arguments, options: &ClientOptions) -> Result<(), Exit> {
     {
         return Err(Exit(ExitCode::Usage, what));
     }
+    if arguments.command.is_none() && terminal::is_available() {
+        return terminal::run(options, arguments.retry);
+    }
+    options.ask_for_secret()?;
+    let options = &options;
     match &arguments.command {
-        None if terminal::is_available() => terminal::run(options.clone(), arguments.retry),
         None => block_on(script::chat(options, arguments.retry)),
         Some(Subcommand::Send(send)) => block_on(script::send(options, send)),
         Some(Subcommand::Who(_)) => block_on(script::who(options)),
@@ -139,6 +163,7 @@ fn run(arguments: &Arguments, options: &ClientOptions) -> Result<(), Exit> {
             }
         }
         Some(Subcommand::Rooms(rooms)) => block_on(script::rooms(options, rooms.prefix.as_ref())),
+        Some(Subcommand::Login(login)) => block_on(login_command::log_in(options, login)),
         Some(Subcommand::Raw(_)) => block_on(script::raw(options)),
     }
 }
@@ -150,7 +175,7 @@ enum ExitCode {
     Success,
     /// The server refused a command, or standard input or output failed.
     Refused,
-    /// The server needs a password and the client has none, or it is wrong: it is useless to try again.
+    /// The server needs a password, or the account does, and the client has none, or it is wrong: it is useless to try again.
     Password,
     /// Invalid command line.
     Usage,
@@ -160,7 +185,7 @@ enum ExitCode {
     Lost,
     /// `--timeout` expired, or the server did not answer in time.
     TimedOut,
-    /// Another connection resumed the session.
+    /// Another connection resumed the session, or took over its account or nickname.
     TakenOver,
     /// A signal ended the client.
     Signal(Signal),

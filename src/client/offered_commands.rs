@@ -3,7 +3,7 @@
 use crate::command::Verb;
 
 /// The commands that `/help` lists: the verb (`None`: a command of the client alone), the usage, the effect.
-const COMMANDS: [(Option<Verb>, &str, &str); 16] = [
+const COMMANDS: [(Option<Verb>, &str, &str); 24] = [
     (Some(Verb::Msg), "text", "send a message to the room; type //text to begin it with a slash"),
     (Some(Verb::Whisper), "/msg name[,name] text", "whisper to these members only; short form: /w"),
     (None, "/reply text", "whisper to the member who whispered to you last; short form: /r"),
@@ -19,6 +19,14 @@ const COMMANDS: [(Option<Verb>, &str, &str); 16] = [
     (Some(Verb::Nick), "/nick name", "change your nickname"),
     (Some(Verb::Status), "/status", "list members with times and, in #lobby, addresses (coordinator only)"),
     (Some(Verb::Ping), "/ping", "check the connection to the server"),
+    (Some(Verb::Login), "/login [name]", "log in to your account; the client asks for its password"),
+    (Some(Verb::Takeover), "/takeover [name]", "log in, and close the other connection that uses the account"),
+    (Some(Verb::Register), "/register", "make your nickname an account: nobody else can take it then"),
+    (Some(Verb::SetPassword), "/password", "set a new password for your account"),
+    (Some(Verb::Unregister), "/unregister", "delete your account"),
+    (Some(Verb::AccessTokens), "/token new label", "make an access token, with which a script logs in to your account"),
+    (None, "/token list", "list your access tokens"),
+    (None, "/token revoke number", "end the validity of an access token"),
     (Some(Verb::Quit), "/quit [reason]", "leave; also .exit, QUIT, Ctrl-D (Ctrl-C ends chinwag with SIGINT)"),
 ];
 

@@ -25,9 +25,14 @@ pub(super) fn read(option: Option<&PathBuf>) -> Result<Option<Password>, String>
 }
 
 impl ServerConnection {
+    /// Whether nobody else can read a secret on the way: the server says so, and so does the client's side of the connection.
+    pub(super) fn accepts_secrets(&self) -> bool {
+        self.features.secure && self.is_private
+    }
+
     /// Whether the server needs a password, and nobody else can read it on the way.
     pub(super) fn can_give_password(&self) -> bool {
-        self.features.password && self.features.secure && self.is_private
+        self.features.password && self.accepts_secrets()
     }
 
     /// Gives the password, if the server needs one. Fails with [`ExitCode::Password`] if there is none, or the server refuses it.

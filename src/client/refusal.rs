@@ -30,6 +30,13 @@ fn at_command_line(hint: &Hint) -> String {
     match hint {
         Hint::Write(Verb::Nick) | Hint::ChooseNickname => "; choose another with --nick".to_owned(),
         Hint::RetryNickname => "; try again later, or choose another with --nick".to_owned(),
+        Hint::LogInOrChooseNickname => "; log in to it with --login, or choose another with --nick".to_owned(),
+        Hint::Write(Verb::Login) => "; log in with --login".to_owned(),
+        Hint::TakeOverAccount => "; end that one first, or log in at a terminal, which can take it over".to_owned(),
+        Hint::ChangePassword => {
+            "; if it was not yours, log in again, with /takeover at a terminal, and change the password with /password"
+                .to_owned()
+        }
         Hint::TakeNickname => "; take one with --nick".to_owned(),
         Hint::JoinNamesByCommas => "; separate the names by commas, without spaces".to_owned(),
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
@@ -51,6 +58,8 @@ fn at_terminal(hint: &Hint) -> String {
         Hint::JoinNamesByCommas => write("type: ", Verb::Whisper) + ", with no space in the list",
         Hint::ChooseNickname => write("choose another and type: ", Verb::Nick),
         Hint::RetryNickname => write("try again later, or choose another and type: ", Verb::Nick),
+        Hint::LogInOrChooseNickname => write("log in to it with /login, or choose another and type: ", Verb::Nick),
+        Hint::TakeOverAccount => write("to close that one, type: ", Verb::Takeover),
         Hint::TakeNickname => write("take one first: ", Verb::Nick),
         Hint::ListMembers => "; /who lists names".to_owned(),
         Hint::ListRooms => "; /rooms lists rooms".to_owned(),
@@ -69,6 +78,9 @@ fn at_terminal(hint: &Hint) -> String {
 fn without_commands(hint: &Hint) -> &'static str {
     match hint {
         Hint::EnableStore => "; its operator can enable it with chinwagd --data PATH",
+        Hint::EnableAccounts => "; its operator can enable them with chinwagd --data PATH",
+        Hint::AskOperator => "; ask the operator for one",
+        Hint::ChangePassword => "; if it was not yours, take the account back, and change its password",
         Hint::AddRarerWord => "; add a rarer word",
         Hint::SplitLine => "; send it in parts",
         Hint::EndLinesWithLf => "; end each line with LF",
@@ -85,6 +97,8 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::JoinNamesByCommas
         | Hint::ChooseNickname
         | Hint::RetryNickname
+        | Hint::LogInOrChooseNickname
+        | Hint::TakeOverAccount
         | Hint::TakeNickname
         | Hint::ListMembers
         | Hint::ListRooms

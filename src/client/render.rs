@@ -115,6 +115,7 @@ fn departure(reason: LeaveReason) -> &'static str {
         LeaveReason::Slow => "was disconnected (too slow)",
         LeaveReason::Timeout => "was disconnected (silent for too long)",
         LeaveReason::Errors => "was disconnected (too many errors)",
+        LeaveReason::Displaced => "was displaced (the owner of the name logged in)",
     }
 }
 

@@ -8,7 +8,7 @@ use super::own_rooms::OwnRooms;
 use super::read_progress::{ReadAction, ReadProgress};
 use super::refusal::explain;
 use crate::command::{Command, Join, ReceivedLine, Reply, ServerLine};
-use crate::protocol::{ErrorCode, RoomName, Token};
+use crate::protocol::{ErrorCode, Event, LeaveReason, Name, RoomName, Token};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +169,17 @@ impl RoomsProgress {
 
 fn is_reply_to_join(received: &ReceivedLine) -> bool {
     ["OK JOIN ", "ERR JOIN "].iter().any(|start| received.words().starts_with(start))
+}
+
+/// Whether the line says that the owner of the nickname `own` has logged in, and the session has no nickname any more.
+pub(super) fn is_displacement(received: &ReceivedLine, own: Option<&Name>) -> bool {
+    // To the other members, the line has no text.
+    match &received.known {
+        Some(ServerLine::Event(_, Event::Leave(name, LeaveReason::Displaced, Some(_)))) => {
+            received.room.is_none() && own.is_some_and(|own| own.key() == name.key())
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,34 +1,32 @@
 //! The commands for scripts, and the chat without a terminal. Each function is one command: it connects, enters a room, prints, and returns
 //! the reason for its end. `send` and the chat take a nickname; the commands that only read watch the room, unless the user chose a
-//! nickname or the server has no `WATCH`. `send`, `who`, `history`, `search` and `rooms` use one connection; `tail`, `wait` and the chat
+//! nickname, logs in, or the server has no `WATCH`. `send`, `who`, `history`, `search` and `rooms` use one connection; `tail`, `wait` and the chat
 //! reconnect.
+
+mod enter;
 
 use std::time::{Duration, Instant};
 
 use chrono::Local;
-use futures_lite::future::or;
 use futures_lite::{StreamExt as _, stream};
 use regex_lite::Regex;
 
+use self::enter::{Intent, connection_of, enter, join, output_of, read};
 use super::arguments::{ClientOptions, SendOptions, WatchFilter};
 use super::chat_state::DisplayItem;
-use super::connection::{self, ConnectionEvent, ServerConnection};
-use super::input::{self, InputLines};
+use super::connection::{ConnectionEvent, ServerConnection};
+use super::input;
 use super::membership::{Membership, MembershipEvent};
 use super::output::CommandOutput;
 use super::read_progress::ReadProgress;
 use super::refusal::explain;
-use super::rooms_progress::RoomsProgress;
+use super::rooms_progress::{RoomsProgress, is_displacement};
 use super::shared_chat::SharedChat;
-use super::stop::StopSignal;
 use super::typed::too_long;
 use super::{Exit, ExitCode};
 use crate::command::{
     Command, EmptyReply, ReceivedLine, Refusal, Reply, RoomListing, Rooms, RoomsReply, ServerLine, Verb,
 };
-use crate::command_line::quoted;
-use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
-use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage, RoomName};
 
 /// Sends a message or, without a text, each line of standard input; with `--to`, as whispers.
@@ -36,10 +34,8 @@ pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<
     let is_input = send.text.is_empty();
     let lines: Vec<_> = send.text.join(" ").lines().map(|line| Ok(line.into())).collect();
     let input = if is_input { input::stdin() } else { stream::iter(lines).boxed() };
-    let (output, mut connection) = (CommandOutput::default(), ServerConnection::with_input(input));
-    connection.password.clone_from(&options.password);
-    connection.open(&options.address).await?;
-    take_name(options, &output, &mut connection).await?;
+    let (output, mut connection) = (output_of(options), connection_of(options, input));
+    join(options, &output, &mut connection, false).await?;
     let verb = send.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
     let (mut refused, mut number) = (false, 1_u64);
     loop {
@@ -85,7 +81,7 @@ fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
 
 /// Lists the other members.
 pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
-    let (output, (mut connection, own)) = (CommandOutput::default(), read(options).await?);
+    let (output, (mut connection, own)) = (output_of(options), read(options).await?);
     let answer = connection.request(b"WHO", |received| match &received.known {
         Some(ServerLine::User(user)) if Some(&user.name) != own.as_ref() => {
             output.print(&if options.json { received.to_json() } else { received.words().replacen("USER ", "", 1) })
@@ -98,9 +94,13 @@ pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
 
 /// Lists the rooms whose names begin with `prefix`.
 pub(super) async fn rooms(options: &ClientOptions, prefix: Option<&RoomName>) -> Result<(), Exit> {
-    let (output, mut connection) = (CommandOutput::default(), ServerConnection::new(stream::pending()));
-    connection.password.clone_from(&options.password);
-    connection.log_in(&options.address).await?;
+    let (output, mut connection) = (output_of(options), connection_of(options, stream::pending().boxed()));
+    if options.account.is_some() {
+        // A server for accounts only lists its rooms to members.
+        join(options, &output, &mut connection, false).await?;
+    } else {
+        connection.connect_with_password(&options.address).await?;
+    }
     let mut after = None;
     loop {
         let prefix = prefix.map_or_else(String::new, |prefix| prefix.name().to_string());
@@ -123,7 +123,7 @@ pub(super) async fn rooms(options: &ClientOptions, prefix: Option<&RoomName>) ->
 
 /// Prints past messages: the reply to `HISTORY` or `SEARCH`, with at most `messages` messages.
 pub(super) async fn print_past(options: &ClientOptions, command: &Command, messages: u64) -> Result<(), Exit> {
-    let (output, (mut connection, _)) = (CommandOutput::default(), read(options).await?);
+    let (output, (mut connection, _)) = (output_of(options), read(options).await?);
     let line = command.to_line(Mode::Commands);
     let mut left = messages;
     let answer = connection.request_messages(line.as_bytes(), messages, |received| match received.known {
@@ -198,6 +198,10 @@ async fn print_watched(
             }
             _ => continue,
         };
+        if is_displacement(&received, membership.name()) {
+            let what = "the owner of your nickname has logged in: choose another with --nick, or log in with --login";
+            return Err(Exit(ExitCode::TakenOver, what.to_owned()));
+        }
         let is_user = users > 0 && matches!(received.known, Some(ServerLine::User(_)));
         let item = match &received.known {
             Some(ServerLine::Event(tag, event)) if is_watched(event, regex, filter.from) => {
@@ -276,110 +280,12 @@ pub(super) async fn chat(options: &ClientOptions, retry: Option<Duration>) -> Re
         refused |= matches!(item, DisplayItem::Warning(_));
         output.print(&options.format.format_line(item, &Local::now()))
     };
-    let talked = SharedChat::default().run(&mut membership, true, show).await;
+    let chat = SharedChat::default();
+    chat.with_state(|state| state.set_account(membership.account().cloned()));
+    let talked = chat.run(&mut membership, true, show).await;
     let read = membership.check_input();
     membership.quit().await;
     talked.and(read).and_then(|()| done(refused))
-}
-
-/// Whether a command only reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Intent {
-    Read,
-    Chat,
-}
-
-/// Enters the room with a membership, which reconnects. If a signal arrives meanwhile, sends `QUIT`: otherwise the server would keep the
-/// nickname reserved.
-async fn enter(
-    options: &ClientOptions,
-    input: InputLines,
-    deadline: Option<Instant>,
-    rooms: RoomsProgress,
-    (retry, intent): (Option<Duration>, Intent),
-) -> Result<(Membership, CommandOutput), Exit> {
-    let stop = StopSignal::new()
-        .map_err(|error| Exit(ExitCode::Refused, format!("cannot catch signals: {}", error_text(&error))))?;
-    let (mut connection, output) =
-        (ServerConnection::with_input(input), CommandOutput { stop: Some(stop.clone()), deadline });
-    connection.stop = Some(stop);
-    connection.password.clone_from(&options.password);
-    connection.watch_output();
-    let enter = async {
-        connection.open(&options.address).await?;
-        if intent == Intent::Read && can_watch(options, &connection) {
-            return watch_room(options, &mut connection).await.map(|()| None);
-        }
-        connection.request_token().await?;
-        take_name(options, &output, &mut connection).await.map(Some)
-    };
-    let entered = or(enter, connection::time_out(deadline)).await;
-    if let Err(Exit(code, _)) = &entered
-        && code.is_requested()
-    {
-        // The server may have granted the nickname already.
-        connection.quit().await;
-    }
-    let name = entered?;
-    connection.deadline = deadline;
-    let retry = retry.unwrap_or(Duration::from_secs(RETRY_SECONDS_DEFAULT));
-    Ok((Membership::new(connection, options.address.clone(), name, rooms, Some(retry)).await, output))
-}
-
-/// Connects to read the room: as a watcher or, if that is not possible, under the returned nickname.
-async fn read(options: &ClientOptions) -> Result<(ServerConnection, Option<Name>), Exit> {
-    let mut connection = ServerConnection::new(stream::pending());
-    connection.password.clone_from(&options.password);
-    connection.open(&options.address).await?;
-    if can_watch(options, &connection) {
-        watch_room(options, &mut connection).await?;
-        return Ok((connection, None));
-    }
-    let name = take_name(options, &CommandOutput::default(), &mut connection).await?;
-    Ok((connection, Some(name)))
-}
-
-/// Whether to read the room without a nickname.
-fn can_watch(options: &ClientOptions, connection: &ServerConnection) -> bool {
-    options.nick.is_none() && connection.features.watch
-}
-
-async fn watch_room(options: &ClientOptions, connection: &mut ServerConnection) -> Result<(), Exit> {
-    connection.watch(&options.room).await?.map_err(|refusal| Exit(ExitCode::Refused, explain(&refusal)))
-}
-
-/// Enters the room under the nickname of `--nick` or, without it, the login name or `guest`, with a number if that is taken.
-async fn take_name(
-    options: &ClientOptions,
-    output: &CommandOutput,
-    connection: &mut ServerConnection,
-) -> Result<Name, Exit> {
-    let user = options.nick.clone().unwrap_or_else(user_name);
-    let (mut raw, mut attempt) = (user.clone(), 1);
-    loop {
-        match connection.take_name(&raw, &options.room).await? {
-            Ok(name) if raw == user => return Ok(name),
-            Ok(name) => {
-                output.report(&format!("nickname {user} is taken: using {name}"));
-                return Ok(name);
-            }
-            Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => {
-                // The server's texts about invalid nicknames do not repeat them.
-                let is_invalid = ErrorCode::from_word(&why.code) == Some(ErrorCode::NameInvalid);
-                let what = if is_invalid { format!("invalid nickname {}: ", quoted(&raw)) } else { String::new() };
-                return Err(Exit(ExitCode::Refused, what + &explain(&why)));
-            }
-            Err(_) => attempt += 1,
-        }
-        // The first number is 2. The range then grows with each attempt, so that 100 clients that start together all find a name.
-        raw = Name::with_number(&user, fastrand::u32(attempt..=attempt.pow(4) / 8));
-    }
-}
-
-/// The user's login name if it is a valid nickname, otherwise `guest`.
-fn user_name() -> String {
-    let names = ["USER", "LOGNAME"].into_iter().filter_map(|variable| std::env::var(variable).ok());
-    names.into_iter().find(|name| Name::new(name).is_ok()).unwrap_or_else(|| "guest".to_owned())
 }
 
 /// Sends `QUIT`, after the replies to all commands.

@@ -84,6 +84,11 @@ impl SharedChat {
             for item in self.carry_out(|state| state.handle(event, membership, number)).await {
                 show(&item)?;
             }
+            self.with_state(|state| {
+                if state.take_account_change() {
+                    membership.set_account(state.account().cloned());
+                }
+            });
             if !leaving && self.with_state(|state| state.is_leaving()) {
                 leaving = true;
                 membership.stop_reconnecting();
@@ -139,7 +144,8 @@ impl ChatInner {
     fn handle(&mut self, event: MembershipEvent, membership: &Membership, number: u64) -> Vec<ChatAction> {
         let state = &mut self.state;
         state.set_private(membership.is_private());
-        state.set_password(membership.has_password());
+        state.set_accepts_secrets(membership.accepts_secrets());
+        state.set_features(membership.features());
         match event {
             MembershipEvent::Line(received) => state.handle_line(received),
             // At a terminal, the user has left.

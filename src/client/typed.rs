@@ -4,6 +4,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::account_input::AccountInput;
 use super::offered_commands::usage_of;
 use super::refusal::explain_at_terminal;
 use crate::command::{
@@ -20,6 +21,8 @@ pub(super) enum UserInput {
     Blank,
     /// A command to send, and the room that the line names; a message is the command `MSG`.
     Command(Option<RoomName>, Command),
+    /// A command of an account that needs a password.
+    Account(AccountInput),
     /// A request for the list of commands.
     Help,
     /// An invalid line: the reason, and what to type instead.
@@ -27,9 +30,30 @@ pub(super) enum UserInput {
 }
 
 /// The commands that Tab completes.
-const COMPLETED: [&str; 17] = [
-    "/help", "/history", "/home", "/join", "/msg", "/nick", "/part", "/ping", "/quit", "/reply", "/rooms", "/search",
-    "/status", "/topic", "/w", "/whisper", "/who",
+const COMPLETED: [&str; 23] = [
+    "/help",
+    "/history",
+    "/home",
+    "/join",
+    "/login",
+    "/msg",
+    "/nick",
+    "/part",
+    "/password",
+    "/ping",
+    "/quit",
+    "/register",
+    "/reply",
+    "/rooms",
+    "/search",
+    "/status",
+    "/takeover",
+    "/token",
+    "/topic",
+    "/unregister",
+    "/w",
+    "/whisper",
+    "/who",
 ];
 
 impl UserInput {
@@ -47,7 +71,15 @@ impl UserInput {
                 Some(name) => format!("/whisper {name} {rest}"),
                 None => return Self::Invalid("nobody has whispered to you; type: /msg name text".to_owned()),
             },
-            _ => line.to_owned(),
+            word => {
+                // Before the general parser: no error repeats a password.
+                let verb = strip_slash(word).and_then(Verb::from_word).filter(|verb| verb.is_about_account());
+                match verb.map(|verb| AccountInput::parse(verb, rest)) {
+                    Some(Ok(Some(input))) => return Self::Account(input),
+                    Some(Err(why)) => return Self::Invalid(why),
+                    Some(Ok(None)) | None => line.to_owned(),
+                }
+            }
         };
         let ClientLine { room, content: parsed } = ClientLine::parse(&command, Mode::Chat);
         if let Some(why) = too_long(&parsed, &command, typed_text(&command), Mode::Chat) {
@@ -240,7 +272,7 @@ fn folded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Join, Nick, Ping, Rooms, Status, Who};
+    use crate::command::{AccessTokens, Join, Nick, Ping, Rooms, Status, Who};
     use crate::protocol::Text;
 
     fn text(raw: &str) -> Text {
@@ -321,6 +353,29 @@ mod tests {
         check("/w #dev hi", Msg(text("hi")).into());
         let message = UserInput::parse("#dev hi", [&room("#ops"), &room("#lobby")], None);
         assert_eq!(message, command(Msg(text("#dev hi"))), "the state of the chat refuses it");
+    }
+
+    #[test]
+    fn account_command_asks_for_the_password() {
+        let parse = |line: &str| UserInput::parse(line, [&room("#ops"), &room("#lobby")], None);
+        assert_eq!(parse("/register"), UserInput::Account(AccountInput::Register));
+        assert_eq!(parse(" ／LOGIN Alice"), UserInput::Account(AccountInput::Login(Some(name("Alice")))));
+        assert_eq!(parse("/takeover"), UserInput::Account(AccountInput::Takeover(None)));
+        assert_eq!(parse("/token list"), command(AccessTokens::List));
+        for line in [
+            "/login alice hunter22",
+            "/register hunter22",
+            "/password hunter22",
+            "/#ops /login alice hunter22",
+            "/#ops login alice hunter22",
+            "/login: alice hunter22",
+            "/lgoin alice hunter22",
+        ] {
+            match parse(line) {
+                UserInput::Invalid(why) => assert!(!why.contains("hunter22"), "{line}: {why}"),
+                other => assert!(line.starts_with("/#ops login"), "{line}: {other:?}"),
+            }
+        }
     }
 
     #[test]
@@ -411,6 +466,12 @@ mod tests {
         check("/#ops /w bob the secret", "/#ops /w");
         check("/join #ops", "/join #ops");
         check("/topic be kind", "/topic be kind");
+        check("/login alice the secret", "/login ");
+        check("/password the secret", "/password ");
+        check("/token revoke 1", "/token ");
+        check("LOGIN alice the secret", "LOGIN ");
+        check("/lgoin alice the secret", "/lgoin ");
+        check("/#ops /register the secret", "/#ops /register");
     }
 
     #[test]

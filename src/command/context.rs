@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Hint, HistoryReply, PasswordAttempt, Refusal, Reply, ServerLine, Verb};
-use crate::protocol::{
-    Dialect, ErrorCode, MessageId, Mode, Name, Password, PeerAddress, RoomName, Secret, Text, Timestamp, User,
+use super::{
+    Hint, HistoryReply, PasswordAttempt, PasswordNotChecked, PasswordRequest, Refusal, Reply, ServerLine, Verb,
 };
-use crate::state::{Action, MemberId, Room, RoomId, SharedState, Uptime, Verifier};
+use crate::protocol::{
+    AccessToken, AccountId, AccountTokenId, Dialect, ErrorCode, MessageId, Mode, Name, Password, PeerAddress, RoomName,
+    Secret, Text, Timestamp, User, Verifier,
+};
+use crate::state::{Action, MemberId, Room, RoomId, SharedState, Uptime};
 
 /// The session that sent the command, and the shared state. The session gets lines in the order in which the command sends them.
 pub trait Context {
@@ -54,6 +57,36 @@ pub trait Context {
 
     /// Checks a password, unless the session may not try one now.
     fn try_password(&mut self, password: &Password) -> PasswordAttempt;
+
+    /// Whether the server has accounts.
+    fn has_accounts(&self) -> bool;
+
+    /// Whether clients may register accounts.
+    fn has_registration(&self) -> bool;
+
+    /// Whether the session may send passwords of accounts, and access tokens.
+    fn accepts_account_secrets(&self) -> bool;
+
+    /// Whether the server is for accounts only, and the session has not logged in.
+    fn needs_login(&self) -> bool;
+
+    /// The account of the session, if it has logged in.
+    fn account(&self) -> Option<AccountId>;
+
+    /// Whether the session has given the password of its account recently.
+    fn has_fresh_login(&self) -> bool;
+
+    /// Has a password checked or hashed. The result is the reply to the command.
+    ///
+    /// # Errors
+    /// Nobody checks the password now.
+    fn check_password(&mut self, request: PasswordRequest) -> Result<(), PasswordNotChecked>;
+
+    /// Logs in to an account, with this valid access token of it. The result is the reply.
+    fn log_in(&mut self, account: AccountId, token: AccountTokenId, takes_over: bool);
+
+    /// Keeps the access token that the command is about to make, for the reply.
+    fn expect_token(&mut self, token: AccessToken);
 
     /// Counts rooms that the session is about to create. Returns false if its address has created too many.
     fn spend_room_creations(&mut self, rooms: usize) -> bool;

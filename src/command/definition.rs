@@ -59,6 +59,8 @@ pub struct Specification {
     pub needs_nickname: bool,
     /// Whether only a session that has given the server's password, if there is one, may use the command.
     pub needs_password: bool,
+    /// Whether only a session that has logged in may use the command, on a server for accounts only.
+    pub needs_login: bool,
     /// Whether this text after the verb may be a secret: chat mode refuses such a line as a message. `None`: no argument is secret.
     pub may_be_secret: Option<fn(&str) -> bool>,
     /// Whether a session that watches a room may use the command, too.
@@ -83,6 +85,7 @@ impl Specification {
         has_reply: true,
         needs_nickname: true,
         needs_password: true,
+        needs_login: true,
         may_be_secret: None,
         allows_watchers: false,
         room: RoomUse::None,

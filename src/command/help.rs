@@ -17,6 +17,7 @@ impl Definition for Help {
         summary: "list the commands, or explain one",
         needs_nickname: false,
         needs_password: false,
+        needs_login: false,
         pipelining: Pipelining::Off,
         ..Specification::DEFAULT
     };

@@ -23,6 +23,16 @@ pub enum Hint {
     RetryNickname,
     /// Take a nickname first.
     TakeNickname,
+    /// Log in to the account that has the nickname, or choose another nickname.
+    LogInOrChooseNickname,
+    /// Log in to the account, and close the connection that uses it.
+    TakeOverAccount,
+    /// If somebody else took over the account: take it back, and change the password.
+    ChangePassword,
+    /// Ask the operator for an account.
+    AskOperator,
+    /// Ask the operator to let the server have accounts.
+    EnableAccounts,
     /// List the members.
     ListMembers,
     /// List the rooms.
@@ -115,6 +125,11 @@ impl Hint {
             Self::ChooseNickname,
             Self::RetryNickname,
             Self::TakeNickname,
+            Self::LogInOrChooseNickname,
+            Self::TakeOverAccount,
+            Self::ChangePassword,
+            Self::AskOperator,
+            Self::EnableAccounts,
             Self::ListMembers,
             Self::ListRooms,
             Self::SlashOrBlank,
@@ -294,6 +309,16 @@ impl fmt::Display for HintInMode<'_> {
                 write!(f, "; try again later, or choose another and write: {}", self.usage(Verb::Nick))
             }
             Hint::TakeNickname => write!(f, "; take one first: {}", self.usage(Verb::Nick)),
+            Hint::LogInOrChooseNickname => {
+                write!(f, "; log in to it, or choose another and write: {}", self.usage(Verb::Nick))
+            }
+            Hint::TakeOverAccount => write!(f, "; to close that one, write: {}", self.usage(Verb::Takeover)),
+            // On a new connection, which begins outside of chat mode.
+            Hint::ChangePassword => {
+                f.write_str("; if it was not yours, log in with TAKEOVER and change the password with PASSWORD")
+            }
+            Hint::AskOperator => f.write_str("; ask the operator for one"),
+            Hint::EnableAccounts => f.write_str(" (to enable them, start chinwagd with --data PATH)"),
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
             Hint::ListRooms => write!(f, "; {prefix}ROOMS lists rooms"),
             Hint::SlashOrBlank => f.write_str("; to send it there, put a slash before it; to send it here, a blank"),

@@ -154,6 +154,9 @@ impl Command {
         if specification.needs_password {
             require_password(context, verb)?;
         }
+        if specification.needs_login {
+            require_account(context, verb)?;
+        }
         let may_watch = specification.allows_watchers && context.is_watching();
         if specification.needs_nickname && context.nickname().is_none() && !may_watch {
             let refusal = Refusal::new(verb, ErrorCode::NoName, "you have no name yet");
@@ -170,6 +173,15 @@ pub(super) fn require_password(context: &dyn Context, verb: Verb) -> Result<(), 
     }
     let refusal = Refusal::new(verb, ErrorCode::PasswordRequired, "this server needs a password");
     Err(refusal.with_hint(Hint::Write(Verb::Pass)))
+}
+
+/// Refuses the command if the server is for accounts only, and the session has not logged in.
+pub(super) fn require_account(context: &dyn Context, verb: Verb) -> Result<(), Refusal> {
+    if !context.needs_login() {
+        return Ok(());
+    }
+    let refusal = Refusal::new(verb, ErrorCode::LoginRequired, "this server is for accounts only");
+    Err(refusal.with_hint(Hint::Write(Verb::Login)))
 }
 
 /// The refusal of a line that does not begin with a verb, but perhaps has a secret after a mistyped one: no part of it is repeated, and

@@ -9,6 +9,7 @@
 
 #[macro_use]
 mod definition;
+mod account;
 mod arguments;
 mod context;
 mod hint;
@@ -21,6 +22,8 @@ mod secret;
 mod server_line;
 mod verb;
 
+pub use self::access_tokens::{TokenListing, TokenReply};
+pub use self::account::{PasswordNotChecked, PasswordRequest};
 pub use self::chat::ChatReply;
 pub use self::context::{ConnectionInfo, Context, HistoryQuery};
 pub use self::definition::{Definition, Pipelining, RoomUse, Specification};
@@ -56,6 +59,12 @@ commands! {
     quit: Quit,
     set: Set,
     resume: Resume,
+    login: Login,
+    takeover: Takeover,
+    register: Register,
+    set_password: SetPassword,
+    unregister: Unregister,
+    access_tokens: AccessTokens,
     ping: Ping,
     pong: Pong,
     draw: Draw,

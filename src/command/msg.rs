@@ -53,7 +53,7 @@ impl Definition for Msg {
 }
 
 /// Refuses a line of chat mode that begins with a command and its secret: without the slash, it would be published. On a server
-/// without a password, `PASS` begins a sentence.
+/// without a password, `PASS` begins a sentence; so does `LOGIN` on one without accounts.
 fn check_secret(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
     match begins_with_secret(text.as_str()) {
         Some(verb) if verb.is_offered(context) => {

@@ -51,7 +51,7 @@ impl Definition for Nick {
             Some(_) => context.submit(Action::Rename(name)),
             None => {
                 // A nickname that cannot be taken creates no room.
-                let is_counted = context.state().can_take(&name, context.member());
+                let is_counted = context.state().can_take(&name, context.member(), context.time());
                 check_entrance(context, Verb::Nick, room.as_slice(), is_counted)?;
                 context.submit(Action::Register { name, verifier: context.verifier(), room });
             }

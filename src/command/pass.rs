@@ -1,6 +1,5 @@
 //! `PASS`: gives the password of the server, which clients need for most other commands. `Sessions::try_password`
-//! (`session/password.rs`) decides whether it may be checked; the server compares hashes in constant time (`PasswordVerifier` in
-//! `protocol/password.rs`).
+//! (`session/password.rs`) decides whether it may be checked; the server compares hashes in constant time (`protocol/verifier.rs`).
 
 use std::fmt;
 
@@ -39,6 +38,7 @@ impl Definition for Pass {
         summary: "give the password of the server, if it has one, before you take a name",
         needs_nickname: false,
         needs_password: false,
+        needs_login: false,
         may_be_secret: Some(|text| !text.trim().is_empty()),
         ..Specification::DEFAULT
     };

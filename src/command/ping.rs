@@ -17,6 +17,7 @@ impl Definition for Ping {
         summary: "get OK PING, after the replies to all lines before it",
         needs_nickname: false,
         needs_password: false,
+        needs_login: false,
         reply_keys: &["token"],
         ..Specification::DEFAULT
     };

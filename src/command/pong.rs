@@ -17,6 +17,7 @@ impl Definition for Pong {
         has_reply: false,
         needs_nickname: false,
         needs_password: false,
+        needs_login: false,
         ..Specification::DEFAULT
     };
 

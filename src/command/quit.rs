@@ -18,6 +18,7 @@ impl Definition for Quit {
         summary: "leave all rooms and disconnect",
         needs_nickname: false,
         needs_password: false,
+        needs_login: false,
         ..Specification::DEFAULT
     };
 

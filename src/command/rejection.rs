@@ -3,8 +3,8 @@
 use super::context::not_in_room;
 use super::join::room_refusal;
 use super::{Hint, Refusal, Verb};
-use crate::protocol::{ErrorCode, Name};
-use crate::state::{ContentKind, MemberCommand, Rejection, StoreFailure};
+use crate::protocol::{AccountTokenId, Day, ErrorCode, Name, Timestamp};
+use crate::state::{AccountCommand, AccountRejection, ContentKind, MemberCommand, Rejection, StoreFailure};
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
@@ -21,6 +21,11 @@ impl From<Rejection> for Refusal {
                 );
                 Self::new(Verb::Nick, ErrorCode::NameTaken, what).with_hint(Hint::RetryNickname)
             }
+            Rejection::NickRegistered(name, owner) => registered_refusal(Verb::Nick, &name, &owner),
+            Rejection::NickResting(name, former, until) => resting_refusal(Verb::Nick, &name, &former, until),
+            // The token is valid no more, like that of a member that has left.
+            Rejection::ResumeRegistered(..) => Self::token_unknown(),
+            Rejection::Account(command, why) => account_refusal(command, why),
             Rejection::RegisterRoom(why) => room_refusal(Verb::Nick, why),
             Rejection::JoinRoom(why) => room_refusal(Verb::Join, why),
             Rejection::WatchRoom(room) => not_in_room(Verb::Watch, Some(&room)),
@@ -62,6 +67,85 @@ fn nick_refusal(code: ErrorCode, name: &Name, how: &str, holder: &Name) -> Refus
     let what =
         if name == holder { format!("{name} is taken") } else { format!("{name} {how} {holder}, which is taken") };
     Refusal::new(Verb::Nick, code, what).with_hint(Hint::ChooseNickname)
+}
+
+fn registered_refusal(verb: Verb, name: &Name, owner: &Name) -> Refusal {
+    let what = match relation(name, owner) {
+        None => format!("{name} belongs to an account"),
+        Some(how) => format!("{name} {how} {owner}, which belongs to an account"),
+    };
+    Refusal::new(verb, ErrorCode::NameRegistered, what).with_hint(Hint::LogInOrChooseNickname)
+}
+
+fn resting_refusal(verb: Verb, name: &Name, former: &Name, until: Timestamp) -> Refusal {
+    let (until, rests) = (Day::from(until), "belonged to an account that was deleted, and cannot be taken before");
+    let what = match relation(name, former) {
+        None => format!("{name} {rests} {until} UTC"),
+        Some(how) => format!("{name} {how} {former}, which {rests} {until} UTC"),
+    };
+    Refusal::new(verb, ErrorCode::NameResting, what).with_hint(Hint::ChooseNickname)
+}
+
+/// How a nickname resembles another one, if it is written in another way.
+fn relation(name: &Name, other: &Name) -> Option<&'static str> {
+    let is_same = name.key() == other.key();
+    (name != other).then_some(if is_same { "is the same name as" } else { "looks too much like" })
+}
+
+fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
+    let verb = match command {
+        AccountCommand::Create => Verb::Register,
+        AccountCommand::SetPassword => Verb::SetPassword,
+        AccountCommand::Delete => Verb::Unregister,
+        AccountCommand::CreateToken | AccountCommand::RevokeToken | AccountCommand::RecordTokenUse => {
+            Verb::AccessTokens
+        }
+        AccountCommand::Login => Verb::Login,
+        AccountCommand::TakeOver => Verb::Takeover,
+    };
+    let refuse = |code, what: &str| Refusal::new(verb, code, what);
+    match why {
+        AccountRejection::Changed if matches!(verb, Verb::Login | Verb::Takeover | Verb::Unregister) => {
+            Refusal::wrong_account_password(verb)
+        }
+        AccountRejection::Changed => refuse(ErrorCode::LoginTooOld, "your account has changed since you logged in")
+            .with_hint(Hint::Write(Verb::Login)),
+        AccountRejection::InUse(name) => {
+            let what = format!("another connection uses the account {name}");
+            refuse(ErrorCode::AccountInUse, &what).with_hint(Hint::TakeOverAccount)
+        }
+        AccountRejection::LoggedIn => {
+            refuse(ErrorCode::AlreadyLoggedIn, "you are logged in to another account").with_hint(Hint::Reconnect)
+        }
+        AccountRejection::Reserved(name) => {
+            let what = format!(
+                "{name} is reserved while a message sent under it, or under a similar name, waits to be stored"
+            );
+            refuse(ErrorCode::NameTaken, &what).with_hint(Hint::RetryLater)
+        }
+        AccountRejection::Room(why) => room_refusal(verb, why),
+        AccountRejection::Registered(name, owner) => registered_refusal(verb, &name, &owner),
+        AccountRejection::Resting(name, former, until) => resting_refusal(verb, &name, &former, until),
+        AccountRejection::TooMany(count) => {
+            refuse(ErrorCode::AccountsFull, &format!("the server has {count} accounts, and takes no more"))
+        }
+        AccountRejection::TooManyTokens(count) => {
+            let what = format!("your account has {count} access tokens; revoke one first");
+            refuse(ErrorCode::TokensTooMany, &what)
+        }
+        AccountRejection::TokenUnknown(AccountTokenId(number)) => {
+            refuse(ErrorCode::TokenUnknown, &format!("your account has no access token {number}"))
+        }
+        // No client reads this one.
+        AccountRejection::AlreadyRecorded => refuse(ErrorCode::Busy, "the token was already used today"),
+        AccountRejection::NotStored(StoreFailure::NotStored(why)) => {
+            refuse(ErrorCode::NotStored, &format!("nothing was changed: {why}")).with_hint(Hint::RetryLater)
+        }
+        AccountRejection::NotStored(StoreFailure::Unconfirmed(why)) => {
+            let what = format!("nothing was changed: {why}; it may have been stored");
+            refuse(ErrorCode::NotStored, &what).with_hint(Hint::RetryLater)
+        }
+    }
 }
 
 fn whisper_refusal(code: ErrorCode, why: &str) -> Refusal {
@@ -106,7 +190,54 @@ mod tests {
             Rejection::TargetLeaving(name("al")),
             "WHISPER target-absent al is leaving and receives no more messages; nothing was delivered",
         );
+        check(
+            Rejection::NickRegistered(name("AL"), name("al")),
+            "NICK name-registered AL is the same name as al, which belongs to an account; log in to it, or choose another and \
+             write: ~NICK name",
+        );
+        check(
+            Rejection::NickResting(name("rn"), name("m"), Timestamp(0)),
+            "NICK name-resting rn looks too much like m, which belonged to an account that was deleted, and cannot be taken \
+             before 1970-01-01 UTC; choose another and write: ~NICK name",
+        );
+        let account = Rejection::Account;
+        check(
+            account(AccountCommand::Create, AccountRejection::Registered(name("al"), name("al"))),
+            "REGISTER name-registered al belongs to an account; log in to it, or choose another and write: ~NICK name",
+        );
+        check(
+            account(AccountCommand::Login, AccountRejection::InUse(name("al"))),
+            "LOGIN account-in-use another connection uses the account al; to close that one, write: ~TAKEOVER name password",
+        );
+        check(
+            account(AccountCommand::TakeOver, AccountRejection::Changed),
+            "TAKEOVER password-wrong the name or the password is wrong; write: ~TAKEOVER name password",
+        );
+        check(
+            account(AccountCommand::SetPassword, AccountRejection::Changed),
+            "PASSWORD login-too-old your account has changed since you logged in; write: ~LOGIN name password",
+        );
+        check(
+            account(AccountCommand::Create, AccountRejection::TooMany(9)),
+            "REGISTER accounts-full the server has 9 accounts, and takes no more",
+        );
+        check(
+            account(AccountCommand::CreateToken, AccountRejection::TooManyTokens(32)),
+            "TOKEN tokens-too-many your account has 32 access tokens; revoke one first",
+        );
+        check(
+            account(AccountCommand::RevokeToken, AccountRejection::TokenUnknown(AccountTokenId(7))),
+            "TOKEN token-unknown your account has no access token 7",
+        );
+        check(
+            account(AccountCommand::Login, AccountRejection::LoggedIn),
+            "LOGIN already-logged-in you are logged in to another account; connect again",
+        );
         let not_stored = StoreFailure::NotStored("the disk is full".into());
+        check(
+            account(AccountCommand::Create, AccountRejection::NotStored(not_stored.clone())),
+            "REGISTER not-stored nothing was changed: the disk is full; try again later",
+        );
         let unconfirmed = StoreFailure::Unconfirmed("the server is shutting down".into());
         check(
             Rejection::NotStored(ContentKind::Message, not_stored.clone()),

@@ -1,11 +1,11 @@
 //! `RESUME`: continues a member on another connection. `Transition::resume` (`state/member_transition.rs`) compares the hash of the
-//! token's secret with the member's, in constant time (`Verifier` in `state/entry.rs`).
+//! token's secret with the member's, in constant time (`Verifier` in `protocol/verifier.rs`).
 
 use std::fmt;
 
 use super::{Context, Definition, Hint, Refusal, Specification, Verb};
 use crate::protocol::{ErrorCode, InvalidToken, Mode, Name, ResumeToken};
-use crate::state::{Action, MemberId, Verifier};
+use crate::state::{Action, MemberId};
 
 /// Continue the member that this token was given for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ impl Definition for Resume {
         usage: "RESUME token",
         summary: "take your name back with a token from SET resume on, instead of NICK",
         needs_nickname: false,
+        needs_login: false,
         may_be_secret: Some(may_be_token),
         reply_keys: &["name"],
         ..Specification::DEFAULT
@@ -48,7 +49,7 @@ impl Definition for Resume {
             let refusal = Refusal::new(Verb::Resume, ErrorCode::AlreadyNamed, format!("you are already {name}"));
             return Err(refusal.with_hint(Hint::ResumeOnNewConnection));
         }
-        context.submit(Action::Resume(MemberId(id), Verifier::new(&secret)));
+        context.submit(Action::Resume(MemberId(id), secret.verifier()));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Lines with a secret: the argument of `PASS` or `RESUME`. No error repeats one, also after a mistyped verb, and none is published by
+//! Lines with a secret: the argument of `PASS`, `RESUME`, `LOGIN` and so on. No error repeats one, also after a mistyped verb, and none is published by
 //! mistake. A command has a secret if its specification says so.
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -32,14 +32,20 @@ fn has_letters_of(word: &str, verb: Verb) -> bool {
     word.len() <= 4 * verb.as_str().len() && word.nfkc().collect::<String>().eq_ignore_ascii_case(verb.as_str())
 }
 
-/// The verb with a secret that may have been meant by a word that is not a verb: it begins with the verb (`PASS:secret`, `PASSWORD`), or
-/// differs from it by a letter or two.
+/// The verb with a secret that may have been meant by a word that is not a verb: it differs from the verb by a letter or two, has it in
+/// another width, or begins with it (`PASS:secret`).
 pub fn resembled_secret_verb(word: &str) -> Option<Verb> {
+    // The refusal of a verb with a superfluous slash does not repeat the line either.
+    if Verb::from_word(word.trim_start_matches('/')).is_some() {
+        return None;
+    }
     let word = word.trim_start_matches(['/', '／']).nfkc().collect::<String>().to_ascii_uppercase();
-    secret_verbs().filter(|verb| *verb.as_str() != word).find(|verb| {
-        let verb = verb.as_str();
-        word.starts_with(verb) || strsim::damerau_levenshtein(&word, verb) <= verb.len() / 3
-    })
+    // The words after TOKEN are not secret.
+    let verbs = || secret_verbs().filter(|verb| *verb != Verb::AccessTokens);
+    let distances = verbs().map(|verb| (strsim::damerau_levenshtein(&word, verb.as_str()), verb));
+    let near = distances.filter(|(distance, verb)| *distance <= verb.as_str().len() / 3);
+    let begun = || verbs().filter(|verb| word.starts_with(verb.as_str())).max_by_key(|verb| verb.as_str().len());
+    near.min_by_key(|(distance, _)| *distance).map(|(_, verb)| verb).or_else(begun)
 }
 
 #[cfg(test)]
@@ -66,6 +72,19 @@ mod tests {
         ] {
             assert_eq!(begins_with_secret(text), Some(Verb::Resume), "{text:?}");
         }
+        for (text, verb) in [
+            ("LOGIN alice hunter22", Verb::Login),
+            ("login: alice hunter22", Verb::Login),
+            ("takeover alice hunter22", Verb::Takeover),
+            ("Register hunter22", Verb::Register),
+            ("PASSWORD hunter22", Verb::SetPassword),
+            ("ｐａｓｓｗｏｒｄ：hunter22", Verb::SetPassword),
+            ("UNREGISTER hunter22", Verb::Unregister),
+            ("TOKEN new build", Verb::AccessTokens),
+            ("token cwt_0a", Verb::AccessTokens),
+        ] {
+            assert_eq!(begins_with_secret(text), Some(verb), "{text:?}");
+        }
         for text in [
             "",
             "PASS",
@@ -75,6 +94,11 @@ mod tests {
             "compass: x",
             "resume: at 9",
             " PASS hunter2",
+            " LOGIN alice hunter22",
+            "login",
+            "login please",
+            "REGISTER",
+            "token of thanks",
             "\u{3000}pass x",
             "PASSED it",
             "resume at 9",
@@ -86,24 +110,27 @@ mod tests {
 
     #[test]
     fn mistyped_verb_resembles_one_with_a_secret() {
-        for word in [
-            "PASSS",
-            "pas",
-            "PSAS",
-            "past",
-            "PASS:hunter2",
-            "pass=x",
-            "/passs",
-            "／PASSWORD",
-            "password:x",
-            "ＰＡＳＳＳ",
-        ] {
+        for word in
+            ["PASSS", "pas", "PSAS", "past", "PASS:hunter2", "pass=x", "/passs", "ＰＡＳＳＳ", "ＰＡＳＳ", "／PASS"]
+        {
             assert_eq!(resembled_secret_verb(word), Some(Verb::Pass), "{word:?}");
+        }
+        for (word, verb) in [
+            ("LOGON", Verb::Login),
+            ("login:alice", Verb::Login),
+            ("TAKEOVR", Verb::Takeover),
+            ("REGSITER", Verb::Register),
+            ("passwort", Verb::SetPassword),
+            ("password:x", Verb::SetPassword),
+            ("／PASSWORD", Verb::SetPassword),
+            ("UNREGISTERED", Verb::Unregister),
+        ] {
+            assert_eq!(resembled_secret_verb(word), Some(verb), "{word:?}");
         }
         for word in ["RESUM", "resuem", "/resmue", "RESUMED", "RESUME:17-0a"] {
             assert_eq!(resembled_secret_verb(word), Some(Verb::Resume), "{word:?}");
         }
-        for word in ["", "/", "PASS", "/resume", "hello", "press", "hunter2", "compass", "p"] {
+        for word in ["", "/", "PASS", "/resume", "hello", "press", "hunter2", "compass", "p", "/login", "tokens"] {
             assert_eq!(resembled_secret_verb(word), None, "{word:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Refusal, Reply, RoomListing};
+use super::{Refusal, Reply, RoomListing, TokenListing};
 use crate::protocol::{DrawnStroke, Event, Mode, PastMessage, RoomName, Tag, Text, Token, User, VERSION, split_word};
 
 /// Any line the server sends.
@@ -22,6 +22,8 @@ pub enum ServerLine {
     DrawnStroke(DrawnStroke),
     /// A room, in the list of rooms.
     Room(RoomListing),
+    /// An access token, in the list of the account's access tokens.
+    Token(TokenListing),
     /// An event, with its tag if the session wants tags.
     Event(Option<Tag>, Event),
 }
@@ -50,6 +52,10 @@ pub struct Features {
     pub secure: bool,
     /// A password: most commands are refused before `PASS`.
     pub password: bool,
+    /// Accounts: `LOGIN`, `REGISTER` and so on.
+    pub accounts: bool,
+    /// Accounts only: most commands are refused before `LOGIN`.
+    pub accounts_only: bool,
 }
 
 impl Features {
@@ -60,14 +66,23 @@ impl Features {
             (self.search, "search"),
             (self.secure, "secure"),
             (self.password, "password"),
+            (self.accounts, "accounts"),
+            (self.accounts_only, "accounts-only"),
         ];
         all.into_iter().filter_map(|(is_on, word)| is_on.then_some(word))
     }
 
     fn parse(words: &str) -> Self {
         let has = |word| words.split(',').any(|known| known == word);
-        let (secure, password) = (has("secure"), has("password"));
-        Self { rooms: has("rooms"), watch: has("watch"), search: has("search"), secure, password }
+        Self {
+            rooms: has("rooms"),
+            watch: has("watch"),
+            search: has("search"),
+            secure: has("secure"),
+            password: has("password"),
+            accounts: has("accounts"),
+            accounts_only: has("accounts-only"),
+        }
     }
 }
 
@@ -150,6 +165,7 @@ impl fmt::Display for LineInMode<'_> {
             ServerLine::PastMessage(past) => past.fmt(f),
             ServerLine::DrawnStroke(drawn) => drawn.fmt(f),
             ServerLine::Room(listing) => listing.fmt(f),
+            ServerLine::Token(listing) => listing.fmt(f),
             ServerLine::Event(_, event) => event.fmt(f),
         }
     }
@@ -187,6 +203,7 @@ impl ServerLine {
             "PAST" => PastMessage::parse(rest?).map(Self::PastMessage),
             "STROKE" => DrawnStroke::parse(rest?).map(Self::DrawnStroke),
             "ROOM" => RoomListing::parse(rest?).map(Self::Room),
+            "TOKEN" => TokenListing::parse(rest?).map(Self::Token),
             _ => Event::parse(line).map(|event| Self::Event(None, event)),
         }
     }

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use super::arguments::{shorten, unexpected_argument};
-use super::line::require_password;
+use super::line::{require_account, require_password};
 use super::reply::{on_off, on_off_from_word};
 use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
-use crate::state::Verifier;
 
 /// Turn this option on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +61,7 @@ impl Definition for Set {
                   draw: get DRAW events; resume: get a token for RESUME; rooms: all lines about a room name it",
         needs_nickname: false,
         needs_password: false,
+        needs_login: false,
         reply_keys: &["option", "value", "token"],
         ..Specification::DEFAULT
     };
@@ -101,6 +101,7 @@ impl Definition for Set {
         // The token has the number of the session: how many clients have connected.
         if setting == Setting::Resume {
             require_password(context, Verb::Set)?;
+            require_account(context, Verb::Set)?;
         }
         if self.needs_secret() {
             return give_token(context);
@@ -124,7 +125,7 @@ fn give_token(context: &mut dyn Context) -> Result<(), Refusal> {
         let refusal = Refusal::new(Verb::Set, ErrorCode::ResumeOff, "this server does not resume sessions");
         return Err(refusal.with_hint(Hint::JoinAgainLater));
     };
-    context.set_verifier(Some(Verifier::new(&secret)));
+    context.set_verifier(Some(secret.verifier()));
     let token = ResumeToken { id: context.member().0, secret };
     context.reply(Reply::Set(SetReply::Resumable(token)));
     Ok(())

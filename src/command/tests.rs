@@ -319,15 +319,17 @@ fn protocol_lists_commands_that_need_no_nickname() {
 }
 
 /// Replies of many lines are sent one at a time, which limits the memory for each client. After `CHAT`, the next line is parsed in the
-/// new mode. While messages are being stored, only messages may follow, because replies keep their order.
+/// new mode. A password takes long to check. While messages are being stored, only messages may follow, because replies keep their order.
 #[test]
 fn line_waits_for_replies_before_it() {
     let with = |pipelining| {
         let verbs = Verb::ALL.iter().copied().filter(move |verb| verb.specification().pipelining == pipelining);
         verbs.collect::<Vec<_>>()
     };
+    let mut alone = with(Pipelining::Off);
     let long = [Verb::Who, Verb::History, Verb::Since, Verb::Rooms, Verb::Chat, Verb::Canvas, Verb::Status, Verb::Help];
-    assert_eq!(with(Pipelining::Off), long);
+    alone.retain(|verb| !verb.is_about_account());
+    assert_eq!(alone, long);
     assert_eq!(with(Pipelining::SameVerb), [Verb::Msg, Verb::Topic]);
 }
 

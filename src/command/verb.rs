@@ -20,9 +20,21 @@ impl Verb {
         alias.or_else(|| Self::from_word(word))
     }
 
-    /// Whether `HELP` lists the command, and a line of chat mode may have been meant as it. A server without a password needs no `PASS`.
+    /// Whether `HELP` lists the command, and a line of chat mode may have been meant as it.
     pub(super) fn is_offered(self, context: &dyn Context) -> bool {
-        self != Self::Pass || context.has_password()
+        match self {
+            Self::Pass => context.has_password(),
+            Self::Register => context.has_accounts() && context.has_registration(),
+            _ => !self.is_about_account() || context.has_accounts(),
+        }
+    }
+
+    /// Whether only servers with accounts offer the command.
+    pub fn is_about_account(self) -> bool {
+        matches!(
+            self,
+            Self::Login | Self::Takeover | Self::Register | Self::SetPassword | Self::Unregister | Self::AccessTokens
+        )
     }
 
     /// The word, in capitals.

@@ -1,6 +1,7 @@
 //! Limits of the bundled client.
 
 use super::connection::RESUME_TIMEOUT_SECONDS_DEFAULT;
+use super::login::LOGIN_SECONDS;
 use super::protocol::LINE_BYTES_MAX;
 
 /// Longest line that the client reads from a server, in bytes. A server that sends a longer one is not a chinwag server.
@@ -76,6 +77,18 @@ pub const RECONNECT_MS: [u64; 2] = [50, 15_000];
 
 /// Default of `--retry` for scripts, in seconds: as long as the server keeps the detached member.
 pub const RETRY_SECONDS_DEFAULT: u64 = RESUME_TIMEOUT_SECONDS_DEFAULT;
+
+/// Shortest and longest pause before the client tries to log in again while the server is busy, or another connection uses the account, in
+/// milliseconds.
+pub const LOGIN_PAUSE_MS: [u64; 2] = [250, 4_000];
+
+/// Longest time for which a command tries to log in while the server does not check its password, in seconds: as long as the server may
+/// make it wait after wrong passwords, and as much again.
+pub const LOGIN_WAIT_SECONDS_MAX: u64 = 2 * LOGIN_SECONDS;
+
+/// Longest time for which a command waits until another connection no longer uses the account, in seconds: commands that send one message
+/// each, at the same time, take turns. A user who chats does not leave so soon.
+pub const ACCOUNT_IN_USE_SECONDS_MAX: u64 = 5;
 
 /// Lines of input history that the client keeps between runs.
 pub const HISTORY_LINES_MAX: usize = 1_000;

@@ -2,10 +2,12 @@
 //! code that changes only one of them does not compile. `protocol.md` states the limits that a client can notice.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod account;
 mod client;
 mod connection;
 mod control;
 mod feed;
+mod login;
 mod protocol;
 mod proxy;
 mod room;
@@ -14,10 +16,12 @@ mod store;
 mod tls;
 mod web;
 
+pub use self::account::*;
 pub use self::client::*;
 pub use self::connection::*;
 pub use self::control::*;
 pub use self::feed::*;
+pub use self::login::*;
 pub use self::protocol::*;
 pub use self::proxy::*;
 pub use self::room::*;
@@ -29,7 +33,7 @@ pub use self::web::*;
 const _: () = {
     // The longest line: a tagged LEAVE with a reason, ended by CR LF.
     let tag = "@18446744073709551615 2026-01-01T00:00:00.000Z ".len();
-    let leave = "LEAVE ".len() + NAME_BYTES_MAX + " timeout ".len() + TEXT_BYTES_MAX;
+    let leave = "LEAVE ".len() + NAME_BYTES_MAX + " displaced ".len() + TEXT_BYTES_MAX;
     assert!(tag + ROOM_PREFIX_BYTES_MAX + leave + 2 <= SERVER_LINE_BYTES_MAX);
     // A refusal and its hint are at most one text.
     assert!(HINT_BYTES_MAX < TEXT_BYTES_MAX && 4 * (ECHO_CHARS_MAX + 1) < HINT_BYTES_MAX / 2);
@@ -46,6 +50,13 @@ const _: () = {
     assert!(insertions * INSERTION_OVERHEAD_BYTES as u64 <= PRIVATE_BYTES_PAUSE as u64);
     assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);
     assert!(PASSWORD_BYTES_MAX < LINE_BYTES_MAX && (PASSWORD_BYTES_MAX as u64) < PASSWORD_FILE_BYTES_MAX);
+    assert!(ACCOUNT_PASSWORD_BYTES_MIN < ACCOUNT_PASSWORD_BYTES_MAX);
+    assert!("/TAKEOVER ".len() + NAME_BYTES_MAX + 1 + ACCOUNT_PASSWORD_BYTES_MAX < LINE_BYTES_MAX);
+    // A password in decomposed form is not longer than a line, so it is checked, too.
+    assert!(4 * ACCOUNT_PASSWORD_BYTES_MAX < LINE_BYTES_MAX);
+    // Guesses at one account do not use up those at the others.
+    assert!(LOGIN_BURST < LOGIN_ADDRESS_BURST && LOGIN_ADDRESS_SECONDS < LOGIN_SECONDS);
+    assert!(LOGINS_WAITING_OF_ONE_MAX * 8 <= LOGINS_WAITING_MAX);
     // A wrong password counts as several invalid lines.
     assert!(ERRORS_IN_A_ROW_MAX.is_multiple_of(WRONG_PASSWORDS_MAX));
     assert!(ROOM_CREATION_BURST as usize >= ROOMS_PER_MEMBER_MAX);
@@ -102,7 +113,10 @@ const _: () = {
     assert!(2 * TLS_WRITE_BYTES_MAX < LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES);
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
     // An operator reads why the server does not reply.
-    assert!(CONTROL_REPLY_MS_MAX < CONTROL_CLIENT_MS_MAX);
+    assert!(CONTROL_REPLY_MS_MAX < CONTROL_CLIENT_MS_MAX && CONTROL_CHANGE_MS_MAX < CONTROL_CLIENT_CHANGE_MS_MAX);
+    assert!("account password ".len() + NAME_BYTES_MAX + PASSWORD_HASH_BYTES_MAX < CONTROL_REQUEST_BYTES_MAX);
+    assert!(CONTROL_ACCOUNTS_LISTED_MAX * (NAME_BYTES_MAX + CONTROL_ACCOUNT_BYTES_MAX) < CONTROL_REPLY_BYTES_MAX);
+    assert!(CONTROL_CONNECTIONS_MAX <= CONTROL_CHANGES_MAX);
     assert!(CONTROL_CONNECTIONS_MAX + REFUSED_MAX < DESCRIPTORS_RESERVED);
     // A second signal can end the shutdown early.
     assert!(2 * SIGNAL_COPY_MS_MAX < SHUTDOWN_MS_MAX);

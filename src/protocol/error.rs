@@ -5,10 +5,22 @@ use super::MessageId;
 /// The code of an error, which never changes; `protocol.md` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
+    /// `LOGIN` to an account that another connection uses.
+    AccountInUse,
+    /// The server has too many accounts.
+    AccountsFull,
+    /// The server has no accounts.
+    AccountsOff,
+    /// Clients of this address have registered too many accounts in a short time.
+    AccountsTooFast,
+    /// The session has logged in before.
+    AlreadyLoggedIn,
     /// `RESUME` by a client that has a nickname.
     AlreadyNamed,
     /// The command has too many arguments.
     ArgumentUnexpected,
+    /// Too many passwords wait to be checked.
+    Busy,
     /// `DRAW` without a valid colour.
     ColourInvalid,
     /// `SINCE` with an epoch that is over.
@@ -17,18 +29,26 @@ pub enum ErrorCode {
     IdAhead,
     /// The client was silent for too long. Sent last, before the connection is closed.
     IdleTimeout,
-    /// `PASS` over a connection that others can read.
+    /// A password over a connection that others can read.
     Insecure,
     /// The line is not UTF-8.
     LineNotUtf8,
     /// The line has too many bytes.
     LineTooLong,
+    /// The server is for accounts only, and the session has not logged in.
+    LoginRequired,
+    /// The session has not given its password recently.
+    LoginTooOld,
     /// The nickname looks like another member's nickname.
     NameAlike,
     /// The nickname contains something that is not allowed.
     NameInvalid,
     /// `NICK` without a nickname.
     NameMissing,
+    /// The nickname belongs to an account, or looks like one that does.
+    NameRegistered,
+    /// The nickname belonged to an account that was deleted, or looks like one that did.
+    NameResting,
     /// Another member has the nickname.
     NameTaken,
     /// The client did not take a nickname in time. Sent last, before the connection is closed.
@@ -43,19 +63,23 @@ pub enum ErrorCode {
     NotCoordinator,
     /// The session is not in the room, or the room does not exist.
     NotInRoom,
+    /// The session has not logged in.
+    NotLoggedIn,
     /// The message could not be stored, and was not published.
     NotStored,
     /// An argument is not a number.
     NumberInvalid,
-    /// `SET` without a known option.
+    /// `SET` or `TOKEN` without a known option.
     OptionUnknown,
-    /// `PASS` without a password.
+    /// The new password of an account breaks a rule.
+    PasswordInvalid,
+    /// A command without its password.
     PasswordMissing,
     /// The server needs a password, and the session has not given it.
     PasswordRequired,
     /// `PASS` on a server without a password, or by a session that has given it.
     PasswordUnexpected,
-    /// `PASS` with another password.
+    /// The password is wrong, or there is no such account.
     PasswordWrong,
     /// `DRAW` without points, or with an invalid point.
     PointInvalid,
@@ -63,6 +87,8 @@ pub enum ErrorCode {
     PointsTooMany,
     /// The connection does not come from a proxy, or the proxy does not name its client. Sent instead of the greeting.
     ProxyExpected,
+    /// Only the operator adds accounts.
+    RegistrationClosed,
     /// The server does not resume sessions.
     ResumeOff,
     /// Another connection resumed the session. Sent last, before the connection is closed.
@@ -93,6 +119,8 @@ pub enum ErrorCode {
     Slow,
     /// The store cannot be read.
     StoreFailed,
+    /// Another connection logged in to the account. Sent last, before the connection is closed.
+    TakenOver,
     /// The recipient of the whisper is not a member.
     TargetAbsent,
     /// The whisper has no recipient.
@@ -111,9 +139,11 @@ pub enum ErrorCode {
     TokenMissing,
     /// The token is too long.
     TokenTooLong,
-    /// `RESUME` with a token that resumes no member.
+    /// `RESUME` with a token that resumes no member, or the number of no access token.
     TokenUnknown,
-    /// `PASS` after too many wrong passwords from this address.
+    /// The account has too many access tokens.
+    TokensTooMany,
+    /// A password after too many wrong ones from this address.
     TooManyAttempts,
     /// Too many lines in a row had no known verb or an unknown token. Sent last, before the connection is closed.
     TooManyErrors,
@@ -137,9 +167,15 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 79] = [
+        Self::AccountInUse,
+        Self::AccountsFull,
+        Self::AccountsOff,
+        Self::AccountsTooFast,
+        Self::AlreadyLoggedIn,
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
+        Self::Busy,
         Self::ColourInvalid,
         Self::EpochChanged,
         Self::IdAhead,
@@ -147,9 +183,13 @@ impl ErrorCode {
         Self::Insecure,
         Self::LineNotUtf8,
         Self::LineTooLong,
+        Self::LoginRequired,
+        Self::LoginTooOld,
         Self::NameAlike,
         Self::NameInvalid,
         Self::NameMissing,
+        Self::NameRegistered,
+        Self::NameResting,
         Self::NameTaken,
         Self::NameTimeout,
         Self::NameTooLong,
@@ -157,9 +197,11 @@ impl ErrorCode {
         Self::NoStore,
         Self::NotCoordinator,
         Self::NotInRoom,
+        Self::NotLoggedIn,
         Self::NotStored,
         Self::NumberInvalid,
         Self::OptionUnknown,
+        Self::PasswordInvalid,
         Self::PasswordMissing,
         Self::PasswordRequired,
         Self::PasswordUnexpected,
@@ -167,6 +209,7 @@ impl ErrorCode {
         Self::PointInvalid,
         Self::PointsTooMany,
         Self::ProxyExpected,
+        Self::RegistrationClosed,
         Self::ResumeOff,
         Self::Resumed,
         Self::RoomAlike,
@@ -182,6 +225,7 @@ impl ErrorCode {
         Self::ServerFull,
         Self::Slow,
         Self::StoreFailed,
+        Self::TakenOver,
         Self::TargetAbsent,
         Self::TargetMissing,
         Self::TargetSelf,
@@ -192,6 +236,7 @@ impl ErrorCode {
         Self::TokenMissing,
         Self::TokenTooLong,
         Self::TokenUnknown,
+        Self::TokensTooMany,
         Self::TooManyAttempts,
         Self::TooManyErrors,
         Self::TooOld,
@@ -207,8 +252,14 @@ impl ErrorCode {
     /// The code as sent on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccountInUse => "account-in-use",
+            Self::AccountsFull => "accounts-full",
+            Self::AccountsOff => "accounts-off",
+            Self::AccountsTooFast => "accounts-too-fast",
+            Self::AlreadyLoggedIn => "already-logged-in",
             Self::AlreadyNamed => "already-named",
             Self::ArgumentUnexpected => "argument-unexpected",
+            Self::Busy => "busy",
             Self::ColourInvalid => "colour-invalid",
             Self::EpochChanged => "epoch-changed",
             Self::IdAhead => "id-ahead",
@@ -216,9 +267,13 @@ impl ErrorCode {
             Self::Insecure => "insecure",
             Self::LineNotUtf8 => "line-not-utf8",
             Self::LineTooLong => "line-too-long",
+            Self::LoginRequired => "login-required",
+            Self::LoginTooOld => "login-too-old",
             Self::NameAlike => "name-alike",
             Self::NameInvalid => "name-invalid",
             Self::NameMissing => "name-missing",
+            Self::NameRegistered => "name-registered",
+            Self::NameResting => "name-resting",
             Self::NameTaken => "name-taken",
             Self::NameTimeout => "name-timeout",
             Self::NameTooLong => "name-too-long",
@@ -226,9 +281,11 @@ impl ErrorCode {
             Self::NoStore => "no-store",
             Self::NotCoordinator => "not-coordinator",
             Self::NotInRoom => "not-in-room",
+            Self::NotLoggedIn => "not-logged-in",
             Self::NotStored => "not-stored",
             Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
+            Self::PasswordInvalid => "password-invalid",
             Self::PasswordMissing => "password-missing",
             Self::PasswordRequired => "password-required",
             Self::PasswordUnexpected => "password-unexpected",
@@ -236,6 +293,7 @@ impl ErrorCode {
             Self::PointInvalid => "point-invalid",
             Self::PointsTooMany => "points-too-many",
             Self::ProxyExpected => "proxy-expected",
+            Self::RegistrationClosed => "registration-closed",
             Self::ResumeOff => "resume-off",
             Self::Resumed => "resumed",
             Self::RoomAlike => "room-alike",
@@ -251,6 +309,7 @@ impl ErrorCode {
             Self::ServerFull => "server-full",
             Self::Slow => "slow",
             Self::StoreFailed => "store-failed",
+            Self::TakenOver => "taken-over",
             Self::TargetAbsent => "target-absent",
             Self::TargetMissing => "target-missing",
             Self::TargetSelf => "target-self",
@@ -261,6 +320,7 @@ impl ErrorCode {
             Self::TokenMissing => "token-missing",
             Self::TokenTooLong => "token-too-long",
             Self::TokenUnknown => "token-unknown",
+            Self::TokensTooMany => "tokens-too-many",
             Self::TooManyAttempts => "too-many-attempts",
             Self::TooManyErrors => "too-many-errors",
             Self::TooOld => "too-old",

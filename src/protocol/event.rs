@@ -115,11 +115,14 @@ pub enum LeaveReason {
     Errors,
     /// The client sent `PART`: the member left the room only.
     Part,
+    /// The owner of the nickname, or another connection of its account, has logged in.
+    Displaced,
 }
 
 impl LeaveReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout, Self::Errors, Self::Part];
+    pub const ALL: [Self; 8] =
+        [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout, Self::Errors, Self::Part, Self::Displaced];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -131,6 +134,7 @@ impl LeaveReason {
             Self::Timeout => "timeout",
             Self::Errors => "errors",
             Self::Part => "part",
+            Self::Displaced => "displaced",
         }
     }
 }

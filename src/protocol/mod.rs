@@ -4,6 +4,8 @@
 //! Pure: no clock, no I/O, no randomness. The two lints below check this.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod account;
+mod account_password;
 mod case;
 mod dialect;
 mod drawing;
@@ -21,8 +23,12 @@ mod room_id;
 mod room_name;
 mod text;
 mod user;
+mod verifier;
 pub(crate) mod words;
 
+pub use account::{AccountId, AccountTokenId, Day, InvalidPasswordHash, LabelTooLong, PasswordHash, TokenLabel};
+pub(crate) use account_password::ACCESS_TOKEN_PREFIX;
+pub use account_password::{AccessToken, AccountPassword, Credential, InvalidAccountPassword};
 pub(crate) use case::fold_case;
 pub use dialect::{DIALECTS, Dialect};
 pub(crate) use drawing::CLEAR;
@@ -33,7 +39,7 @@ pub use line::{BYTE_ORDER_MARK, DecoderOutput, END_OF_MESSAGE, Ending, LineDecod
 pub use mode::Mode;
 pub use name::{Name, NameError};
 pub use other_protocol::OtherProtocol;
-pub use password::{InvalidPassword, Password, PasswordVerifier};
+pub use password::{InvalidPassword, Password};
 pub use past_message::PastMessage;
 pub use peer_address::{ClientOrigin, Peer, PeerAddress, ProxyHop};
 pub use resume::{InvalidToken, ResumeToken, Secret};
@@ -43,6 +49,7 @@ pub use room_name::{RoomName, RoomNameError};
 pub use text::{Text, TextError, Token, sanitize};
 pub(crate) use text::{is_blank, is_invisible, shows_nothing};
 pub use user::{Details, User};
+pub use verifier::Verifier;
 
 /// The protocol's name and version, as in `HELLO`.
 pub const VERSION: &str = "chinwag/1";

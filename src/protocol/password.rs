@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::Verifier;
 use super::text::is_blank;
 use crate::limits::PASSWORD_BYTES_MAX;
 
@@ -42,6 +42,11 @@ impl Password {
             _ => Ok(Self(composed)),
         }
     }
+
+    /// The verifier of this password: a server keeps it instead of the password.
+    pub fn verifier(&self) -> Verifier {
+        Verifier::of(self.0.as_bytes())
+    }
 }
 
 /// The password itself, for the line that sends it.
@@ -59,37 +64,11 @@ impl fmt::Debug for Password {
 
 impl PartialEq for Password {
     fn eq(&self, other: &Self) -> bool {
-        PasswordVerifier::new(self) == PasswordVerifier::new(other)
+        self.verifier() == other.verifier()
     }
 }
 
 impl Eq for Password {}
-
-/// The SHA-256 value of a password: a server keeps it instead of the password.
-#[derive(Clone, Copy)]
-pub struct PasswordVerifier([u8; 32]);
-
-impl PasswordVerifier {
-    /// The verifier of this password.
-    pub fn new(password: &Password) -> Self {
-        Self(hmac_sha256::Hash::hash(password.0.as_bytes()))
-    }
-}
-
-impl PartialEq for PasswordVerifier {
-    /// Compares in constant time.
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_slice().ct_eq(other.0.as_slice()).into()
-    }
-}
-
-impl Eq for PasswordVerifier {}
-
-impl fmt::Debug for PasswordVerifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordVerifier")
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -117,10 +96,10 @@ mod tests {
     #[test]
     fn passwords_are_compared_in_their_composed_form() {
         assert_eq!(password("u\u{308}ber"), password("\u{fc}ber"));
-        let verifier = PasswordVerifier::new(&password("hunter2"));
-        assert_eq!(verifier, PasswordVerifier::new(&password("hunter2")));
+        let verifier = password("hunter2").verifier();
+        assert_eq!(verifier, password("hunter2").verifier());
         for other in ["hunter3", "Hunter2", "hunter2 ", " hunter2", "hunter"] {
-            assert_ne!(verifier, PasswordVerifier::new(&password(other)), "{other:?}");
+            assert_ne!(verifier, password(other).verifier(), "{other:?}");
             assert_ne!(password("hunter2"), password(other), "{other:?}");
         }
     }
@@ -128,6 +107,6 @@ mod tests {
     #[test]
     fn debug_output_hides_password() {
         let password = password("hunter2");
-        assert_eq!(format!("{password:?} {:?}", PasswordVerifier::new(&password)), "Password PasswordVerifier");
+        assert_eq!(format!("{password:?} {:?}", password.verifier()), "Password Verifier");
     }
 }

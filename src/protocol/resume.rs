@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use subtle::ConstantTimeEq as _;
 
+use super::Verifier;
+
 /// 128 random bits. Comparing two secrets takes constant time, and `Debug` does not reveal them.
 #[derive(Clone, Copy)]
 pub struct Secret([u8; 16]);
@@ -15,9 +17,24 @@ impl Secret {
         Self(random)
     }
 
-    /// The bytes, for a hash.
-    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
+    /// The verifier of this secret.
+    pub fn verifier(&self) -> Verifier {
+        Verifier::of(&self.0)
+    }
+}
+
+impl Secret {
+    /// The number whose 32 hexadecimal digits are the secret on the wire.
+    pub(super) fn to_bits(self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+
+    /// The secret with these 32 hexadecimal digits.
+    pub(super) fn from_digits(digits: &str) -> Result<Self, InvalidToken> {
+        if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(InvalidToken);
+        }
+        u128::from_str_radix(digits, 16).map(|bits| Self(bits.to_be_bytes())).map_err(|_| InvalidToken)
     }
 }
 
@@ -47,7 +64,7 @@ pub struct ResumeToken {
 
 impl fmt::Display for ResumeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:032x}", self.id, u128::from_be_bytes(self.secret.0))
+        write!(f, "{}-{:032x}", self.id, self.secret.to_bits())
     }
 }
 
@@ -60,12 +77,11 @@ impl FromStr for ResumeToken {
 
     fn from_str(word: &str) -> Result<Self, InvalidToken> {
         let (id, secret) = word.split_once('-').ok_or(InvalidToken)?;
-        let is_written = |digits: &str, is_digit: fn(&u8) -> bool| digits.as_bytes().iter().all(is_digit);
-        if secret.len() != 32 || !is_written(secret, u8::is_ascii_hexdigit) || !is_written(id, u8::is_ascii_digit) {
+        let secret = Secret::from_digits(secret)?;
+        if !id.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidToken);
         }
-        let secret = u128::from_str_radix(secret, 16).map_err(|_| InvalidToken)?;
-        Ok(Self { id: id.parse().map_err(|_| InvalidToken)?, secret: Secret(secret.to_be_bytes()) })
+        Ok(Self { id: id.parse().map_err(|_| InvalidToken)?, secret })
     }
 }
 

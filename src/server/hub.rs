@@ -4,8 +4,9 @@
 //! room and the sequencer, and the delivery, with the feed and the mailboxes. Each turn calls them in this order:
 //!
 //! ```text
-//! process_report  applies the messages of a committed batch; this turn publishes them
-//! process         for each request: Sessions::apply, then Delivery::deliver for each output, in order
+//! process_report     applies the messages of a committed batch; this turn publishes them
+//! process_passwords  runs the logins whose passwords were checked
+//! process            for each request: Sessions::apply, then Delivery::deliver for each output, in order
 //! publish         Delivery::publish     appends the events to the feed, then wakes the connections
 //!                 apply_ready           Sessions::advance applies ready entries, then Sessions::end_turn passes new messages to the store
 //!                 disconnect_slow       disconnects the slow consumers that Delivery::publish found
@@ -17,27 +18,33 @@
 //! The task `run` drives it: it receives the requests, reads the clock, and is the only part that waits, for requests
 //! and for reports of the store.
 
+mod operator;
 mod status;
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_lite::future;
 use smol::Timer;
 
+use self::operator::OperatorChange;
+pub use self::operator::OperatorResult;
 pub use self::status::HubStatus;
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::log::{self, RunLog};
+use super::password_threads::PasswordThreads;
 use super::request_queue::HubReceiver;
 pub use super::request_queue::HubRequest;
 use super::store_reader::StoreReader;
 use crate::feed::Feed;
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
 use crate::protocol::{LeaveReason, Timestamp};
-use crate::session::{BySession, Input, InputKind, Output, Sessions};
+use crate::session::{BySession, Input, InputKind, Output, PasswordResult, Sessions};
 use crate::state::SessionId;
 
 /// The sessions with their room, and the delivery of their outputs.
@@ -49,6 +56,12 @@ pub struct Hub {
     tickets: BySession<Box<dyn Any + Send>>,
     /// Number of messages that were published.
     messages: u64,
+    /// Check the passwords of accounts. `None`: the server has no accounts.
+    passwords: Option<Box<dyn PasswordThreads>>,
+    /// The results that were received and not processed yet.
+    password_results: Vec<PasswordResult>,
+    /// The operators' changes of accounts that are not stored yet, in order.
+    operator_changes: VecDeque<OperatorChange>,
     /// Counts wrong passwords. `None`: nobody reads about them.
     log: Option<Arc<RunLog>>,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::apply_ready`].
@@ -59,7 +72,23 @@ impl Hub {
     /// Creates a hub that owns these sessions and their room, and publishes to `feed`.
     pub fn new(sessions: Sessions, feed: Arc<Feed>) -> Self {
         let (delivery, tickets) = (Delivery::new(feed), BySession::default());
-        Self { sessions, delivery, tickets, messages: 0, log: None, outputs: Vec::new() }
+        Self {
+            sessions,
+            delivery,
+            tickets,
+            messages: 0,
+            passwords: None,
+            password_results: Vec::new(),
+            operator_changes: VecDeque::new(),
+            log: None,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Lets these threads check the passwords of accounts.
+    #[cfg(feature = "accounts")]
+    pub(super) fn with_passwords(self, passwords: Box<dyn PasswordThreads>) -> Self {
+        Self { passwords: Some(passwords), ..self }
     }
 
     /// Reports wrong passwords to this log.
@@ -98,6 +127,7 @@ impl Hub {
                 // Fails if the operator no longer waits.
                 let _ = asking.try_send(self.status());
             }
+            HubRequest::Operate(request, to_operator) => self.process_operator(at, request, to_operator),
             HubRequest::KeepTicket(session, ticket) => {
                 if self.sessions.is_detached(session) {
                     self.tickets.insert(session, ticket);
@@ -140,9 +170,34 @@ impl Hub {
         was_processed
     }
 
-    /// Waits for a report of the store, and processes it. Waits forever without a store. Returns false if the store has failed.
+    /// Processes the passwords that were checked.
+    pub fn process_passwords(&mut self, at: Timestamp) {
+        while let Poll::Ready(()) = self.poll_password(&mut Context::from_waker(Waker::noop())) {}
+        for result in std::mem::take(&mut self.password_results) {
+            self.apply(at, SessionId::SERVER, InputKind::PasswordProcessed(result));
+        }
+    }
+
+    /// Waits until [`Hub::process_passwords`] has something to do.
+    fn poll_password(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.passwords.as_mut().map(|passwords| passwords.poll_result(cx)) {
+            Some(Poll::Ready(Some(result))) => {
+                self.password_results.push(result);
+                Poll::Ready(())
+            }
+            // The threads end after the hub, unless one has panicked.
+            Some(Poll::Ready(None) | Poll::Pending) | None => Poll::Pending,
+        }
+    }
+
+    /// Waits for a report of the store, and processes it. Waits forever without a store. Returns false if the store has failed. Returns
+    /// earlier if a password was checked.
     async fn next_report(&mut self) -> bool {
-        let was_processed = future::poll_fn(|cx| self.sessions.sequencer_mut().poll_report(cx)).await;
+        let was_processed = future::poll_fn(|cx| match self.poll_password(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => self.sessions.sequencer_mut().poll_report(cx),
+        });
+        let was_processed = was_processed.await;
         self.apply_ready();
         was_processed
     }
@@ -202,6 +257,10 @@ impl Hub {
             match (output, &self.log) {
                 (Output::Log(change), _) => log::membership_change(change),
                 (Output::Remove(session), _) => drop(self.tickets.remove(*session)),
+                (Output::CheckPassword(job), _) => {
+                    self.passwords.iter_mut().for_each(|passwords| passwords.submit(job.clone()));
+                }
+                (Output::AccountChanged(result), _) => self.finish_operator_change(result.clone()),
                 (Output::WrongPassword(address), Some(log)) => log.count_wrong_password(*address),
                 (Output::Publish { id: Some(_), .. }, _) => self.messages += 1,
                 _ => {}
@@ -226,6 +285,7 @@ pub(super) async fn run(mut hub: Hub, mut requests: HubReceiver, clock: Arc<dyn 
         }
         let at = clock.wall();
         hub.process_report();
+        hub.process_passwords(at);
         if process_requests(&mut hub, &mut requests, at).is_break() {
             // Processes what clients sent before the stop beyond their share of one turn.
             let _ = process_requests(&mut hub, &mut requests, at);
@@ -278,6 +338,7 @@ async fn finish_commits(hub: &mut Hub, clock: &dyn Clock) {
             if !hub.has_ready_entries() && !hub.sessions.sequencer().needs_turn() && !hub.next_report().await {
                 return;
             }
+            hub.process_passwords(clock.wall());
             hub.publish(clock.wall());
         }
     };
@@ -293,5 +354,7 @@ async fn finish_commits(hub: &mut Hub, clock: &dyn Clock) {
 
 #[cfg(test)]
 mod backlog_tests;
+#[cfg(test)]
+mod operator_tests;
 #[cfg(test)]
 mod tests;

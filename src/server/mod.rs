@@ -16,6 +16,12 @@
 pub mod hub;
 pub mod log;
 
+#[cfg(feature = "accounts")]
+mod account_file;
+#[cfg(feature = "store")]
+mod account_rows;
+#[cfg(feature = "accounts")]
+mod accounts;
 mod admission;
 mod announce;
 mod bound_sockets;
@@ -25,7 +31,13 @@ mod control;
 mod delivery;
 mod driver;
 mod listen;
+mod operator;
 mod password;
+#[cfg(feature = "accounts")]
+mod password_hash;
+#[cfg(feature = "accounts")]
+mod password_pool;
+mod password_threads;
 mod port_file;
 mod request_queue;
 mod shutdown;
@@ -59,6 +71,8 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
 
+#[cfg(feature = "accounts")]
+pub use self::account_file::{AccountFile, AccountFileError};
 use self::admission::Admission;
 use self::bound_sockets::{BoundSockets, RunFiles};
 use self::clock::{Clock, SystemClock, UptimeMeter};
@@ -69,6 +83,8 @@ use self::hub::{Hub, HubRequest};
 pub use self::listen::{ListenAddress, Listener, Scheme};
 use self::log::RunLog;
 pub use self::password::ServerPassword;
+#[cfg(feature = "accounts")]
+pub use self::password_hash::hash_password;
 use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
@@ -117,6 +133,8 @@ pub struct ServerOptions {
     pub password: Option<Arc<ServerPassword>>,
     /// The password is also accepted over connections that others on the way may read.
     pub allows_insecure_passwords: bool,
+    /// The accounts of a server with a store.
+    pub accounts: AccountOptions,
     /// The store for messages. `None`: messages are kept in memory.
     pub store: Option<Arc<dyn StoreOpener>>,
     /// The rate at which the lines of each client are processed. Further lines wait.
@@ -132,6 +150,15 @@ pub struct ServerOptions {
     pub timeouts: Timeouts,
     /// Seconds for which a detached member can be resumed before it leaves. 0: no member can be resumed.
     pub resume_seconds: u64,
+}
+
+/// How a server with a store has accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountOptions {
+    /// Clients may register accounts. Otherwise only the operator adds them.
+    pub is_registration_open: bool,
+    /// Clients must log in before they take a nickname.
+    pub accounts_only: bool,
 }
 
 impl ServerOptions {
@@ -157,6 +184,11 @@ impl ServerOptions {
             }),
             None => sessions,
         }
+    }
+
+    /// Whether clients must give a password: that of the server, or of an account.
+    fn needs_passwords(&self) -> bool {
+        self.password.is_some() || self.accounts.accounts_only
     }
 
     /// The files that SIGHUP makes the server read again. If there are none, SIGHUP stops the server.
@@ -344,7 +376,7 @@ async fn serve(
     let files = Arc::new(RunFiles { port_file, sockets: files });
     let (admission, clients_max) = create_admission(&options);
     listeners.log();
-    if options.password.is_some() && listeners.has_exposed(options.allows_insecure_passwords) {
+    if options.needs_passwords() && listeners.has_exposed(options.allows_insecure_passwords) {
         log::password_over_plain_text(options.allows_insecure_passwords);
     }
     let control = control.and_then(|bound| bound.inspect_err(log::no_control_socket).ok());
@@ -507,6 +539,7 @@ mod tests {
             store: None,
             password: None,
             allows_insecure_passwords: false,
+            accounts: AccountOptions::default(),
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
             send_timeout: None,

@@ -6,14 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Reload, log};
 use crate::password_file::PasswordFile;
-use crate::protocol::{Password, PasswordVerifier};
+use crate::protocol::{Password, Verifier};
 use crate::session::PasswordCheck;
 
 /// The password in a file. Before the first [`Reload::reload`], no password is correct.
 #[derive(Debug)]
 pub struct ServerPassword {
     path: PathBuf,
-    verifier: RwLock<Option<PasswordVerifier>>,
+    verifier: RwLock<Option<Verifier>>,
 }
 
 impl ServerPassword {
@@ -26,8 +26,8 @@ impl ServerPassword {
 impl Reload for ServerPassword {
     /// Reads the file. After an error, the password stays as it was. Warns about a file that every user of the machine can read.
     fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let PasswordFile { password, is_exposed } = PasswordFile::read(&self.path)?;
-        let verifier = PasswordVerifier::new(&password);
+        let PasswordFile { password, is_exposed } = PasswordFile::<Password>::read(&self.path)?;
+        let verifier = password.verifier();
         *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = Some(verifier);
         log::password(&self.path);
         if is_exposed {
@@ -39,7 +39,7 @@ impl Reload for ServerPassword {
 
 impl PasswordCheck for ServerPassword {
     fn is_correct(&self, password: &Password) -> bool {
-        let given = PasswordVerifier::new(password);
+        let given = password.verifier();
         *self.verifier.read().unwrap_or_else(PoisonError::into_inner) == Some(given)
     }
 }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 
-use super::hub::HubStatus;
+use super::hub::{HubStatus, OperatorResult};
+use crate::control::AccountRequest;
 use crate::feed::Mailbox;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
 use crate::protocol::Peer;
@@ -31,6 +32,8 @@ pub enum HubRequest {
     Probe(Arc<Mailbox>),
     /// An operator asks for the figures of the server. The hub sends them to this channel.
     Status(Sender<HubStatus>),
+    /// An operator asks for the accounts, or changes them. The hub sends the reply to this channel.
+    Operate(AccountRequest, Sender<OperatorResult>),
 }
 
 /// Sends requests to the hub. The hub runs until all senders are dropped.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::account_rows::add_stored_accounts;
 use super::clock::wall_time;
 use super::hub::Hub;
 use super::store_interface::StoreOpener;
@@ -23,7 +24,7 @@ impl StoreOpener for store::Options {
         let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, wall_time);
         let (opened, state) = opened?;
         log::store_opened(self, &state);
-        let StoredState { epoch, last_id, before, messages, topic, rooms, last_room, .. } = state;
+        let StoredState { epoch, last_id, before, messages, topic, rooms, last_room, accounts, .. } = state;
         let lobby = StoredRoom { epoch: Some(epoch), last_id, evicted: before, topic, ..StoredRoom::default() };
         let state = SharedState::new(options.state_limits()).with_start(random_epoch()).with_store(last_room);
         let mut state = state.with_stored_room(RoomId::LOBBY, RoomName::lobby(), lobby, messages);
@@ -32,7 +33,17 @@ impl StoreOpener for store::Options {
             let stored = StoredRoom { epoch: Some(epoch), last_id, deleted, evicted: last_id, topic };
             state = state.with_stored_room(room, name, stored, Vec::new());
         }
-        Ok(create_hub(options.create_sessions(state), feed, opened))
+        let (state, left_out) = add_stored_accounts(state, accounts);
+        if left_out > 0 {
+            log::accounts_left_out(left_out);
+        }
+        let sessions = options.create_sessions(state);
+        #[cfg(feature = "accounts")]
+        let (sessions, passwords) = super::accounts::start(options, sessions)?;
+        let hub = create_hub(sessions, feed, opened);
+        #[cfg(feature = "accounts")]
+        let hub = hub.with_passwords(passwords);
+        Ok(hub)
     }
 
     fn path(&self) -> &Path {

@@ -1,5 +1,5 @@
-//! The sequencer of a server with a store: commits a message or a topic before it becomes an entry. While one batch is being committed, it
-//! gathers the next one. All other changes become entries at once.
+//! The sequencer of a server with a store: commits a message, a topic or a change of the accounts before it becomes an entry. While one batch
+//! is being committed, it gathers the next one. All other changes become entries at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -10,16 +10,18 @@ use std::time::Duration;
 use async_channel::Receiver;
 use futures_lite::{Stream as _, ready};
 
+use super::account_rows::account_writes;
 use super::log;
-use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
+use crate::limits::{ACCOUNT_CHANGES_AT_ONCE_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
 use crate::sequencer::{Change, Numbering, Sequencer};
 use crate::state::{
-    Action, ContentKind, Entry, Message, Origin, Room, RoomId, SharedState, StoreFailure, TopicChange, Uptime,
+    AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, Message, Origin, Room, RoomId,
+    SharedState, StoreFailure, TopicChange, Uptime,
 };
 use crate::store::{Batch, CommitFailure, CommitFate, NewRoom, Report, Store};
 
-/// The store, the messages and topics that wait for a commit, and the entries that are ready.
+/// The store, the changes that wait for a commit, and the entries that are ready.
 #[derive(Debug)]
 pub(super) struct StoreSequencer {
     /// `None` once it is closed.
@@ -46,58 +48,86 @@ pub(super) struct StoreSequencer {
     is_failure_logged: bool,
 }
 
-/// A message or a topic that waits, or is being committed.
+/// A change that waits, or is being committed.
 #[derive(Debug)]
 struct PendingChange {
     origin: Origin,
-    room: RoomId,
-    /// The refusal waits, too, so that the author gets its replies in order.
+    /// The refusal waits, too, so that the client gets its replies in order.
     content: Result<Content, RefusedContent>,
 }
 
-/// Content that the store commits and the room then publishes.
+/// Content that the store commits and that then becomes an entry.
 #[derive(Debug)]
 enum Content {
-    Message(Message),
-    Topic(TopicChange),
+    Message(RoomId, Message),
+    Topic(RoomId, TopicChange),
+    Account(AccountChange),
 }
 
-/// A message or a topic of this member that is not published.
+/// Content that is not stored.
 #[derive(Debug)]
-struct RefusedContent {
-    name: Name,
-    kind: ContentKind,
+enum RefusedContent {
+    /// A message or a topic of the member with this nickname.
+    Room(RoomId, Name, ContentKind),
+    /// A change of the accounts. The name is that of an account that is not created.
+    Account(AccountCommand, Option<Name>),
 }
 
 impl Content {
     /// The memory that it needs, in bytes.
     fn memory_cost(&self) -> usize {
         let (name, text) = match self {
-            Self::Message(Message { name, text, .. }) => (name, Some(text)),
-            Self::Topic(TopicChange { name, topic, .. }) => (name, topic.as_ref()),
+            Self::Message(_, Message { name, text, .. }) => (name, Some(text)),
+            Self::Topic(_, TopicChange { name, topic, .. }) => (name, topic.as_ref()),
+            Self::Account(change) => return size_of::<PendingChange>() + change.update.heap_bytes(),
         };
         name.as_str().len() + text.map_or(0, |text| text.as_str().len()) + PAST_OVERHEAD_BYTES
+    }
+
+    /// The entry that precedes it: its author keeps the nickname until it is stored or refused.
+    fn announcement(&self) -> Option<Action> {
+        match self {
+            Self::Message(room, _) | Self::Topic(room, _) => Some(Action::ContentPending(*room)),
+            Self::Account(AccountChange { update: AccountUpdate::Create { .. }, .. }) => Some(Action::AccountPending),
+            Self::Account(_) => None,
+        }
+    }
+
+    /// The entry once it is stored.
+    fn into_action(self) -> Action {
+        match self {
+            Self::Message(room, message) => Action::Say(room, message),
+            Self::Topic(room, topic) => Action::SetTopic(room, topic),
+            Self::Account(change) => Action::ChangeAccount(change),
+        }
     }
 }
 
 impl From<Content> for RefusedContent {
     fn from(content: Content) -> Self {
         match content {
-            Content::Message(Message { name, .. }) => Self { name, kind: ContentKind::Message },
-            Content::Topic(TopicChange { name, .. }) => Self { name, kind: ContentKind::Topic },
+            Content::Message(room, Message { name, .. }) => Self::Room(room, name, ContentKind::Message),
+            Content::Topic(room, TopicChange { name, .. }) => Self::Room(room, name, ContentKind::Topic),
+            Content::Account(AccountChange { update, .. }) => {
+                let command = update.command();
+                let name = if let AccountUpdate::Create { name, .. } = update { Some(name) } else { None };
+                Self::Account(command, name)
+            }
         }
     }
 }
 
 impl RefusedContent {
-    fn into_action(self, room: RoomId, why: StoreFailure) -> Action {
-        Action::ContentFailed(room, self.name, self.kind, why)
+    fn into_action(self, why: StoreFailure) -> Action {
+        match self {
+            Self::Room(room, name, kind) => Action::ContentFailed(room, name, kind, why),
+            Self::Account(command, name) => Action::AccountChangeFailed(command, name, why),
+        }
     }
 }
 
 impl StoreSequencer {
-    /// Creates a sequencer that commits to `store`. It refuses a message or a topic if more than `bytes_max` bytes would wait or be
-    /// committed.
+    /// Creates a sequencer that commits to `store`. It refuses changes if more than `bytes_max` bytes would wait or be committed.
     pub(super) fn new(store: Store, bytes_max: usize) -> Self {
         Self {
             reports: Box::pin(store.reports().clone()),
@@ -122,13 +152,15 @@ impl StoreSequencer {
         self.ready.push_back(self.numbering.next_entry(change));
     }
 
-    fn enqueue(&mut self, origin: Origin, room: RoomId, content: Content) {
-        self.push_entry(origin, Action::ContentPending(room));
+    fn enqueue(&mut self, origin: Origin, content: Content) {
+        if let Some(action) = content.announcement() {
+            self.push_entry(origin, action);
+        }
         let bytes = content.memory_cost();
         let is_refused = self.bytes + bytes > self.bytes_max;
         self.bytes += if is_refused { 0 } else { bytes };
         let content = if is_refused { Err(content.into()) } else { Ok(content) };
-        self.waiting.push_back(PendingChange { origin, room, content });
+        self.waiting.push_back(PendingChange { origin, content });
     }
 
     fn process(&mut self, report: Report) {
@@ -156,15 +188,13 @@ impl StoreSequencer {
             self.is_failure_logged = false;
             log::commits_recovered();
         }
-        for PendingChange { origin, room, content } in self.committing.take().unwrap_or_default() {
+        for PendingChange { origin, content } in self.committing.take().unwrap_or_default() {
             self.bytes -= content.as_ref().map_or(0, Content::memory_cost);
             let action = match (content, &failure) {
-                (Ok(Content::Message(message)), None) => Action::Say(room, message),
-                (Ok(Content::Topic(topic)), None) => Action::SetTopic(room, topic),
-                (Ok(content), Some(failure)) => RefusedContent::from(content).into_action(room, failure.clone()),
+                (Ok(content), None) => content.into_action(),
+                (Ok(content), Some(failure)) => RefusedContent::from(content).into_action(failure.clone()),
                 (Err(refused), _) => {
-                    let why = StoreFailure::NotStored("too many messages already wait for the disk".into());
-                    refused.into_action(room, why)
+                    refused.into_action(StoreFailure::NotStored("too many messages already wait for the disk".into()))
                 }
             };
             self.push_entry(origin, action);
@@ -176,8 +206,9 @@ impl Sequencer for StoreSequencer {
     fn submit(&mut self, change: Change) {
         (self.at, self.uptime) = (change.at, change.uptime);
         match change.action {
-            Action::Say(room, message) => self.enqueue(change.origin, room, Content::Message(message)),
-            Action::SetTopic(room, topic) => self.enqueue(change.origin, room, Content::Topic(topic)),
+            Action::Say(room, message) => self.enqueue(change.origin, Content::Message(room, message)),
+            Action::SetTopic(room, topic) => self.enqueue(change.origin, Content::Topic(room, topic)),
+            Action::ChangeAccount(account) => self.enqueue(change.origin, Content::Account(account)),
             action => self.push_entry(change.origin, action),
         }
     }
@@ -198,8 +229,9 @@ impl Sequencer for StoreSequencer {
         self.committing.is_some() || !self.waiting.is_empty() || !self.ready.is_empty()
     }
 
-    /// Commits the waiting messages and topics, unless a batch is being committed. Messages get the ids after the last one of their room:
-    /// no other batch is being committed, and only messages have ids.
+    /// Commits the waiting changes, unless a batch is being committed. Messages get the ids after the last one of their room: no other batch
+    /// is being committed, and only messages have ids. For the same reason, the accounts are those on which the changes will act; a change
+    /// that the state will reject is not stored.
     ///
     /// A batch stays open for one more turn, in which busy clients send more messages. All of them are committed in one batch, and sent to
     /// each reader at once. Without that turn, small and large batches alternated, and each reader needed twice as many writes.
@@ -213,24 +245,30 @@ impl Sequencer for StoreSequencer {
         if self.is_batch_open {
             return;
         }
-        let count = self.waiting.len().min(STORE_BATCH_MAX);
+        let changes = take_batch(&mut self.waiting);
         let mut last_ids = BTreeMap::new();
         let removed_rooms = std::mem::take(&mut self.removed_rooms);
-        let mut batch = Batch { removed_rooms, messages: Vec::with_capacity(count), ..Batch::default() };
-        let changes: Vec<_> = self.waiting.drain(..count).collect();
-        for PendingChange { room, content, .. } in &changes {
-            let (room, Ok(content)) = (*room, content) else { continue };
+        let mut batch = Batch { removed_rooms, messages: Vec::with_capacity(changes.len()), ..Batch::default() };
+        for content in changes.iter().filter_map(|change| change.content.as_ref().ok()) {
+            let room = match content {
+                Content::Message(room, _) | Content::Topic(room, _) => *room,
+                Content::Account(change) => {
+                    batch.accounts.extend(state.plan_account_change(change).into_iter().flat_map(account_writes));
+                    continue;
+                }
+            };
             let last_id = last_ids.entry(room).or_insert_with(|| {
                 batch.rooms.extend(new_room(state, room));
                 state.room(room).map_or(MessageId(0), Room::last_id)
             });
             match content {
-                Content::Message(Message { name, at, text }) => {
+                Content::Message(_, Message { name, at, text }) => {
                     *last_id = last_id.next();
                     let past = PastMessage { id: *last_id, at: *at, name: name.clone(), text: text.clone() };
                     batch.messages.push((room, past));
                 }
-                Content::Topic(TopicChange { topic, .. }) => batch.topics.push((room, topic.clone())),
+                Content::Topic(_, TopicChange { topic, .. }) => batch.topics.push((room, topic.clone())),
+                Content::Account(_) => {}
             }
         }
         self.committing = Some(changes);
@@ -266,10 +304,10 @@ impl Sequencer for StoreSequencer {
         while self.process_report() {}
         let committing = self.committing.take().unwrap_or_default().into_iter().map(|change| (change, &failure));
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|change| (change, &not_stored));
-        for (PendingChange { origin, room, content }, failure) in committing.chain(waiting) {
+        for (PendingChange { origin, content }, failure) in committing.chain(waiting) {
             let action = match content {
-                Ok(content) => RefusedContent::from(content).into_action(room, failure.clone()),
-                Err(refused) => refused.into_action(room, not_stored.clone()),
+                Ok(content) => RefusedContent::from(content).into_action(failure.clone()),
+                Err(refused) => refused.into_action(not_stored.clone()),
             };
             self.push_entry(origin, action);
         }
@@ -283,12 +321,30 @@ impl Sequencer for StoreSequencer {
     }
 }
 
+/// Takes the changes of the next batch: up to the first change of the accounts whose effect depends on an earlier one.
+fn take_batch(waiting: &mut VecDeque<PendingChange>) -> Vec<PendingChange> {
+    let (mut accounts, mut count) = (Vec::<&AccountUpdate>::new(), 0);
+    for change in waiting.iter().take(STORE_BATCH_MAX) {
+        if let Ok(Content::Account(AccountChange { update, .. })) = &change.content {
+            let depends = accounts.iter().any(|earlier| update.depends_on(earlier));
+            if depends || accounts.len() == ACCOUNT_CHANGES_AT_ONCE_MAX {
+                break;
+            }
+            accounts.push(update);
+        }
+        count += 1;
+    }
+    waiting.drain(..count).collect()
+}
+
 /// The room, if the file does not have it yet.
 fn new_room(state: &SharedState, id: RoomId) -> Option<NewRoom> {
     let room = state.room(id).filter(|room| !room.is_stored())?;
     Some(NewRoom { room: id, name: room.name().clone(), epoch: room.epoch()?.clone() })
 }
 
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -367,7 +423,8 @@ mod tests {
     #[test]
     fn refused_message_takes_no_space_of_later_ones() {
         let directory = tempfile::tempdir().unwrap();
-        let mut sequencer = sequencer(directory.path(), 2 * Content::Message(message("text")).memory_cost());
+        let mut sequencer =
+            sequencer(directory.path(), 2 * Content::Message(RoomId::LOBBY, message("text")).memory_cost());
         for last_id in [0, 2, 4] {
             for _ in 0..5 {
                 say(&mut sequencer, "text");

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use super::line_room::LineRoom;
 use super::{Output, Session, SessionId, Sessions, private_tag};
 use crate::command::{
-    Command, ConnectionInfo, Context, HistoryQuery, PasswordAttempt, Reply, RoomLine, ServerLine, list_members,
+    Command, ConnectionInfo, Context, HistoryQuery, PasswordAttempt, PasswordNotChecked, PasswordRequest, Reply,
+    RoomLine, ServerLine, list_members,
 };
 use crate::limits::ROSTERS_KEPT_MAX;
-use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, Password, RoomName, Secret, Text, Timestamp, User};
-use crate::state::{Action, MemberId, Origin, Room, RoomId, SharedState, Verifier};
+use crate::protocol::{
+    AccessToken, AccountId, AccountTokenId, Dialect, Event, LeaveReason, Mode, Name, Password, RoomName, Secret, Text,
+    Timestamp, User, Verifier,
+};
+use crate::state::{Action, LoginProof, MemberId, Origin, Room, RoomId, SharedState};
 
 /// A command that is being run.
 struct CommandRun<'a> {
@@ -22,7 +26,7 @@ struct CommandRun<'a> {
     /// The line itself names a room.
     names_room: bool,
     out: &'a mut Vec<Output>,
-    /// The command has submitted a change of the state, whose result is the reply.
+    /// The command has submitted a change of the state, or a password, whose result is the reply.
     has_submitted: bool,
 }
 
@@ -99,6 +103,14 @@ impl CommandRun<'_> {
         self.names_room.then(|| self.sessions.room_of_hint(self.session, &self.room)).flatten()
     }
 
+    /// The reply follows from another input or entry.
+    fn await_answer(&mut self) {
+        if let Some(line) = &mut self.sessions.line {
+            line.is_answered = false;
+        }
+        self.has_submitted = true;
+    }
+
     fn origin(&self) -> Origin {
         Origin { session: self.session, member: self.member() }
     }
@@ -160,6 +172,49 @@ impl Context for CommandRun<'_> {
 
     fn try_password(&mut self, password: &Password) -> PasswordAttempt {
         self.sessions.try_password(self.session, password, self.out)
+    }
+
+    fn has_accounts(&self) -> bool {
+        self.sessions.account_policy().is_some()
+    }
+
+    fn has_registration(&self) -> bool {
+        self.sessions.account_policy().is_some_and(|policy| policy.is_registration_open)
+    }
+
+    fn accepts_account_secrets(&self) -> bool {
+        let is_secure = self.session().is_some_and(|state| state.is_secure);
+        self.sessions.account_policy().is_some_and(|policy| is_secure || policy.allows_insecure)
+    }
+
+    fn needs_login(&self) -> bool {
+        self.sessions.needs_login(self.session)
+    }
+
+    fn account(&self) -> Option<AccountId> {
+        self.sessions.account(self.session).map(|account| account.id)
+    }
+
+    fn has_fresh_login(&self) -> bool {
+        self.sessions.has_fresh_login(self.session)
+    }
+
+    fn check_password(&mut self, request: PasswordRequest) -> Result<(), PasswordNotChecked> {
+        self.sessions.queue_password(self.session, request)?;
+        self.await_answer();
+        self.sessions.begin_turns(self.at, self.out);
+        Ok(())
+    }
+
+    fn log_in(&mut self, account: AccountId, token: AccountTokenId, takes_over: bool) {
+        let action = self.sessions.login_action(self.session, account, LoginProof::Token(token), takes_over);
+        self.submit(action);
+    }
+
+    fn expect_token(&mut self, token: AccessToken) {
+        if let Some(state) = self.session_mut() {
+            state.rare.get_or_insert_default().new_token = Some(token);
+        }
     }
 
     fn spend_room_creations(&mut self, rooms: usize) -> bool {
@@ -240,10 +295,7 @@ impl Context for CommandRun<'_> {
     }
 
     fn submit(&mut self, action: Action) {
-        if let Some(line) = &mut self.sessions.line {
-            line.is_answered = false;
-        }
-        self.has_submitted = true;
+        self.await_answer();
         self.sessions.submit(self.at, self.origin(), action, self.out);
     }
 

@@ -1,10 +1,11 @@
 //! Inputs: what the hub passes to the sessions.
 
+use super::PasswordResult;
 #[cfg(doc)]
-use super::Sessions;
+use super::{Output, Sessions};
 use crate::command::{ClientLine, Command, Refusal};
 use crate::protocol::{Ending, LeaveReason, OtherProtocol, Peer, RoomName, Secret, Timestamp};
-use crate::state::{RoomId, SessionId, Uptime};
+use crate::state::{AccountUpdate, RoomId, SessionId, Uptime};
 
 /// An event outside of the shared state, such as a client's line.
 #[derive(Clone, Debug)]
@@ -77,6 +78,11 @@ pub enum InputKind {
     /// Time since the server started; comes from [`SessionId::SERVER`] about once a second, and is repeated with the same time while
     /// [`Sessions::has_expired`] is true.
     Tick(Uptime),
+    /// A password was checked or hashed; comes from [`SessionId::SERVER`].
+    PasswordProcessed(PasswordResult),
+    /// The operator changes the accounts; comes from [`SessionId::SERVER`]. [`Output::AccountChanged`] follows, in the order of these inputs,
+    /// once the change is stored or refused.
+    ChangeAccount(AccountUpdate),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
 }

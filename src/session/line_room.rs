@@ -1,9 +1,10 @@
 //! Which room a line is about, and whether its reply names the room.
 
 use super::former_rooms::FormerRooms;
+use super::logins::GivenPassword;
 use super::{Session, SessionId, Sessions};
 use crate::command::{Refusal, RoomUse, Verb};
-use crate::protocol::{ErrorCode, Mode, RoomName};
+use crate::protocol::{AccessToken, ErrorCode, Mode, RoomName, Verifier};
 use crate::state::RoomId;
 
 /// The room that a line is about.
@@ -47,7 +48,7 @@ impl Sessions {
     pub(super) fn room_of_refusal(&self, session: SessionId, named: Option<RoomName>, refusal: &Refusal) -> LineRoom {
         match (named, refusal.verb) {
             // The name of a room may be the password.
-            (Some(_), None) if self.needs_password(session) => LineRoom::default(),
+            (Some(_), None) if self.needs_password(session) || self.needs_login(session) => LineRoom::default(),
             (named @ Some(_), _) => self.resolve(session, named),
             (None, Some(verb)) if refusal.code != ErrorCode::RoomInvalid => self.room_of_line(session, None, verb),
             (None, _) => LineRoom::default(),
@@ -120,10 +121,16 @@ impl Sessions {
 #[derive(Debug, Default)]
 pub(super) struct RareState {
     /// The verifier of the resume token that was requested before the session took a nickname.
-    pub(super) verifier: Option<crate::state::Verifier>,
+    pub(super) verifier: Option<Verifier>,
     /// The room that lines of chat mode go to, even if the member has left it: these lines are refused. `None`: the home.
     pub(super) chat_room: Option<RoomName>,
     pub(super) former_rooms: FormerRooms,
+    /// When the session has given the password of its account.
+    pub(super) given_password: Option<GivenPassword>,
+    /// The access token that the session's `TOKEN new` makes.
+    pub(super) new_token: Option<AccessToken>,
+    /// The session's last login was a `TAKEOVER`.
+    pub(super) is_taking_over: bool,
 }
 
 impl Session {

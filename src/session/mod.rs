@@ -6,14 +6,20 @@
 //! then stays, Closed, until the member leaves or is resumed.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod account_outputs;
 mod buckets;
 mod command_run;
 mod former_rooms;
+mod greeting;
 mod input;
 mod lifecycle;
 mod line_room;
+mod login_limits;
+mod login_queue;
+mod logins;
 mod output;
 mod password;
+mod password_job;
 mod room_creation;
 mod state_outputs;
 mod timeouts;
@@ -24,9 +30,12 @@ use std::sync::Arc;
 pub use self::input::{Input, InputKind};
 pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
-pub use self::output::{MembershipChange, Output, OwnLine};
+pub use self::logins::AccountPolicy;
+use self::logins::Logins;
+pub use self::output::{AccountEvent, MembershipChange, Output, OwnLine};
 use self::password::WrongPasswords;
 pub use self::password::{PasswordCheck, PasswordPolicy};
+pub use self::password_job::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWork};
 use self::room_creation::RoomCreations;
 pub(crate) use self::room_creation::counted_address;
 pub use self::timeouts::Timeouts;
@@ -60,6 +69,8 @@ pub struct Sessions {
     /// The password that sessions must give; `None`: none.
     password: Option<PasswordPolicy>,
     wrong_passwords: WrongPasswords,
+    /// `None`: the server has no accounts.
+    logins: Option<Box<Logins>>,
     sequencer: Box<dyn Sequencer>,
     /// The line in progress.
     line: Option<PendingLine>,
@@ -109,15 +120,6 @@ impl Session {
     }
 }
 
-/// The text of the greeting on a server with a password.
-const PASSWORD_GREETING: &str = "type PASS and the password, then NICK and your name to join, HELP for help";
-
-/// The text of the greeting on such a server, over a connection on which it accepts no password.
-const INSECURE_GREETING: &str = "this server needs a password, and accepts it only over TLS: connect with TLS";
-
-/// The text of the greeting.
-const GREETING: &str = "type NICK and your name to join, HELP for help";
-
 /// The answer to telnet's AYT.
 const PRESENCE: &str = "yes, the server is here";
 
@@ -140,10 +142,11 @@ impl Sessions {
             resumed: BTreeMap::new(),
             rosters: Vec::new(),
             has_more_idle: false,
-            features: Features { rooms: true, watch: true, search: false, secure: false, password: false },
+            features: Features { rooms: true, watch: true, ..Features::default() },
             room_creations: RoomCreations::default(),
             password: None,
             wrong_passwords: WrongPasswords::default(),
+            logins: None,
             sequencer: Box::new(MemorySequencer::default()),
             line: None,
             stopped: false,
@@ -188,6 +191,8 @@ impl Sessions {
             InputKind::Connect(peer) => self.connect(session, peer, out),
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
+            InputKind::PasswordProcessed(result) => self.process_password(at, result, out),
+            InputKind::ChangeAccount(update) => self.change_account(at, update, out),
             _ if self.all.get(session).is_none_or(Session::is_closed) => {}
             InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
             InputKind::Blank => self.record_activity(session),
@@ -363,12 +368,7 @@ impl Sessions {
         assert!(before.is_none(), "session numbers are given once");
         let epoch = self.state.room(RoomId::LOBBY).and_then(state::Room::epoch).cloned();
         let features = Features { secure: peer.is_secure, ..self.features };
-        let greeting = match &self.password {
-            None => GREETING,
-            Some(policy) if policy.is_accepted(peer.is_secure) => PASSWORD_GREETING,
-            Some(_) => INSECURE_GREETING,
-        };
-        let hello = ServerLine::Hello(epoch, features, Text::truncated(greeting));
+        let hello = ServerLine::Hello(epoch, features, Text::truncated(self.greeting(peer.is_secure)));
         out.push(Output::Send(session, None, hello.into()));
     }
 
@@ -400,7 +400,13 @@ impl Sessions {
         refusal: Refusal,
         out: &mut Vec<Output>,
     ) {
-        let refusal = if self.needs_password(session) { without_password(refusal) } else { refusal };
+        let refusal = if self.needs_password(session) {
+            without_password(refusal)
+        } else if self.needs_login(session) {
+            without_login(refusal)
+        } else {
+            refusal
+        };
         let names_room = named.is_some();
         let room = self.room_of_refusal(session, named, &refusal);
         let refusal = refusal.with_hint_in(names_room.then(|| self.room_of_hint(session, &room)).flatten());
@@ -506,14 +512,24 @@ impl Sessions {
     }
 }
 
-/// The refusal of a line to a session that has not given the password yet. Any other line than a command may be the password itself: it is not
-/// repeated.
+/// The refusal of a line to a session that has not given the password of the server yet.
 fn without_password(refusal: Refusal) -> Refusal {
+    let what = "unknown command; this server needs a password, so the line is not repeated here";
+    without_line(refusal, what, Verb::Pass)
+}
+
+/// The refusal of a line to a session that must log in first.
+fn without_login(refusal: Refusal) -> Refusal {
+    let what = "unknown command; this server needs a login, so the line is not repeated here";
+    without_line(refusal, what, Verb::Login)
+}
+
+/// Any other line than a command may be the password itself: its refusal does not repeat it.
+fn without_line(refusal: Refusal, what: &str, verb: Verb) -> Refusal {
     if refusal.code != ErrorCode::VerbUnknown || refusal.verb.is_some() {
         return refusal;
     }
-    let what = "unknown command; this server needs a password, so the line is not repeated here";
-    Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(Hint::Write(Verb::Pass))
+    Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(Hint::Write(verb))
 }
 
 fn shutdown_notice() -> Event {
@@ -525,6 +541,10 @@ fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
     state.dialect.tags.then_some(Tag { id: None, at })
 }
 
+#[cfg(test)]
+mod account_tests;
+#[cfg(test)]
+mod login_tests;
 #[cfg(test)]
 mod password_tests;
 #[cfg(test)]

@@ -3,11 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+#[cfg(doc)]
+use super::InputKind;
+use super::PasswordJob;
 use crate::command::{HistoryQuery, Reply, RoomLine, ServerLine};
 use crate::protocol::{
-    CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, PeerAddress, RoomName, Timestamp, User,
+    AccountTokenId, CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, PeerAddress, RoomName, Timestamp,
+    User,
 };
-use crate::state::{RoomId, SessionId};
+use crate::state::{AccountOutcome, AccountRejection, RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +74,10 @@ pub enum Output {
     Detach(SessionId),
     /// Removes the session: nothing is sent to it after this.
     Remove(SessionId),
+    /// Passes a password to a thread that checks or hashes it. [`InputKind::PasswordProcessed`] follows.
+    CheckPassword(PasswordJob),
+    /// The result of the first [`InputKind::ChangeAccount`] that has none yet.
+    AccountChanged(Result<AccountOutcome, AccountRejection>),
     /// A client at this address has given a wrong password, for the operator's log.
     WrongPassword(PeerAddress),
     /// A change of membership, for the operator's log.
@@ -107,8 +115,27 @@ pub enum MembershipChange {
     Detached(SessionId, Name),
     /// The session's member has left the server.
     Left(SessionId, Name, LeaveReason),
+    /// The session has done this with the account of this name. [`SessionId::SERVER`]: the operator has.
+    Account(SessionId, Name, AccountEvent),
     /// The member is the room's coordinator from here on.
     Coordinator(Name, RoomName),
+}
+
+/// An event of a session with an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountEvent {
+    /// It has registered the account.
+    Registered,
+    /// It has logged in.
+    LoggedIn,
+    /// It has changed the password.
+    PasswordChanged,
+    /// It has deleted the account.
+    Unregistered,
+    /// It has made the access token with this number.
+    TokenMade(AccountTokenId),
+    /// It has revoked the access token with this number.
+    TokenRevoked(AccountTokenId),
 }
 
 /// The line in place of an event, for the session whose command caused the event.

@@ -11,7 +11,7 @@ use super::buckets::Buckets;
 use super::{Output, SessionId, Sessions, counted_address};
 use crate::command::PasswordAttempt;
 use crate::limits::{PASSWORD_ADDRESSES_MAX, PASSWORD_BURST, PASSWORD_SECONDS};
-use crate::protocol::Password;
+use crate::protocol::{Password, PeerAddress};
 
 /// Checks passwords. The password may change while the server runs.
 pub trait PasswordCheck: Debug + Send + Sync {
@@ -37,9 +37,15 @@ impl PasswordPolicy {
 
 /// The sender of a wrong password. Clients on Unix sockets have no address, so each connection counts by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Guesser {
+pub(super) enum Guesser {
     Address(IpAddr),
     Local(SessionId),
+}
+
+impl Guesser {
+    pub(super) fn new(session: SessionId, address: PeerAddress) -> Self {
+        counted_address(address).map_or(Self::Local(session), Self::Address)
+    }
 }
 
 /// The wrong passwords of each address.
@@ -90,7 +96,7 @@ impl Sessions {
         if !policy.is_accepted(state.is_secure) {
             return PasswordAttempt::Insecure;
         }
-        let guesser = counted_address(state.address).map_or(Guesser::Local(session), Guesser::Address);
+        let guesser = Guesser::new(session, state.address);
         let seconds = self.wrong_passwords.0.wait(guesser, 1, now);
         if seconds > 0 {
             return PasswordAttempt::TooMany { seconds };

@@ -59,6 +59,9 @@ fn arguments(verb: Verb) -> &'static str {
         Verb::Pass => "wrong",
         Verb::Who | Verb::Rooms | Verb::Topic | Verb::Watch | Verb::History | Verb::Canvas | Verb::Status => "",
         Verb::Ping | Verb::Pong | Verb::Help | Verb::Chat | Verb::Quit => "",
+        Verb::Login | Verb::Takeover => "alice hunter22",
+        Verb::Register | Verb::SetPassword | Verb::Unregister => "hunter22",
+        Verb::AccessTokens => "list",
         // A command that is added later: without arguments, it could be refused for that.
         #[allow(unreachable_patterns)]
         _ => "hi",

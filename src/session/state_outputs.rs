@@ -4,7 +4,18 @@ use super::former_rooms::FormerRooms;
 use super::{MembershipChange, Output, OwnLine, SessionId, Sessions, private_tag};
 use crate::command::{EmptyReply, Hint, NickReply, Refusal, Reply, RoomLine, RoomPosition, ServerLine};
 use crate::protocol::{CloseReason, ErrorCode, Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp};
-use crate::state::{Cause, EnteredRoom, MemberId, Origin, RoomId, StateOutput};
+use crate::state::{Cause, EnteredRoom, MemberId, Origin, Rejection, RoomId, StateOutput};
+
+/// How a session has taken its first nickname.
+#[derive(Clone, Copy, Debug)]
+struct NewSessionMember {
+    /// The command named the room.
+    is_named: bool,
+    /// The session has watched the room.
+    was_watching: bool,
+    /// The command was a login.
+    has_logged_in: bool,
+}
 
 impl Sessions {
     pub(super) fn translate_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
@@ -18,8 +29,9 @@ impl Sessions {
             StateOutput::Event { room, room_name, id, at, cause, event } => {
                 self.publish(room, &room_name, id, at, cause, event, out);
             }
-            StateOutput::Registered { origin, name, at, home, is_named, was_watching } => {
-                self.register(origin, name, at, home, is_named, was_watching, out);
+            StateOutput::Registered { origin, name, at, home, is_named, was_watching, login } => {
+                let has_logged_in = login.is_some();
+                self.register(origin, name, at, home, NewSessionMember { is_named, was_watching, has_logged_in }, out);
             }
             StateOutput::Joined { origin, name, at, rooms } => self.join(origin, &name, at, rooms, out),
             StateOutput::Parted { origin, name, at, room, room_name, text } => {
@@ -69,6 +81,14 @@ impl Sessions {
                     out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
                 }
             }
+            StateOutput::LoggedIn { .. }
+            | StateOutput::Displaced { .. }
+            | StateOutput::ResumptionEnded(_)
+            | StateOutput::AccountChanged(..)
+            | StateOutput::TokenUsed { .. } => self.translate_account_output(at, output, out),
+            StateOutput::Rejected(Origin::SERVER, _, Rejection::Account(_, why)) => {
+                out.push(Output::AccountChanged(Err(why)));
+            }
             StateOutput::Rejected(origin, room, rejection) => {
                 if self.is_open(origin.session) {
                     let refusal = Refusal::from(rejection);
@@ -90,12 +110,12 @@ impl Sessions {
         }
     }
 
-    fn is_open(&self, session: SessionId) -> bool {
+    pub(super) fn is_open(&self, session: SessionId) -> bool {
         self.all.get(session).is_some_and(|state| !state.is_closed())
     }
 
     /// Sends the reply to a command that is not about one room.
-    fn reply(&mut self, origin: Origin, reply: Reply, out: &mut Vec<Output>) {
+    pub(super) fn reply(&mut self, origin: Origin, reply: Reply, out: &mut Vec<Output>) {
         if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_closed()) {
             state.errors = 0;
             out.push(Output::Send(origin.session, None, ServerLine::Ok(reply).into()));
@@ -172,27 +192,32 @@ impl Sessions {
     }
 
     /// A session has taken a nickname. It follows the home from its reply on or, with `SET echo on`, from its `JOIN` on.
-    #[expect(clippy::too_many_arguments, reason = "the fields of an output")]
     fn register(
         &mut self,
         origin: Origin,
         name: Name,
         at: Timestamp,
         home: EnteredRoom,
-        is_named: bool,
-        was_watching: bool,
+        how: NewSessionMember,
         out: &mut Vec<Output>,
     ) {
+        let NewSessionMember { is_named, was_watching, has_logged_in } = how;
         let (session, room) = (origin.session, home.id);
         out.push(Output::Log(MembershipChange::Joined(session, name.clone(), home.name.clone())));
         let event = Event::Join(name.clone());
-        let reply = Reply::Nick(NickReply { name, room: is_named.then(|| RoomPosition::from(home)) });
+        if let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) {
+            (state.member, state.errors) = (Some(origin.member), 0);
+        }
+        let reply = if has_logged_in {
+            self.confirm_login(session, name, out)
+        } else {
+            Reply::Nick(NickReply { name, room: is_named.then(|| RoomPosition::from(home)) })
+        };
         let publish = |own| Output::Publish { room, id: None, at, session, event, own };
-        let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) else {
+        let Some(state) = self.all.get(session).filter(|state| !state.is_closed()) else {
             out.push(publish(OwnLine::Event));
             return self.record_answer(origin, out);
         };
-        (state.member, state.errors) = (Some(origin.member), 0);
         let follow = (!was_watching).then_some(Output::Follow(session, room, true));
         match (state.echo, was_watching) {
             (false, true) => out.push(publish(OwnLine::Reply(None, reply))),

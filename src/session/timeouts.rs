@@ -1,5 +1,5 @@
-//! Ends sessions that were silent, or without a nickname, for too long. Uses the steady time of [`InputKind::Tick`]: setting the wall
-//! clock ends no session.
+//! Ends sessions that were silent, or without a nickname, for too long, and on a server for accounts only those of deleted accounts. Uses
+//! the steady time of [`InputKind::Tick`]: setting the wall clock ends no session.
 
 #[cfg(doc)]
 use super::InputKind;
@@ -23,6 +23,8 @@ pub struct Timeouts {
 enum Timeout {
     /// The session took no nickname in time.
     Registration,
+    /// The account of the session's member was deleted, and the server is for accounts only.
+    AccountDeleted,
     /// The session was silent for too long.
     Idle,
     /// The session was silent for half of that time.
@@ -40,6 +42,9 @@ impl Sessions {
         self.submit_at(now, at, Origin::SERVER, state::Action::Tick, out);
         let now = self.now();
         let due = |session, state: &Session| {
+            if state.lifecycle == Lifecycle::Open && state.member.is_some() && self.needs_login(session) {
+                return Some(Timeout::AccountDeleted);
+            }
             let is_named = state.member.is_some() || self.state.watched_room(session).is_some();
             state.due_timeout(now, self.timeouts, is_named)
         };
@@ -57,6 +62,9 @@ impl Sessions {
                     self.timeouts.registration_error(),
                     out,
                 ),
+                Timeout::AccountDeleted => {
+                    self.disconnect_with_error(at, session, LeaveReason::Displaced, account_deleted(), out);
+                }
                 Timeout::Idle if ended == EXPIRED_PER_TURN_MAX => self.has_more_idle = true,
                 Timeout::Idle => {
                     ended += 1;
@@ -91,6 +99,11 @@ impl Session {
         }
         (idle_seconds > 0 && !self.is_pinged && silent > idle_seconds / 2).then_some(Timeout::Ping)
     }
+}
+
+fn account_deleted() -> Refusal {
+    let what = "your account was deleted, and this server is for accounts only";
+    Refusal::new(None, ErrorCode::LoginRequired, what).with_hint(Hint::AskOperator)
 }
 
 impl Timeouts {

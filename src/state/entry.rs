@@ -1,13 +1,12 @@
 //! Entries: the input of the shared state. An entry is one change, numbered in the order of all changes.
 
-use std::fmt;
 use std::sync::Arc;
 
-use subtle::ConstantTimeEq as _;
-
-use super::DenseKey;
+use super::{AccountChange, AccountCommand, DenseKey};
 pub use crate::protocol::RoomId;
-use crate::protocol::{Drawing, LeaveReason, MessageId, Name, RoomName, Secret, Text, Timestamp};
+use crate::protocol::{
+    AccountId, AccountTokenId, Drawing, LeaveReason, MessageId, Name, RoomName, Text, Timestamp, Verifier,
+};
 
 /// A session's number, that of its connection: unique for as long as the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +70,7 @@ impl Origin {
 pub struct Entry {
     /// Number of the entry, from 1. The sequencer assigns it.
     pub seq: u64,
-    /// Wall time. It can go back, so nothing in the state compares it.
+    /// Wall time. It can go back, so only the validity of access tokens and the rest of names compare it.
     pub at: Timestamp,
     /// Steady time, for timeouts.
     pub uptime: Uptime,
@@ -108,6 +107,15 @@ pub enum Action {
     ContentPending(RoomId),
     /// The origin's message or topic under this nickname could not be stored.
     ContentFailed(RoomId, Name, ContentKind, StoreFailure),
+    /// Changes the accounts. With a store, the sequencer returns this entry once the change is durable.
+    ChangeAccount(AccountChange),
+    /// The origin has requested to make its nickname an account, and that is being stored. Its nickname is reserved until
+    /// [`Action::ChangeAccount`] or [`Action::AccountChangeFailed`] follows.
+    AccountPending,
+    /// The change of the accounts could not be stored. The name of an account that was not created is reserved no more.
+    AccountChangeFailed(AccountCommand, Option<Name>, StoreFailure),
+    /// The origin's session logs in to an account.
+    Login(LoginRequest),
     /// The member whispers to all of these members, or to none if one of them cannot receive it.
     Whisper(Vec<Name>, Text),
     /// The member changes the room's canvas.
@@ -132,6 +140,31 @@ pub enum Action {
     Tick,
     /// The server stops: removes all members, without events.
     Stop,
+}
+
+/// A login whose proof the session has verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginRequest {
+    /// The account.
+    pub account: AccountId,
+    /// The proof that was verified. The login is refused if the account has changed since.
+    pub proof: LoginProof,
+    /// Displaces a connected member of the account. A detached one is always displaced.
+    pub takes_over: bool,
+    /// The verifier of the resume token that the session requested before it took a nickname.
+    pub verifier: Option<Verifier>,
+}
+
+/// The proof of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginProof {
+    /// The password of the account when it had this generation.
+    Password {
+        /// The generation.
+        generation: u32,
+    },
+    /// This access token of the account.
+    Token(AccountTokenId),
 }
 
 /// The kind of content that the store keeps.
@@ -172,42 +205,4 @@ pub struct TopicChange {
     pub at: Timestamp,
     /// The topic; `None` clears it.
     pub topic: Option<Text>,
-}
-
-/// A hash of the secret in a resume token: it verifies the secret without revealing it.
-///
-/// The secret has 128 random bits, so one round of SHA-256 suffices.
-#[derive(Clone, Copy)]
-pub struct Verifier([u8; 32]);
-
-impl Verifier {
-    /// The verifier of this secret.
-    pub fn new(secret: &Secret) -> Self {
-        Self(hmac_sha256::Hash::hash(secret.as_bytes()))
-    }
-}
-
-impl Verifier {
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl PartialEq for Verifier {
-    /// Compares in constant time.
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_slice().ct_eq(other.0.as_slice()).into()
-    }
-}
-
-impl Eq for Verifier {}
-
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Verifier")
-    }
 }

@@ -1,8 +1,8 @@
 //! Members.
 
 use super::memberships::Memberships;
-use super::{RoomId, Uptime, Verifier};
-use crate::protocol::{LeaveReason, Name, RoomName};
+use super::{RoomId, Uptime};
+use crate::protocol::{AccountId, AccountTokenId, LeaveReason, Name, RoomName, Verifier};
 
 /// A nickname on the server, with or without a connection.
 #[derive(Clone, Debug)]
@@ -12,9 +12,20 @@ pub struct Member {
     pub(super) registered_at: Uptime,
     /// Boxed, because most members have none.
     pub(super) resumption: Option<Box<Resumption>>,
-    /// Number of the member's messages under this nickname that are being stored.
+    /// Boxed, because most members have none.
+    pub(super) login: Option<Box<Login>>,
+    /// Number of the member's messages, topics and new accounts under this nickname that are being stored.
     pub(super) unpublished: u32,
     pub(super) has_ended_input: bool,
+}
+
+/// A member's login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The account. Its other members were displaced.
+    pub account: AccountId,
+    /// The access token that proved the login; `None`: the password did.
+    pub token: Option<AccountTokenId>,
 }
 
 /// State of a member that can be resumed, or is detached.
@@ -33,6 +44,16 @@ impl Member {
 
     pub(super) fn detached(&self) -> Option<(Uptime, LeaveReason)> {
         self.resumption.as_ref()?.detached
+    }
+
+    /// The account to which the member has logged in.
+    pub fn login(&self) -> Option<Login> {
+        self.login.as_deref().copied()
+    }
+
+    /// The number of the account to which the member has logged in.
+    pub fn account(&self) -> Option<AccountId> {
+        Some(self.login()?.account)
     }
 
     /// The nickname.

@@ -1,53 +1,91 @@
 //! How entries change members: nicknames, whispers, resume, leaving.
 
+use super::accounts::Protection;
 use super::names::Collision;
 use super::{
-    Cause, Member, MemberId, Memberships, Rejection, Resumption, SharedState, StateOutput, Transition, Verifier,
+    Cause, Displacement, Login, Member, MemberId, Memberships, Rejection, Resumption, RoomId, SharedState, StateOutput,
+    Transition,
 };
 use crate::limits::EXPIRED_PER_TURN_MAX;
-use crate::protocol::{Event, LeaveReason, Name, RoomName, Text};
+use crate::protocol::{Event, LeaveReason, Name, RoomName, Text, Verifier};
+
+/// A member that is about to join.
+pub(super) struct NewMember {
+    pub(super) name: Name,
+    /// Lets the member resume.
+    pub(super) verifier: Option<Verifier>,
+    /// The room that the command names.
+    pub(super) room: Option<RoomName>,
+    pub(super) login: Option<Login>,
+}
 
 impl Transition<'_> {
     pub(super) fn register(&mut self, name: Name, verifier: Option<Verifier>, room: Option<RoomName>) {
-        let id = self.origin.member;
-        if self.state.members.get(id).is_some() || !self.check_nick(&name) {
+        if self.state.members.get(self.origin.member).is_some() || !self.check_nick(&name) {
             return;
         }
-        let (is_named, watched) = (room.is_some(), self.state.watched_room(self.origin.session));
-        let room = room.or_else(|| Some(self.state.room(watched?)?.name.clone())).unwrap_or_else(RoomName::lobby);
-        if let Err(why) = self.state.count_new_rooms(None, std::slice::from_ref(&room)) {
+        let home = self.home_of_new_member(room.clone());
+        if let Err(why) = self.state.count_new_rooms(None, std::slice::from_ref(&home)) {
             return self.reject(Rejection::RegisterRoom(why));
         }
-        let Some(home) = self.open_room(&room) else { return };
+        self.add_member(NewMember { name, verifier, room, login: None });
+    }
+
+    /// The room that a new member of the origin's session enters, if its command names this one.
+    pub(super) fn home_of_new_member(&self, named: Option<RoomName>) -> RoomName {
+        let watched = || Some(self.state.room(self.state.watched_room(self.origin.session)?)?.name.clone());
+        named.or_else(watched).unwrap_or_else(RoomName::lobby)
+    }
+
+    /// Makes the origin a member. It may take the nickname, and enter the room.
+    pub(super) fn add_member(&mut self, NewMember { name, verifier, room, login }: NewMember) {
+        let (id, is_named) = (self.origin.member, room.is_some());
+        let Some(home) = self.open_room(&self.home_of_new_member(room)) else { return };
         let Some(seniority) = self.next_seniority() else { return };
         let member = Member {
             name: name.clone(),
             rooms: Memberships::new(home, seniority),
             registered_at: self.state.now,
             resumption: verifier.map(|verifier| Box::new(Resumption { verifier: Some(verifier), detached: None })),
+            login: None,
             unpublished: 0,
             has_ended_input: false,
         };
         self.state.names.insert(&name, id);
         self.state.members.insert(id, member);
+        self.set_login(id, login);
         self.add_to_room(home, id, seniority);
-        let was_watching = watched == Some(home);
+        let was_watching = self.state.watched_room(self.origin.session) == Some(home);
         let Some(entered) = self.describe(home, true, true) else { return };
         if was_watching {
             self.forget_watch();
         } else {
             self.unwatch();
         }
-        let (origin, at) = (self.origin, self.at);
-        self.out.push(StateOutput::Registered { origin, name, at, home: entered, is_named, was_watching });
+        let (origin, at, login) = (self.origin, self.at, login.map(|login| login.account));
+        self.out.push(StateOutput::Registered { origin, name, at, home: entered, is_named, was_watching, login });
         self.announce_first(home, id);
+    }
+
+    /// Sets or removes the login of a member.
+    pub(super) fn set_login(&mut self, id: MemberId, login: Option<Login>) {
+        let Some(member) = self.state.members.get_mut(id) else { return };
+        if let Some(before) = std::mem::replace(&mut member.login, login.map(Box::new)) {
+            self.state.logged_in.remove(&before.account);
+        }
+        self.state.logged_in.extend(login.map(|login| (login.account, id)));
     }
 
     pub(super) fn rename(&mut self, to: &Name) {
         let id = self.origin.member;
-        if self.state.members.get(id).is_none() || !self.check_nick(to) {
-            return;
+        if self.state.members.get(id).is_some() && self.check_nick(to) {
+            self.change_name(to, true);
         }
+    }
+
+    /// Gives the origin's member another nickname, which it may take. `is_reply`: that answers the command.
+    pub(super) fn change_name(&mut self, to: &Name, is_reply: bool) {
+        let id = self.origin.member;
         let Some(member) = self.state.members.get_mut(id) else { return };
         let from = std::mem::replace(&mut member.name, to.clone());
         let unpublished = std::mem::take(&mut member.unpublished);
@@ -55,10 +93,11 @@ impl Transition<'_> {
         let rooms: Vec<_> = member.rooms().filter(|room| *room != home).collect();
         self.state.names.remove(&from, id, unpublished);
         self.state.names.insert(to, id);
+        let cause = if is_reply { Cause::Command(self.origin) } else { Cause::Repeated(self.origin) };
         if is_home {
             let event = Event::Rename { from: from.clone(), to: to.clone() };
-            self.publish_roster(home, Cause::Command(self.origin), event);
-        } else {
+            self.publish_roster(home, cause, event);
+        } else if is_reply {
             self.out.push(StateOutput::Renamed { origin: self.origin, from: from.clone(), to: to.clone() });
         }
         for room in rooms {
@@ -69,15 +108,30 @@ impl Transition<'_> {
 
     /// Whether the origin may take the nickname. If not, rejects the command, with the reason.
     fn check_nick(&mut self, name: &Name) -> bool {
-        let Some(collision) = self.state.names.find_collision(name, self.origin.member) else { return true };
+        let own = self.state.members.get(self.origin.member).and_then(Member::account);
+        let rejection = match self.state.accounts.protection(name, own, self.at) {
+            Some(Protection::Registered(account)) => {
+                Some(Rejection::NickRegistered(name.clone(), account.name.clone()))
+            }
+            Some(Protection::Resting(resting)) => {
+                Some(Rejection::NickResting(name.clone(), resting.name.clone(), resting.until))
+            }
+            None => self.collision_with_member(name),
+        };
+        let is_free = rejection.is_none();
+        if let Some(rejection) = rejection {
+            self.reject(rejection);
+        }
+        is_free
+    }
+
+    fn collision_with_member(&self, name: &Name) -> Option<Rejection> {
         let held = |holder| self.state.name(holder).unwrap_or(name).clone();
-        let rejection = match collision {
+        Some(match self.state.names.find_collision(name, self.origin.member)? {
             Collision::Taken(holder) => Rejection::NickTaken(name.clone(), held(holder)),
             Collision::Alike(holder) => Rejection::NickAlike(name.clone(), held(holder)),
             Collision::Reserved => Rejection::NickReserved(name.clone()),
-        };
-        self.reject(rejection);
-        false
+        })
     }
 
     /// Records that one of the origin's messages under this nickname was published or refused.
@@ -105,15 +159,38 @@ impl Transition<'_> {
     }
 
     pub(super) fn resume(&mut self, id: MemberId, verifier: Verifier) {
-        let origin = self.origin;
-        let member = self.state.members.get_mut(id).filter(|member| member.verifier() == Some(verifier));
-        let Some(member) = member else { return self.reject(Rejection::TokenUnknown) };
+        if let Err(rejection) = self.check_resume(id, verifier) {
+            return self.reject(rejection);
+        }
+        let (origin, Some(member)) = (self.origin, self.state.members.get_mut(id)) else { return };
         member.resumption.get_or_insert_default().detached = None;
         member.has_ended_input = false;
         let (name, home) = (member.name.clone(), member.home());
         let rooms = member.rooms().map(|room| (room, room == home)).collect();
         self.unwatch();
         self.out.push(StateOutput::Resumed { origin, member: id, name, rooms });
+    }
+
+    /// Whether the token resumes the member, and the member may keep its nickname.
+    fn check_resume(&self, id: MemberId, verifier: Verifier) -> Result<(), Rejection> {
+        let SharedState { members, accounts, .. } = &*self.state;
+        let member = members.get(id).filter(|member| member.verifier() == Some(verifier));
+        let member = member.ok_or(Rejection::TokenUnknown)?;
+        if let Some(Login { account, token: Some(token) }) = member.login()
+            && !accounts
+                .get(account)
+                .and_then(|account| account.token(token))
+                .is_some_and(|token| token.is_valid(self.at))
+        {
+            return Err(Rejection::TokenUnknown);
+        }
+        match accounts.protection(&member.name, member.account(), self.at) {
+            Some(Protection::Registered(account)) => {
+                Err(Rejection::ResumeRegistered(member.name.clone(), account.name.clone()))
+            }
+            // The member has the name since before the rest.
+            Some(Protection::Resting(_)) | None => Ok(()),
+        }
     }
 
     pub(super) fn end_input(&mut self) {
@@ -134,8 +211,22 @@ impl Transition<'_> {
     }
 
     pub(super) fn leave(&mut self, id: MemberId, reason: LeaveReason, text: Option<Text>) {
+        self.remove_member(id, reason, text, None);
+    }
+
+    /// Removes a member. With a displacement, its session remains.
+    pub(super) fn remove_member(
+        &mut self,
+        id: MemberId,
+        reason: LeaveReason,
+        text: Option<Text>,
+        displacement: Option<Displacement>,
+    ) {
         let Some(member) = self.state.members.remove(id) else { return };
         self.state.names.remove(&member.name, id, member.unpublished);
+        if let Some(account) = member.account() {
+            self.state.logged_in.remove(&account);
+        }
         let rooms: Vec<_> = member.rooms().collect();
         let mut led = Vec::new();
         for (room, seniority) in member.rooms.iter() {
@@ -144,7 +235,14 @@ impl Transition<'_> {
             }
         }
         let (name, at) = (member.name, self.at);
-        self.out.push(StateOutput::Left { member: id, name, reason, text, at, rooms: rooms.clone() });
+        self.out.push(match displacement {
+            None => StateOutput::Left { member: id, name, reason, text, at, rooms: rooms.clone() },
+            Some(why) => {
+                let named = |id: &RoomId| Some((*id, self.state.room(*id)?.name.clone()));
+                let rooms = rooms.iter().filter_map(named).collect();
+                StateOutput::Displaced { member: id, name, why, at, rooms }
+            }
+        });
         for room in led {
             self.announce_coordinator(room);
         }

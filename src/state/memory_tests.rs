@@ -2,7 +2,7 @@
 
 use super::tests::{apply, join, register};
 use super::*;
-use crate::protocol::MessageId;
+use crate::protocol::{MessageId, PasswordHash, Secret, Text, TokenLabel};
 
 /// Memory of a room with one member, its membership included, in bytes. Ten thousand empty rooms with their sessions, in the whole
 /// server, must take at most 1.5 KiB each.
@@ -14,6 +14,10 @@ const STORED_ROOM_BYTES_MAX: u64 = 512;
 /// Memory of a membership in a room with other members, in bytes.
 const MEMBERSHIP_BYTES_MAX: u64 = 60;
 
+/// Memory of an account with an access token, in bytes.
+const ACCOUNT_BYTES_MAX: u64 = 1200;
+
+const ACCOUNTS: u32 = 5_000;
 const MEMBERS: u64 = 100;
 const ROOMS: u64 = 100;
 
@@ -74,6 +78,36 @@ fn membership_takes_little_memory() {
     let bytes = (of(MEMBERS) - of(1)) / ((MEMBERS - 1) * (ROOMS - 1));
     println!("{bytes} bytes a membership");
     assert!(bytes <= MEMBERSHIP_BYTES_MAX, "{bytes} bytes");
+}
+
+/// The limit of accounts bounds their memory, too.
+#[test]
+fn account_takes_little_memory() {
+    let salt_and_hash = "c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+    let password = format!("$argon2id$v=19$m=19456,t=2,p=1${salt_and_hash}");
+    let mut state = SharedState::default();
+    let change = |state: &mut SharedState, update| {
+        apply(state, 0, Action::ChangeAccount(AccountChange { at: Timestamp(5), update }));
+    };
+    let counted = allocation_counter::measure(|| {
+        for number in 1..=ACCOUNTS {
+            let name = Name::new(&format!("user-{number:0>4}")).unwrap();
+            let password = PasswordHash::new(&password).unwrap();
+            change(&mut state, AccountUpdate::Create { name, password, ends_rest: false });
+        }
+    });
+    let bytes = u64::try_from(counted.bytes_current).unwrap() / u64::from(ACCOUNTS);
+    let counted = allocation_counter::measure(|| {
+        for number in 1..=ACCOUNTS {
+            let (account, verifier) = (AccountId(number), Secret::new([1; 16]).verifier());
+            let label = TokenLabel::new(Text::new("build server").unwrap()).unwrap();
+            let expires_at = Timestamp(9);
+            change(&mut state, AccountUpdate::CreateToken { account, verifier, label, expires_at });
+        }
+    });
+    let token_bytes = u64::try_from(counted.bytes_current).unwrap() / u64::from(ACCOUNTS);
+    println!("{bytes} bytes an account, {token_bytes} bytes its first access token");
+    assert!(bytes + token_bytes <= ACCOUNT_BYTES_MAX, "{bytes} and {token_bytes} bytes");
 }
 
 /// Otherwise a server on which rooms come and go would grow.

@@ -1,4 +1,4 @@
-//! The shared state: nicknames, members, rooms, messages, canvases. A deterministic state machine: after it is set up, only
+//! The shared state: nicknames, members, accounts, rooms, messages, canvases. A deterministic state machine: after it is set up, only
 //! [`SharedState::apply`] changes it.
 //!
 //! Pure: no clock, no I/O, no randomness, and no panic on any entry. The same entries in the same order give the same
@@ -10,12 +10,17 @@
 //! | `entry`, `output` | what goes in and comes out |
 //! | `member_transition` | how an entry changes members |
 //! | `room_transition` | how an entry changes rooms |
-//! | `member`, `memberships`, `room` | the parts of the state |
+//! | `account_transition` | how an entry changes accounts, and logs members in |
+//! | `account_change` | the changes of accounts and their effects, which the store keeps |
+//! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
 //! | `names`, `name_index` | which names collide |
 //! | `recent`, `history`, `canvas` | messages and strokes in memory |
 //! | `snapshot` | the whole state as bytes |
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod account_change;
+mod account_transition;
+mod accounts;
 mod canvas;
 mod dense_map;
 mod entry;
@@ -31,27 +36,34 @@ mod room;
 mod room_transition;
 mod snapshot;
 
+use std::collections::BTreeMap;
+
+pub use self::account_change::{AccountChange, AccountCommand, AccountEffect, AccountUpdate};
+pub use self::accounts::{Account, AccountToken, Accounts, RestingName};
 pub use self::canvas::RecentStrokes;
 pub use self::dense_map::{DenseKey, DenseMap};
 pub use self::entry::{
-    Action, ContentKind, Entry, MemberId, Message, Origin, RoomId, SessionId, StoreFailure, TopicChange, Uptime,
-    Verifier,
+    Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, StoreFailure,
+    TopicChange, Uptime,
 };
 pub use self::history::RecentMessages;
-pub use self::member::Member;
 use self::member::Resumption;
+pub use self::member::{Login, Member};
 use self::memberships::{Memberships, Seniority};
 use self::name_index::NameIndex;
 pub use self::names::Names;
-pub use self::output::{Cause, EnteredRoom, MemberCommand, Rejection, RoomRejection, StateOutput};
+pub use self::output::{
+    AccountOutcome, AccountRejection, Cause, Displacement, EnteredRoom, MemberCommand, Rejection, RoomRejection,
+    StateOutput,
+};
 pub use self::recent::{Budget, MemoryCost, Recent};
 pub use self::room::{Room, StoredRoom};
 pub use self::snapshot::SnapshotError;
 use crate::limits::{
-    CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX, HISTORY_MESSAGES_DEFAULT, ROOMS_MAX_DEFAULT,
-    ROOMS_PER_MEMBER_MAX, STORED_ROOMS_PER_ROOM,
+    ACCOUNT_TOKENS_MAX, ACCOUNTS_MAX, CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX,
+    HISTORY_MESSAGES_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX, STORED_ROOMS_PER_ROOM,
 };
-use crate::protocol::{Name, PastMessage, RoomName, Timestamp, Token};
+use crate::protocol::{AccountId, Name, PastMessage, RoomName, Timestamp, Token};
 
 /// The members, and all rooms.
 #[derive(Debug)]
@@ -61,6 +73,9 @@ pub struct SharedState {
     now: Uptime,
     members: DenseMap<MemberId, Member>,
     names: Names,
+    accounts: Accounts,
+    /// The member of each account that has one.
+    logged_in: BTreeMap<AccountId, MemberId>,
     /// More detached members have expired than one entry may remove.
     has_expired: bool,
     /// Number of entrances into rooms.
@@ -101,6 +116,12 @@ pub struct StateLimits {
     pub empty_rooms: usize,
     /// Most rooms of a member.
     pub rooms_per_member: usize,
+    /// Most accounts.
+    pub accounts: usize,
+    /// Most access tokens of an account.
+    pub account_tokens: usize,
+    /// Most names that rest.
+    pub resting_names: usize,
 }
 
 impl Default for StateLimits {
@@ -115,6 +136,9 @@ impl Default for StateLimits {
             rooms: ROOMS_MAX_DEFAULT,
             empty_rooms: ROOMS_MAX_DEFAULT * STORED_ROOMS_PER_ROOM,
             rooms_per_member: ROOMS_PER_MEMBER_MAX,
+            accounts: ACCOUNTS_MAX,
+            account_tokens: ACCOUNT_TOKENS_MAX,
+            resting_names: RESTING_NAMES_MAX,
         }
     }
 }
@@ -140,6 +164,8 @@ impl SharedState {
             now: Uptime::default(),
             members: DenseMap::default(),
             names: Names::default(),
+            accounts: Accounts::default(),
+            logged_in: BTreeMap::new(),
             has_expired: false,
             entrances: 0,
             rooms: DenseMap::default(),
@@ -202,6 +228,23 @@ impl SharedState {
         self
     }
 
+    /// Adds an account from the store. Returns false if its number was given, or its name collides with that of another account.
+    pub fn add_stored_account(&mut self, account: Account) -> bool {
+        self.accounts.insert(account)
+    }
+
+    /// Adds a name that rests, from the store, unless it collides with an account or with another one. Add all accounts before.
+    pub fn add_stored_rest(&mut self, resting: RestingName) -> bool {
+        self.accounts.find_colliding(&resting.name).is_none() && self.accounts.rest(resting)
+    }
+
+    /// For a store whose file has given account numbers up to this one: new accounts get higher ones.
+    #[must_use]
+    pub fn with_last_account(mut self, last: AccountId) -> Self {
+        self.accounts.skip_to(last);
+        self
+    }
+
     /// Applies an entry, and appends its consequences to `out`.
     pub fn apply(&mut self, entry: Entry, out: &mut Vec<StateOutput>) {
         let Entry { seq: _, at, uptime, origin, action } = entry;
@@ -216,6 +259,12 @@ impl SharedState {
             Action::SetTopic(room, change) => transition.set_topic(room, change),
             Action::ContentPending(room) => transition.count_unpublished(room),
             Action::ContentFailed(room, name, kind, why) => transition.reject_content(room, &name, kind, why),
+            Action::ChangeAccount(change) => transition.change_account(&change),
+            Action::AccountPending => transition.reserve_account_name(),
+            Action::AccountChangeFailed(command, name, why) => {
+                transition.refuse_account_change(command, name.as_ref(), why);
+            }
+            Action::Login(request) => transition.log_in(request),
             Action::Whisper(to, text) => transition.whisper(&to, text),
             Action::Draw(room, drawing) => transition.draw(room, drawing),
             Action::Watch(room) => transition.watch(&room),
@@ -251,9 +300,28 @@ impl SharedState {
         Some(&self.members.get(id)?.name)
     }
 
-    /// Whether the member, or a new one with this number, may take this nickname.
-    pub fn can_take(&self, name: &Name, member: MemberId) -> bool {
-        self.names.find_collision(name, member).is_none()
+    /// Whether the member, or a new one with this number, may take this nickname now.
+    pub fn can_take(&self, name: &Name, member: MemberId, now: Timestamp) -> bool {
+        let own = self.member(member).and_then(Member::account);
+        self.accounts.protection(name, own, now).is_none() && self.names.find_collision(name, member).is_none()
+    }
+
+    /// The accounts, and the names that rest.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The member of an account, connected or detached. An account has at most one.
+    pub fn member_of(&self, account: AccountId) -> Option<MemberId> {
+        self.logged_in.get(&account).copied()
+    }
+
+    /// The effect of a change on the present accounts.
+    ///
+    /// # Errors
+    /// The change must not be made.
+    pub fn plan_account_change(&self, change: &AccountChange) -> Result<AccountEffect, AccountRejection> {
+        self.accounts.plan(&self.limits, change)
     }
 
     /// The nicknames of all members, by the members' numbers.
@@ -394,6 +462,7 @@ impl SharedState {
         let ids: Vec<_> = self.rooms.iter().map(|(id, _)| id).collect();
         (self.members, self.watchers) = (DenseMap::default(), DenseMap::default());
         (self.names, self.has_expired, self.occupied) = (Names::default(), false, 0);
+        self.logged_in = BTreeMap::new();
         for id in ids {
             let Some(room) = self.rooms.get_mut(id) else { continue };
             (room.members, room.watchers, room.unpublished) = (DenseMap::default(), 0, 0);
@@ -421,6 +490,8 @@ struct Transition<'a> {
     out: &'a mut Vec<StateOutput>,
 }
 
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod memory_tests;
 #[cfg(test)]

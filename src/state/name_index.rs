@@ -36,6 +36,12 @@ impl<T: Copy> NameIndex<T> {
         [self.by_skeleton.0.get(mapped).copied(), self.by_skeleton.1.get(shown).copied()]
     }
 
+    /// The entries whose names are the same as this one, or look like it. An entry may come more than once.
+    pub(super) fn colliding(&self, name: &Name) -> impl Iterator<Item = T> {
+        let [mapped, shown] = self.alike(name);
+        [self.same(name), mapped, shown].into_iter().flatten()
+    }
+
     /// Adds an entry. Its name must not collide.
     pub(super) fn insert(&mut self, name: &Name, value: T) {
         self.update(name, |entry| *entry = Some(value));

@@ -45,6 +45,16 @@ impl Names {
         alike.or_else(|| (!is_own && self.is_reserved_by_other(name, member)).then_some(Collision::Reserved))
     }
 
+    /// The members whose nicknames are the same as this one, or look like it. A member may come more than once.
+    pub(super) fn holders(&self, name: &Name) -> impl Iterator<Item = MemberId> {
+        self.held.colliding(name)
+    }
+
+    /// Whether messages of others keep `member` from taking `name`.
+    pub(super) fn is_reserved_for(&self, name: &Name, member: MemberId) -> bool {
+        self.holder(name) != Some(member) && self.is_reserved_by_other(name, member)
+    }
+
     /// Whether another member reserves the nickname or a similar one.
     fn is_reserved_by_other(&self, name: &Name, member: MemberId) -> bool {
         let [mapped, shown] = self.reserved.alike(name);

@@ -1,7 +1,9 @@
 //! The outputs of the shared state. Each is self-contained: none refers to state that later entries change.
 
-use super::{ContentKind, MemberId, Origin, RoomId, SessionId, StoreFailure};
-use crate::protocol::{Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp, Token};
+use super::{AccountCommand, AccountToken, ContentKind, MemberId, Origin, RoomId, SessionId, StoreFailure};
+use crate::protocol::{
+    AccountId, AccountTokenId, Day, Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp, Token,
+};
 
 /// An effect of an entry. Outputs must be delivered in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub enum StateOutput {
         is_named: bool,
         /// The session has watched this room, and follows it already.
         was_watching: bool,
+        /// The session has logged in to this account, with this command.
+        login: Option<AccountId>,
     },
     /// The member has entered rooms: an event for the others in those where it was not before.
     Joined {
@@ -121,6 +125,44 @@ pub enum StateOutput {
         /// Its rooms: the home first.
         rooms: Vec<RoomId>,
     },
+    /// The origin's session has logged in under its present member.
+    LoggedIn {
+        /// The session and the member.
+        origin: Origin,
+        /// The account.
+        account: AccountId,
+        /// The nickname from here on: that of the account.
+        name: Name,
+        /// The nickname before, if it was another one. An [`StateOutput::Event`] for each of the member's rooms follows, without a reply.
+        from: Option<Name>,
+    },
+    /// A connected member has left the server, because another session takes its nickname. Its session remains, without a nickname. The
+    /// other members of its rooms receive a `LEAVE` with [`LeaveReason::Displaced`].
+    Displaced {
+        /// The member.
+        member: MemberId,
+        /// Its nickname.
+        name: Name,
+        /// Why.
+        why: Displacement,
+        /// When.
+        at: Timestamp,
+        /// Its rooms: the home first.
+        rooms: Vec<(RoomId, RoomName)>,
+    },
+    /// A member that was not detached can be resumed no more: its resume token has ended.
+    ResumptionEnded(MemberId),
+    /// The origin's change of the accounts is carried out.
+    AccountChanged(Origin, AccountOutcome),
+    /// An access token was used for the first time on this day. The caller submits [`AccountUpdate::RecordTokenUse`](super::AccountUpdate).
+    TokenUsed {
+        /// The account.
+        account: AccountId,
+        /// The token.
+        token: AccountTokenId,
+        /// The day.
+        on: Day,
+    },
     /// The origin's command is refused. If it was about a room, it names that.
     Rejected(Origin, Option<(RoomId, RoomName)>, Rejection),
 }
@@ -153,6 +195,83 @@ pub struct EnteredRoom {
     pub is_new: bool,
 }
 
+/// Why a connected member was displaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Displacement {
+    /// The owner of its nickname, or of a similar one, has logged in. It held the nickname before the account was created.
+    Guest,
+    /// Another session has logged in to its account, and takes over.
+    TakenOver,
+}
+
+/// The result of a change of the accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountOutcome {
+    /// An account was created.
+    Created {
+        /// The account.
+        account: AccountId,
+        /// Its name.
+        name: Name,
+        /// The origin's member is logged in.
+        is_logged_in: bool,
+    },
+    /// The account has a new password.
+    PasswordSet(AccountId),
+    /// The account was deleted.
+    Deleted {
+        /// The account.
+        account: AccountId,
+        /// Its name.
+        name: Name,
+        /// When the rest of the name ends.
+        rests_until: Timestamp,
+    },
+    /// The account has a new access token.
+    TokenCreated {
+        /// The account.
+        account: AccountId,
+        /// The token.
+        token: AccountToken,
+    },
+    /// An access token was revoked.
+    TokenRevoked {
+        /// The account.
+        account: AccountId,
+        /// The token.
+        token: AccountTokenId,
+    },
+}
+
+/// Why a command about an account is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountRejection {
+    /// The account does not exist, its password was changed since it was verified, or the access token is not valid any more.
+    Changed,
+    /// A connected member uses the account with this name.
+    InUse(Name),
+    /// The session is logged in to another account.
+    LoggedIn,
+    /// A message under this nickname, or under a similar one, is being stored. The next try may succeed.
+    Reserved(Name),
+    /// A new member cannot enter its home.
+    Room(RoomRejection),
+    /// The first nickname is the same as the second one, or looks like it, which belongs to an account.
+    Registered(Name, Name),
+    /// The first nickname is the same as the second one, or looks like it, which rests until then.
+    Resting(Name, Name, Timestamp),
+    /// The server has this number of accounts, and takes no more.
+    TooMany(usize),
+    /// The account has this number of access tokens, and takes no more.
+    TooManyTokens(usize),
+    /// The account has no access token with this number.
+    TokenUnknown(AccountTokenId),
+    /// The access token was already used on this day, or on a later one.
+    AlreadyRecorded,
+    /// The change could not be stored.
+    NotStored(StoreFailure),
+}
+
 /// Why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
@@ -162,6 +281,15 @@ pub enum Rejection {
     NickAlike(Name, Name),
     /// A message under this nickname, or under a similar one, is being stored.
     NickReserved(Name),
+    /// The first nickname is the same as the second one, or looks like it, which belongs to an account.
+    NickRegistered(Name, Name),
+    /// The first nickname is the same as the second one, or looks like it, which rests until then.
+    NickResting(Name, Name, Timestamp),
+    /// The member cannot be resumed: its nickname, the first one, is the same as the second one, or looks like it, which belongs to an
+    /// account since.
+    ResumeRegistered(Name, Name),
+    /// A command about an account is refused.
+    Account(AccountCommand, AccountRejection),
     /// The origin cannot become a member in this room.
     RegisterRoom(RoomRejection),
     /// The member cannot enter one of the rooms.

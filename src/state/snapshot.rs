@@ -3,6 +3,7 @@
 //! The bytes are canonical: two states that will behave alike have the same snapshot. They are CBOR (RFC 8949) in its
 //! deterministic encoding (section 4.2): arrays of a fixed length, shortest integers, sorted members and rooms.
 
+mod accounts;
 mod read;
 mod write;
 
@@ -14,7 +15,7 @@ use minicbor::encode::{self, Encoder};
 use super::SharedState;
 
 /// The version of the format.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// The highest value of a counter. No state comes near it; a higher one could overflow after it was restored.
 const COUNTER_MAX: u64 = u64::MAX / 2;

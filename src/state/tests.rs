@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::{LeaveReason, MessageId, Text};
 
-fn name(raw: &str) -> Name {
+pub(super) fn name(raw: &str) -> Name {
     Name::new(raw).unwrap()
 }
 

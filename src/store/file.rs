@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use super::open_error::OpenError;
 use super::schema::{MIGRATIONS, Seq, key_of, read_state};
 use super::store_path::{StorePath, companion};
-use super::{Durability, Options, StoredState, log, rooms, words};
+use super::{Durability, Options, StoredState, accounts, log, rooms, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
 use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
@@ -209,6 +209,7 @@ fn load_state(
     rooms::set_epochs(&transaction, &epoch, (!continues).then_some(&other_rooms))?;
     let (last_id, evicted, topic) = rooms::load_lobby(&transaction)?;
     let (rooms, last_room) = (rooms::load_others(&transaction, &other_rooms)?, rooms::last_room(&transaction)?);
+    let accounts = accounts::load(&transaction)?;
     match durability {
         Durability::Relaxed => transaction.execute("INSERT OR REPLACE INTO state VALUES (?, 1)", [RELAXED])?,
         Durability::Full => transaction.execute("DELETE FROM state WHERE key = ?", [RELAXED])?,
@@ -222,7 +223,8 @@ fn load_state(
     let sql = "SELECT min(id) FROM messages WHERE room = ?";
     let oldest_id: Option<u64> = connection.query_row(sql, [key_of(RoomId::LOBBY)], |row| row.get(0))?;
     let before = before.max(evicted);
-    Ok(StoredState { epoch, last_id, oldest_id: oldest_id.map(MessageId), before, messages, topic, rooms, last_room })
+    let oldest_id = oldest_id.map(MessageId);
+    Ok(StoredState { epoch, last_id, oldest_id, before, messages, topic, rooms, last_room, accounts })
 }
 
 /// Removes the note `RELAXED`: the server shuts down cleanly, and all messages are on the disk.

@@ -8,8 +8,24 @@ use std::path::Path;
 const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 10] =
-    ["MessageId", "Name", "PastMessage", "RoomId", "RoomName", "Text", "Timestamp", "Token", "fold_case", "words"];
+const VALUES: [&str; 16] = [
+    "AccountId",
+    "AccountTokenId",
+    "Day",
+    "MessageId",
+    "Name",
+    "PasswordHash",
+    "PastMessage",
+    "RoomId",
+    "RoomName",
+    "Text",
+    "Timestamp",
+    "Token",
+    "TokenLabel",
+    "Verifier",
+    "fold_case",
+    "words",
+];
 
 /// Words of the wire and of its types that must not be in its code or comments.
 const WIRE: [&str; 10] = ["Dialect", "ERR", "Event", "MSG", "NOTICE", "Mailbox", "PAST", "Refusal", "Reply", "Verb"];

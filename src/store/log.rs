@@ -31,6 +31,14 @@ pub(super) fn clock_trusted(clock: Timestamp) {
     info!(%clock, "the system clock is trusted again: --keep deletes messages by age");
 }
 
+/// Rows of the table `accounts` could not be read.
+pub(super) fn accounts_invalid(count: u32) {
+    warn!(
+        count,
+        "the store has accounts with invalid names or numbers, which another program may have written: they are ignored; restore the store from a backup, or delete these rows"
+    );
+}
+
 pub(super) fn displaced(displaced: &Displaced) {
     if displaced.is_truncated() {
         warn!(

@@ -1,12 +1,14 @@
-//! Messages on disk, in one SQLite file. One thread writes the file, one reads it and one searches it, so that the hub never waits for
+//! Messages and accounts on disk, in one SQLite file. One thread writes the file, one reads it and one searches it, so that the hub never waits for
 //! the disk.
 //!
 //! Messages of all rooms go in as batches, and come out as [`Page`]s of rows, each of one room. The store knows no wire format and no connection: it imports nothing
 //! from `feed`, `room` and `server`, and only values from `protocol` (a test checks that).
 //!
-//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
+//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `accounts` has the accounts, also of a file that no server uses (`account_file`); `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
 //! terms from `terms`; `clock` and `clock_notes` decide whether messages may be deleted by age.
 
+mod account_file;
+mod accounts;
 mod clock;
 mod clock_notes;
 mod file;
@@ -32,6 +34,8 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 
+pub use self::account_file::AccountTables;
+pub use self::accounts::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
 pub use self::file::Retention;
 pub use self::open_error::OpenError;
 pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
@@ -85,6 +89,8 @@ pub struct StoredState {
     pub rooms: Vec<RoomRecord>,
     /// The room with the highest number in the file: new rooms get higher ones.
     pub last_room: RoomId,
+    /// The accounts.
+    pub accounts: StoredAccounts,
 }
 
 /// Changes that are stored in one transaction: all of them, or none.
@@ -98,6 +104,8 @@ pub struct Batch {
     pub messages: Vec<(RoomId, PastMessage)>,
     /// Topics, in the order in which they were set. `None`: the topic was cleared.
     pub topics: Vec<(RoomId, Option<Text>)>,
+    /// Changes of the accounts, in order.
+    pub accounts: Vec<AccountWrite>,
 }
 
 /// A report of the writing thread.

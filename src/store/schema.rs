@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use crate::protocol::RoomId;
 
 /// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `docs/operating.md` documents the result.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
@@ -60,6 +60,28 @@ pub(super) const MIGRATIONS: [&str; 5] = [
 ",
     "
     ALTER TABLE rooms ADD COLUMN topic TEXT;
+",
+    "
+    CREATE TABLE accounts (
+        account    INTEGER PRIMARY KEY,
+        name       TEXT NOT NULL UNIQUE,
+        password   TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        created    TEXT NOT NULL,
+        last_token INTEGER NOT NULL
+    );
+    CREATE TABLE account_tokens (
+        account  INTEGER NOT NULL,
+        token    INTEGER NOT NULL,
+        verifier BLOB NOT NULL,
+        label    TEXT NOT NULL,
+        created  TEXT NOT NULL,
+        expires  TEXT NOT NULL,
+        used     TEXT,
+        PRIMARY KEY (account, token)
+    ) WITHOUT ROWID;
+    CREATE TABLE resting_names (name TEXT NOT NULL UNIQUE, until TEXT NOT NULL);
+    INSERT INTO state VALUES ('last_account', 0);
 ",
 ];
 

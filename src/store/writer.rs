@@ -21,7 +21,9 @@ use super::file::{LAST_SEQ, StoreFile, checkpoint, free_pages, last_seq, note_cl
 use super::schema::{Seq, key_of, set_state};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
-use super::{Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, log, rooms, words};
+use super::{
+    Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, accounts, log, rooms, words,
+};
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
     STORE_PAGES_FREED_AT_ONCE_MAX, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
@@ -101,12 +103,17 @@ enum CommitError {
     Stopped,
     /// The file lacks a room of the batch.
     NoRoom,
+    /// The file lacks an account that the batch changes.
+    NoAccount,
     Sqlite(rusqlite::Error),
 }
 
 impl CommitError {
     fn into_failure(self) -> CommitFailure {
-        CommitFailure { reason: self.to_string(), should_log: matches!(self, Self::NoRoom | Self::Sqlite(_)) }
+        CommitFailure {
+            reason: self.to_string(),
+            should_log: matches!(self, Self::NoRoom | Self::NoAccount | Self::Sqlite(_)),
+        }
     }
 }
 
@@ -122,6 +129,7 @@ impl fmt::Display for CommitError {
             Self::Displaced(displaced) => displaced.fmt(f),
             Self::Stopped => f.write_str("the server is shutting down"),
             Self::NoRoom => f.write_str("the store's file lacks a room that has messages"),
+            Self::NoAccount => f.write_str("the store's file lacks an account that was changed"),
             Self::Sqlite(error) => error.fmt(f),
         }
     }
@@ -228,6 +236,9 @@ impl StoreWriter {
         set_state(&transaction, LAST_SEQ, stored)?;
         if !rooms::apply(&transaction, batch)? {
             return Err(CommitError::NoRoom);
+        }
+        if !accounts::apply(&transaction, &batch.accounts)? {
+            return Err(CommitError::NoAccount);
         }
         note_clock(&transaction, self.clock.notes(now))?;
         note_new_shift(&transaction, &self.ages, self.is_shift_new)?;

@@ -4,9 +4,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -58,6 +59,14 @@ export async function serve({ line = 0, web = 0, options = [] } = {}) {
   };
   ended.push(stop);
   return { line: await port(), web: await port(), stop };
+}
+
+/** Starts a server with accounts, in an empty store. `serve(server)` starts another one with the same ports and store. */
+export async function serveAccounts(...options) {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'chinwag-'));
+  ended.push(() => rmSync(directory, { recursive: true }));
+  const all = ['--data', path.join(directory, 'chat.db'), '--line-rate', '0', ...options];
+  return { ...(await serve({ options: all })), options: all };
 }
 
 /**
@@ -254,6 +263,11 @@ export async function takeName(page, name) {
 export async function say(page, text) {
   await page.fill('#text', text);
   await page.click('#send');
+}
+
+/** Waits until the element with this id has the focus. */
+export async function expectFocus(page, id) {
+  await expect(page, (wanted) => document.activeElement.id === wanted, id, `#${id} should have the focus`);
 }
 
 /** Waits for an entry in the log that contains all these texts and is not pending. */

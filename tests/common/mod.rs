@@ -46,8 +46,11 @@ pub const HELLO: &str =
     "HELLO chinwag/1 epoch=k7qd features=rooms,watch,secure type NICK and your name to join, HELP for help";
 
 /// The first line on every connection to a server with a store.
-pub const HELLO_WITH_STORE: &str =
-    "HELLO chinwag/1 epoch=k7qd features=rooms,watch,search,secure type NICK and your name to join, HELP for help";
+pub const HELLO_WITH_STORE: &str = if cfg!(feature = "accounts") {
+    "HELLO chinwag/1 epoch=k7qd features=rooms,watch,search,secure,accounts type NICK and your name to join, HELP for help"
+} else {
+    "HELLO chinwag/1 epoch=k7qd features=rooms,watch,search,secure type NICK and your name to join, HELP for help"
+};
 
 /// A server process, killed at the end.
 pub struct Server {

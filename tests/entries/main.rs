@@ -9,6 +9,7 @@ use chinwag::state::SharedState;
 #[test]
 fn entries_never_panic_and_snapshots_behave_alike() {
     let (mut events, mut rejections, mut opened, mut closed) = (0, 0, 0, 0);
+    let (mut logins, mut displaced, mut protected) = (0, 0, 0);
     arbtest::arbtest(|u| {
         let bytes = u.bytes(u.len())?;
         let seen = script::run(bytes);
@@ -16,13 +17,21 @@ fn entries_never_panic_and_snapshots_behave_alike() {
         rejections += seen.rejections;
         opened += seen.opened;
         closed += seen.closed;
+        logins += seen.logins;
+        displaced += seen.displaced;
+        protected += seen.protected;
         Ok(())
     })
     .size_min(2_000)
     .size_max(8_000)
-    .budget_ms(5_000);
-    assert!(events > 1_000 && rejections > 200, "too few effects: {events} events, {rejections} rejections");
-    assert!(opened > 50 && closed > 50, "too few effects: {opened} rooms opened, {closed} closed");
+    .budget_ms(8_000);
+    assert!(events > 500 && rejections > 200, "too few effects: {events} events, {rejections} rejections");
+    assert!(opened > 20 && closed > 20, "too few effects: {opened} rooms opened, {closed} closed");
+    let accounts = [logins, displaced, protected];
+    assert!(
+        accounts.iter().all(|&times| times > 5),
+        "too few effects: {accounts:?} logins, displaced members, protected names"
+    );
 }
 
 #[test]

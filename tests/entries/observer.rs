@@ -51,6 +51,7 @@ impl Observer {
             }
             StateOutput::Parted { name, room, .. } => self.leave(*room, name),
             StateOutput::Left { name, rooms, .. } => rooms.iter().for_each(|room| self.leave(*room, name)),
+            StateOutput::Displaced { name, rooms, .. } => rooms.iter().for_each(|(room, _)| self.leave(*room, name)),
             StateOutput::Rejected(_, _, Rejection::JoinRoom(RoomRejection::Alike(name, other))) => {
                 assert_ne!(name.key(), other.key());
             }

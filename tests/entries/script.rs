@@ -3,14 +3,20 @@
 
 use std::sync::Arc;
 
-use chinwag::protocol::{Drawing, LeaveReason, MessageId, Name, RoomName, Secret, Stroke, Text, Timestamp, Token};
+use chinwag::protocol::{
+    AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, PasswordHash, RoomName, Secret, Stroke,
+    Text, Timestamp, Token, TokenLabel, Verifier,
+};
 use chinwag::state::{
-    Action, ContentKind, Entry, MemberId, Message, Origin, RoomId, SessionId, SharedState, StateLimits, StateOutput,
-    StoreFailure, TopicChange, Uptime, Verifier,
+    AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId,
+    Message, Origin, RoomId, SessionId, SharedState, StateLimits, StateOutput, StoreFailure, TopicChange, Uptime,
 };
 
+use self::accounts::AccountObserver;
 use self::observer::Observer;
 
+#[path = "accounts.rs"]
+mod accounts;
 #[path = "observer.rs"]
 mod observer;
 
@@ -19,6 +25,7 @@ const NAMES: [&str; 8] = ["ann", "Ann", "bob", "b0b", "аnn", "carol", "dave", "
 /// Only a few rooms, for the same reason.
 const ROOMS: [&str; 7] = ["#lobby", "#ops", "#Ops", "#0ps", "#dev", "#team", "#1obby"];
 const MEMBERS: u64 = 6;
+const DAY_MS: i64 = 24 * 3600 * 1000;
 const STROKE: &str = "#1e90ff 40 0,0 9,9";
 const LIMITS: StateLimits = StateLimits {
     resume_seconds: 3,
@@ -29,6 +36,9 @@ const LIMITS: StateLimits = StateLimits {
     rooms: 2,
     empty_rooms: 2,
     rooms_per_member: 3,
+    accounts: 3,
+    account_tokens: 2,
+    resting_names: 2,
 };
 
 /// Counts of outputs, so that a test can check that the entries had effects.
@@ -38,6 +48,9 @@ pub(crate) struct Seen {
     pub(crate) rejections: u32,
     pub(crate) opened: u32,
     pub(crate) closed: u32,
+    pub(crate) logins: u32,
+    pub(crate) displaced: u32,
+    pub(crate) protected: u32,
 }
 
 /// The remaining bytes.
@@ -79,15 +92,75 @@ impl Script<'_> {
     }
 
     fn verifier(&mut self) -> Option<Verifier> {
-        Some(Verifier::new(&Secret::new([u8::try_from(self.below(3)?).ok()?; 16])))
+        Some(Secret::new([u8::try_from(self.below(3)?).ok()?; 16]).verifier())
+    }
+
+    fn password(&mut self) -> Option<PasswordHash> {
+        PasswordHash::new(&format!("$test${}", self.below(3)?)).ok()
+    }
+
+    /// One of the newest accounts, or one that may not exist.
+    fn account(&mut self, newest: AccountId) -> Option<AccountId> {
+        Some(AccountId(newest.0.saturating_sub(u32::try_from(self.below(4)?).ok()?)))
+    }
+
+    fn token(&mut self) -> Option<AccountTokenId> {
+        Some(AccountTokenId(u32::try_from(self.below(4)?).ok()?))
+    }
+
+    fn account_update(&mut self, now: Timestamp, newest: AccountId) -> Option<AccountUpdate> {
+        Some(match self.below(12)? {
+            0..=3 => {
+                let (name, password, ends_rest) = (self.name()?, self.password()?, self.below(8)? == 0);
+                AccountUpdate::Create { name, password, ends_rest }
+            }
+            4 | 5 => {
+                let (account, generation) = (self.account(newest)?, generation(self.below(4)?));
+                AccountUpdate::SetPassword { account, generation, password: self.password()? }
+            }
+            6 | 7 => AccountUpdate::Delete { account: self.account(newest)?, generation: generation(self.below(4)?) },
+            8 | 9 => AccountUpdate::CreateToken {
+                account: self.account(newest)?,
+                verifier: self.verifier()?,
+                label: TokenLabel::new(self.text()?).ok()?,
+                expires_at: Timestamp(now.0 + i64::try_from(self.below(9)?).ok()? * DAY_MS),
+            },
+            10 => AccountUpdate::RevokeToken { account: self.account(newest)?, token: self.token()? },
+            _ => AccountUpdate::RecordTokenUse {
+                account: self.account(newest)?,
+                token: self.token()?,
+                on: Day::from(now),
+            },
+        })
+    }
+
+    fn account_action(&mut self, now: Timestamp, newest: AccountId) -> Option<Action> {
+        Some(match self.below(12)? {
+            0..=5 => Action::ChangeAccount(AccountChange { at: now, update: self.account_update(now, newest)? }),
+            6 => Action::AccountPending,
+            7 => {
+                let name = Some(self.name()?).filter(|_| self.is_chosen());
+                let why = StoreFailure::NotStored(Arc::from("the disk is full"));
+                Action::AccountChangeFailed(AccountCommand::Create, name, why)
+            }
+            _ => {
+                let account = self.account(newest)?;
+                let proof = match generation(self.below(4)?) {
+                    Some(generation) => LoginProof::Password { generation },
+                    None => LoginProof::Token(self.token()?),
+                };
+                let verifier = self.verifier().filter(|_| self.is_chosen());
+                Action::Login(LoginRequest { account, proof, takes_over: self.below(2)? == 0, verifier })
+            }
+        })
     }
 
     fn is_chosen(&self) -> bool {
         self.0.len().is_multiple_of(2)
     }
 
-    fn action(&mut self, newest: RoomId) -> Option<Action> {
-        Some(match self.below(32)? {
+    fn action(&mut self, now: Timestamp, newest: RoomId, account: AccountId) -> Option<Action> {
+        Some(match self.below(42)? {
             0..=2 => {
                 let (name, verifier) = (self.name()?, self.verifier().filter(|_| self.is_chosen()));
                 Action::Register { name, verifier, room: self.room_name().filter(|_| self.is_chosen()) }
@@ -122,17 +195,25 @@ impl Script<'_> {
             }
             28 | 29 => Action::Watch(self.room_name()?),
             30 => Action::Unwatch,
+            31..=39 => self.account_action(now, account)?,
             _ if self.below(40)? == 0 => Action::Stop,
             _ => Action::Tick,
         })
     }
 
-    fn entry(&mut self, seq: u64, uptime: &mut Uptime, newest: RoomId) -> Option<Entry> {
+    fn entry(&mut self, seq: u64, uptime: &mut Uptime, state: &SharedState) -> Option<Entry> {
+        let newest = state.rooms().last().map_or(RoomId::LOBBY, |(id, _)| id);
         uptime.0 += self.below(4)?;
         let (session, member) = (SessionId(self.below(9)?), MemberId(self.below(MEMBERS)?));
-        let at = Timestamp(i64::try_from(seq).ok()?);
-        Some(Entry { seq, at, uptime: *uptime, origin: Origin { session, member }, action: self.action(newest)? })
+        let at = Timestamp(i64::try_from(seq).ok()? * DAY_MS / 2);
+        let action = self.action(at, newest, state.accounts().last_id())?;
+        Some(Entry { seq, at, uptime: *uptime, origin: Origin { session, member }, action })
     }
+}
+
+/// The generation of an account with few changes, or none.
+fn generation(choice: u64) -> Option<u32> {
+    u32::try_from(choice).ok().filter(|generation| *generation < 3)
 }
 
 fn empty_state() -> SharedState {
@@ -146,9 +227,14 @@ pub(crate) fn some_state() -> SharedState {
     let name = |name| Name::new(name).expect("a name");
     let room = |name| RoomName::new(name).expect("a room");
     let text = || Text::new("hello").expect("a text");
-    let verifier = Verifier::new(&Secret::new([7; 16]));
+    let verifier = Secret::new([7; 16]).verifier();
     let message = |author| Message { name: name(author), at: Timestamp(5), text: text() };
     let (lobby, ops) = (RoomId::LOBBY, RoomId(1));
+    let password = PasswordHash::new("$test$one").expect("a hash");
+    let create = |raw| AccountUpdate::Create { name: name(raw), password: password.clone(), ends_rest: false };
+    let change = |update| Action::ChangeAccount(AccountChange { at: Timestamp(5), update });
+    let (account, label) = (AccountId(1), TokenLabel::new(text()).expect("a label"));
+    let proof = LoginProof::Token(AccountTokenId(1));
     for (seq, (member, action)) in (1..).zip([
         (1, Action::Register { name: name("ann"), verifier: Some(verifier), room: None }),
         (2, Action::Register { name: name("bob"), verifier: None, room: Some(room("#ops")) }),
@@ -163,6 +249,13 @@ pub(crate) fn some_state() -> SharedState {
         (1, Action::Part(lobby, None)),
         (3, Action::Watch(room("#ops"))),
         (2, Action::EndOfInput),
+        (1, change(create("ann"))),
+        (1, change(AccountUpdate::CreateToken { account, verifier, label, expires_at: Timestamp(9) })),
+        (1, change(AccountUpdate::RecordTokenUse { account, token: AccountTokenId(1), on: Day::from(Timestamp(5)) })),
+        (1, Action::Login(LoginRequest { account, proof, takes_over: false, verifier: None })),
+        (2, change(create("rob"))),
+        (0, change(create("eve"))),
+        (0, change(AccountUpdate::Delete { account: AccountId(3), generation: None })),
         (1, Action::Detach(LeaveReason::Lost)),
     ]) {
         let origin = Origin { session: SessionId(member), member: MemberId(member) };
@@ -175,10 +268,10 @@ pub(crate) fn some_state() -> SharedState {
 pub(crate) fn run(bytes: &[u8]) -> Seen {
     let (mut state, mut restored, mut observer) = (empty_state(), empty_state(), Observer::default());
     let (mut script, mut uptime, mut seen) = (Script(bytes.iter()), Uptime(0), Seen::default());
+    let mut accounts = AccountObserver::default();
     for seq in 1.. {
-        let newest = state.rooms().last().map_or(RoomId::LOBBY, |(id, _)| id);
-        let Some(entry) = script.entry(seq, &mut uptime, newest) else { break };
-        let (mut outputs, mut again) = (Vec::new(), Vec::new());
+        let Some(entry) = script.entry(seq, &mut uptime, &state) else { break };
+        let (mut outputs, mut again, now) = (Vec::new(), Vec::new(), entry.at);
         let stops = matches!(entry.action, Action::Stop);
         state.apply(entry.clone(), &mut outputs);
         restored.apply(entry, &mut again);
@@ -205,7 +298,9 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
             }
         }
         observer.check(&state, &LIMITS);
+        accounts.check(seq, now, &state, &LIMITS, &outputs);
     }
     (seen.opened, seen.closed) = (observer.opened, observer.closed);
+    (seen.logins, seen.displaced, seen.protected) = (accounts.logins, accounts.displaced, accounts.protected);
     seen
 }

@@ -12,18 +12,19 @@ use std::net::IpAddr;
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::command::{
-    Canvas, Chat, ChatReply, ClientLine, Command, Draw, EmptyReply, Features, Help, Hint, History, HistoryReply, Join,
-    Msg, Nick, NickReply, Part, Pass, Ping, Pong, Quit, Refusal, Reply, Resume, RoomLine, RoomListing, RoomPosition,
-    RoomUse, Rooms, RoomsReply, Search, ServerLine, Set, SetReply, Setting, Since, Status, Topic, Verb, Watch, Whisper,
-    Who, WhoReply,
+    AccessTokens, Canvas, Chat, ChatReply, ClientLine, Command, Draw, EmptyReply, Features, Help, Hint, History,
+    HistoryReply, Join, Login, Msg, Nick, NickReply, Part, Pass, Ping, Pong, Quit, Refusal, Register, Reply, Resume,
+    RoomLine, RoomListing, RoomPosition, RoomUse, Rooms, RoomsReply, Search, ServerLine, Set, SetPassword, SetReply,
+    Setting, Since, Status, Takeover, TokenListing, TokenReply, Topic, Unregister, Verb, Watch, Whisper, Who, WhoReply,
 };
 use chinwag::limits::{
-    COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX, TOPIC_BYTES_MAX,
+    ACCESS_TOKEN_DAYS_MAX, COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX,
+    TOKEN_LABEL_BYTES_MAX, TOPIC_BYTES_MAX,
 };
 use chinwag::protocol::{
-    DecoderOutput, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode,
-    Name, Password, PastMessage, PeerAddress, ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp,
-    Token, User,
+    AccessToken, AccountPassword, AccountTokenId, Credential, Day, DecoderOutput, Details, Dialect, Drawing,
+    DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name, Password, PastMessage, PeerAddress,
+    ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, TokenLabel, User,
 };
 
 #[test]
@@ -122,7 +123,13 @@ fn corpus_of_frames_keeps_the_rules() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=22)? {
+    Ok(match u.int_in_range(0..=28)? {
+        23 => login(u)?.into(),
+        24 => Takeover(login(u)?).into(),
+        25 => Register(account_password(u)?).into(),
+        26 => SetPassword(account_password(u)?).into(),
+        27 => Unregister(account_password(u)?).into(),
+        28 => access_tokens(u)?.into(),
         0 => Nick { name: name(u)?, room: option(u, room_name)? }.into(),
         1 => Msg(text(u)?).into(),
         2 => Whisper { to: distinct(names(u)?), text: text(u)? }.into(),
@@ -151,7 +158,14 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
 }
 
 fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
-    Ok(match u.int_in_range(0..=8)? {
+    Ok(match u.int_in_range(0..=9)? {
+        9 => ServerLine::Token(TokenListing {
+            number: AccountTokenId(u.arbitrary()?),
+            created_at: time(u)?,
+            expires_at: time(u)?,
+            last_used_on: option(u, |u| Ok(Day::from(time(u)?)))?,
+            label: token_label(u)?,
+        }),
         0 => ServerLine::Hello(Some(token(u)?), features(u)?, text(u)?),
         8 => ServerLine::Room(RoomListing {
             name: room_name(u)?,
@@ -212,7 +226,13 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=22)? {
+    Ok(match u.int_in_range(0..=28)? {
+        23 => Reply::Login(name(u)?),
+        24 => Reply::Takeover(name(u)?),
+        25 => Reply::Register(name(u)?),
+        26 => Reply::SetPassword(EmptyReply),
+        27 => Reply::Unregister(name(u)?),
+        28 => Reply::AccessTokens(token_reply(u)?),
         0 => Reply::Nick(NickReply { name: name(u)?, room: option(u, position)? }),
         16 => Reply::Join((0..u.int_in_range(1..=3)?).map(|_| position(u)).collect::<Result<_>>()?),
         17 => Reply::Part(room_name(u)?),
@@ -334,6 +354,8 @@ fn features(u: &mut Unstructured<'_>) -> Result<Features> {
         search: u.arbitrary()?,
         secure: u.arbitrary()?,
         password: u.arbitrary()?,
+        accounts: u.arbitrary()?,
+        accounts_only: u.arbitrary()?,
     })
 }
 
@@ -383,6 +405,45 @@ fn password(u: &mut Unstructured<'_>) -> Result<Password> {
     let raw: String = u.arbitrary::<&str>()?.chars().filter(|c| !c.is_control()).take(40).collect();
     // Composed, it may be longer than the limit.
     Ok(Password::new(&raw).or_else(|_| Password::new("hunter2")).expect("a password"))
+}
+
+fn account_password(u: &mut Unstructured<'_>) -> Result<AccountPassword> {
+    let raw: String = u.arbitrary::<&str>()?.chars().filter(|c| !c.is_control()).take(40).collect();
+    // It may be too short.
+    Ok(AccountPassword::new(&raw).or_else(|_| AccountPassword::new("hunter22")).expect("a password"))
+}
+
+fn login(u: &mut Unstructured<'_>) -> Result<Login> {
+    let token = AccessToken(Secret::new(u.arbitrary()?));
+    let password = Credential::Password(account_password(u)?);
+    Ok(Login { name: name(u)?, credential: if u.arbitrary()? { Credential::Token(token) } else { password } })
+}
+
+fn token_label(u: &mut Unstructured<'_>) -> Result<TokenLabel> {
+    let raw: String = text(u)?.as_str().trim().chars().take(TOKEN_LABEL_BYTES_MAX / 4).collect();
+    let label = Text::new(raw.trim()).or_else(|_| Text::new("label")).expect("a text");
+    Ok(TokenLabel::new(label).expect("it is short"))
+}
+
+fn access_tokens(u: &mut Unstructured<'_>) -> Result<AccessTokens> {
+    Ok(match u.int_in_range(0..=2)? {
+        0 => {
+            let (days, label) = (u.int_in_range(1..=ACCESS_TOKEN_DAYS_MAX)?, token_label(u)?);
+            let begins_alike = label.as_str().starts_with("days=");
+            AccessTokens::New { days: Some(days).filter(|days| begins_alike || days % 2 == 0), label }
+        }
+        1 => AccessTokens::List,
+        _ => AccessTokens::Revoke(AccountTokenId(u.arbitrary()?)),
+    })
+}
+
+fn token_reply(u: &mut Unstructured<'_>) -> Result<TokenReply> {
+    let number = AccountTokenId(u.arbitrary()?);
+    Ok(match u.int_in_range(0..=2)? {
+        0 => TokenReply::New { number, token: AccessToken(Secret::new(u.arbitrary()?)), expires_at: time(u)? },
+        1 => TokenReply::List(u.arbitrary()?),
+        _ => TokenReply::Revoke(number),
+    })
 }
 
 fn resume_token(u: &mut Unstructured<'_>) -> Result<ResumeToken> {

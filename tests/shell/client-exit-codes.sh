@@ -3,7 +3,7 @@
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
-unset CHINWAG_SERVER
+unset CHINWAG_SERVER CHINWAG_TOKEN_FILE
 
 ends() {
     local expected=$1 words=$2
@@ -19,7 +19,7 @@ ends() {
 ends 2 'unknown option "--frobnicate"; see chinwag --help' --frobnicate
 ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
 ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
-ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, rooms, raw; "localhost" was parsed as the server*' localhost later
+ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, rooms, login, raw; "localhost" was parsed as the server*' localhost later
 ends 2 'unknown command "taill": did you mean tail? No host has this name, either; see chinwag --help' taill
 ends 2 'unknown command "foo" after help: expected one of send, who, tail, *' help foo
 ends 2 'unknown option "-n"; see chinwag tail --help' tail -n 3
@@ -68,7 +68,7 @@ ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
 ends 2 '--nick is given twice*' --nick a --nick=b
 ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail: expected options only; *' tail localhost
-ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --tls, --tls-ca, --tls-fingerprint, --password-file, --nick, --room; see chinwag send --help' send --count 3 x
+ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --tls, --tls-ca, --tls-fingerprint, --password-file, --login, --account-password-file, --token-file, --nick, --room; see chinwag send --help' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
 ends 2 'blank message: expected send TEXT*' send ''
 ends 2 'blank message: expected send TEXT*' send ' ' $'\n'
@@ -77,7 +77,19 @@ ends 2 'unexpected --retry: expected it with tail or wait, or without a command*
 ends 2 'unexpected --to: expected it with send; the options of tail are --count, *' --to bob tail
 ends 2 'invalid --to "": expected nicknames*' send --to= psst
 ends 2 'invalid --to "bob carol": expected nicknames*' send --to 'bob carol' psst
-ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --tls, --tls-ca, --tls-fingerprint, --password-file, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
+ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --tls, --tls-ca, --tls-fingerprint, --password-file, --login, --account-password-file, --token-file, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
+ends 2 'missing value for --login: expected --login <name>*' who --login
+ends 2 'invalid --login "a,b": a name cannot contain a comma*' who --login a,b
+ends 2 '--nick and a login: expected one of them, *' who --login alice --nick alice
+ends 2 '--account-password-file without --login: expected both, *' who --account-password-file x
+ends 2 '--account-password-file and --token-file: expected one of them; *' who --login al --account-password-file x --token-file y
+ends 2 'cannot read the file "/nowhere/token": No such file or directory; see chinwag who --help' who --token-file /nowhere/token
+ends 2 'unexpected login: raw logs in by its input, as LOGIN name password*' raw --login alice
+ends 2 'unexpected --login or --nick: expected the account after login*' login alice --login bob
+ends 2 'unexpected --room: a token is for all rooms*' login alice --room '#ops'
+ends 2 'missing <name>: expected login <name>*' login
+ends 2 'invalid --days "0": expected a number of days from 1 to 366*' login alice --days 0
+ends 2 'unexpected --days: expected it with login; *' send --days 3 x
 ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
 ends 2 'unexpected --room: raw reads the room from its input*' raw --room '#ops'

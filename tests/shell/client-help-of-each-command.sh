@@ -5,9 +5,9 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
 
-commands=(send who tail wait history search rooms raw)
+commands=(send who tail wait history search rooms login raw)
 options=(--room --to --count --from --timeout --since --epoch --retry --json --nick --color --bell --server --tls --tls-ca
-    --tls-fingerprint)
+    --tls-fingerprint --login --account-password-file --token-file --label --days)
 mkdir "$work/bin"
 ln -s "$(readlink -f "$(client_program)")" "$work/bin/chinwag"
 PATH=$work/bin:$PATH
@@ -30,6 +30,8 @@ for command in "${commands[@]}"; do
         case $command$option in
             # Accepted without an effect, or refused with another explanation.
             *--bell | send--color | who--color | rooms--color | raw--color | rooms--nick | raw--nick | rooms--room | raw--room) known=0 ;;
+            login--color | login--nick | login--room | login--login) known=0 ;;
+            raw--login | raw--account-password-file | raw--token-file) known=0 ;;
             *) [[ $said == *"unexpected $option: expected it with"* ]] && known=0 || known=1 ;;
         esac
         same "$command $option $known" "$command $option $(grep -c -- "^  $option " "$command.help" || true)"
@@ -45,6 +47,14 @@ hear ci 'HELLO *' 'OK NICK ci'
 # The members to whom the examples whisper.
 join bob nc.openbsd -N "$host" "$port"
 join carol nc.openbsd -N "$host" "$port"
+# The account of the examples, and the file with its password.
+export XDG_CONFIG_HOME=$work/config
+printf 'correct horse\n' >password
+connect build nc.openbsd -N "$host" "$port"
+say build 'NICK build'
+say build 'REGISTER correct horse'
+hear build 'HELLO *' 'OK NICK build' 'OK REGISTER build'
+finish build
 number=0
 while IFS= read -r example; do
     : $((number += 1))
@@ -57,7 +67,7 @@ while IFS= read -r example; do
     running=$!
     case $example in
         # They end by themselves, or are in another room.
-        *--help* | *' who'* | *history* | *search* | *rooms* | *--room* | *--since*) began='' ;;
+        *--help* | *login* | *' who'* | *history* | *search* | *rooms* | *--room* | *--since*) began='' ;;
         *tail* | *wait*) began=watching ;;
         *) began=joined ;;
     esac
@@ -78,6 +88,7 @@ while IFS= read -r example; do
     watched ci 0
     case $example in
         *--since*) expected='1 chinwag: the *' ;; # this server has no such id
+        *'login alice') expected='1 chinwag: there is no terminal *' ;; # here; client-account types the password
         *tail*grep*) expected='0 *' ;;
         *tail*) expected='143 *' ;;
         *) expected='0 ' ;;

@@ -10,7 +10,8 @@ serve --control "$control"
 same 'srw-------' "$(stat -c %A "$control")"
 join alice nc.openbsd -N "$host" "$port"
 
-greeting='HELLO chinwagd-control/1 send status or status json'
+requests='status, status json or account list|add|password|remove'
+greeting="HELLO chinwagd-control/1 send $requests"
 connect operator nc.openbsd -U "$control"
 hear operator "$greeting"
 say operator 'status'
@@ -22,7 +23,7 @@ hear_end operator
 connect operator socat -t 20 - "UNIX-CONNECT:$control"
 hear operator "$greeting"
 say operator 'NICK bob'
-finish operator 'ERR - unknown-request unknown request "NICK bob": expected status or status json'
+finish operator "ERR - unknown-request unknown request \"NICK\": expected $requests"
 
 connect operator "$(server_program)" status --control "$control" --json
 hear operator "{\"version\":*,\"clients\":1,*,\"members\":1,*}"

@@ -9,7 +9,7 @@ mod sessions;
 
 use sessions::Coverage;
 
-const SEEDS: u64 = 160;
+const SEEDS: u64 = 200;
 
 /// Length of a script, in bytes. A step takes three or four.
 const SCRIPT_BYTES: usize = 6000;
@@ -21,7 +21,7 @@ fn streams_equal_those_of_the_model() {
         Err(_) => {
             let runs: Vec<_> = (0..SEEDS).map(simulate).collect();
             let total = |count: fn(&Coverage) -> u32| runs.iter().map(count).sum::<u32>();
-            let counts: [fn(&Coverage) -> u32; 13] = [
+            let counts: [fn(&Coverage) -> u32; 17] = [
                 |coverage| coverage.slow,
                 |coverage| coverage.flushed,
                 |coverage| coverage.blocked,
@@ -35,9 +35,13 @@ fn streams_equal_those_of_the_model() {
                 |coverage| coverage.opened,
                 |coverage| coverage.closed,
                 |coverage| coverage.room_events,
+                |coverage| coverage.registered,
+                |coverage| coverage.logins,
+                |coverage| coverage.displaced,
+                |coverage| coverage.deleted,
             ];
             let totals = counts.map(total);
-            assert!(totals.iter().all(|&times| times > 50), "some rare events are too rare in these runs: {totals:?}");
+            assert!(totals.iter().all(|&times| times > 30), "some rare events are too rare in these runs: {totals:?}");
         }
     }
 }

@@ -91,6 +91,16 @@ impl Disk {
     }
 }
 
+/// A refused account does not exist: its name stays free.
+#[cfg(feature = "accounts")]
+fn refuse_account(client: &mut crate::common::Client) {
+    client.send("REGISTER correct horse battery");
+    let refusal = client.expect_start("ERR REGISTER not-stored ");
+    assert!(refusal.contains("database or disk is full"), "{refusal}");
+    client.send("UNREGISTER correct horse battery");
+    client.expect_start("ERR UNREGISTER not-logged-in ");
+}
+
 #[test]
 fn full_disk_refuses_messages_only() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -121,6 +131,8 @@ fn full_disk_refuses_messages_only() {
     carol.send("HISTORY 1");
     carol.expect_start(&format!("PAST {stored} "));
     carol.expect(&format!("OK HISTORY 1 last={stored}"));
+    #[cfg(feature = "accounts")]
+    refuse_account(&mut carol);
     disk.remount("size=8m");
     ann.send("MSG there is space");
     ann.expect_start("OK MSG ");

@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod clock;
 mod faults;
 mod killed;

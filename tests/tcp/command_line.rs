@@ -196,7 +196,9 @@ fn other_option_name_is_refused_with_the_known_one() {
 }
 
 /// The options of each feature, each with a value that it accepts.
-const FEATURE_OPTIONS: [(&str, bool, &[&str]); 4] = [
+const FEATURE_OPTIONS: [(&str, bool, &[&str]); 5] = [
+    // It has the switch --accounts-only, too.
+    ("accounts", cfg!(feature = "accounts"), &["--registration=open"]),
     // It has parameters of --listen.
     ("proxy", cfg!(feature = "proxy"), &[]),
     ("store", cfg!(feature = "store"), &["--data=x", "--durability=full", "--keep=all"]),

@@ -8,7 +8,7 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 25] = [
+const ELSEWHERE: [ErrorCode; 38] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
@@ -21,6 +21,23 @@ const ELSEWHERE: [ErrorCode; 25] = [
     ErrorCode::TooManyErrors, // transports::endings
     ErrorCode::TlsExpected,   // tls
     ErrorCode::WrongProtocol, // tcp::other_protocols
+    // session::login_tests
+    ErrorCode::AccountsTooFast,
+    ErrorCode::LoginRequired,
+    ErrorCode::LoginTooOld,
+    ErrorCode::RegistrationClosed,
+    ErrorCode::TakenOver,
+    // command::rejection
+    ErrorCode::AccountInUse,
+    ErrorCode::AccountsFull,
+    ErrorCode::AlreadyLoggedIn,
+    ErrorCode::NameRegistered,
+    ErrorCode::NameResting,
+    ErrorCode::TokensTooMany,
+    // accounts::limits
+    ErrorCode::Busy,
+    // transcripts: PASSWORD
+    ErrorCode::NotLoggedIn,
     // session::password_tests
     ErrorCode::Insecure,
     ErrorCode::PasswordRequired,
@@ -42,7 +59,7 @@ const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] 
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 59] = [
+const REFUSALS: [(&str, &str); 67] = [
     ("PASS", "PASS password-missing the password is missing¦; write: ~PASS password"),
     ("PASS hunter2", "PASS password-unexpected this server needs no password"),
     ("PASS {longest token}", "PASS password-wrong the password is wrong¦; write: ~PASS password"),
@@ -68,6 +85,29 @@ const REFUSALS: [(&str, &str); 59] = [
         "RESUME 1-00000000000000000000000000000000",
         "RESUME already-named you are already carol¦; to resume a session, send RESUME on a new connection, instead of NICK",
     ),
+    ("LOGIN", "LOGIN name-missing the name is missing¦; write: ~LOGIN name password"),
+    ("LOGIN alice", "LOGIN password-missing the password is missing¦; write: ~LOGIN name password"),
+    (
+        "LOGIN a,b hunter22",
+        "LOGIN name-invalid the name is not one that a member can have¦; write: ~LOGIN name password",
+    ),
+    (
+        "LOGIN alice hunter22",
+        "LOGIN accounts-off this server has no accounts¦ (to enable them, start chinwagd with --data PATH)",
+    ),
+    (
+        "REGISTER short",
+        "REGISTER password-invalid the password has 5 bytes: expected 8 to 512¦; write: ~REGISTER password",
+    ),
+    (
+        "TOKEN cwt",
+        "TOKEN option-unknown expected new, list or revoke after TOKEN¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
+    ),
+    (
+        "TOKEN revoke x",
+        "TOKEN number-invalid invalid number 'x'¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
+    ),
+    ("TOKEN new days=400 build", "TOKEN number-invalid invalid days '400': expected 1 to 366"),
     ("JOIN", "JOIN room-missing the name of a room is missing¦; write: ~JOIN #room[,#room...]"),
     ("PART ops", "PART room-invalid a room's name begins with '#'¦; write: ~PART #room [reason]"),
     (

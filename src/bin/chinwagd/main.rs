@@ -1,9 +1,18 @@
 //! The server's command line.
 
+#[cfg(feature = "accounts")]
+mod account;
+#[cfg(feature = "accounts")]
+mod account_list;
+#[cfg(feature = "accounts")]
+mod accounts;
 #[cfg(feature = "tls")]
 mod cert;
 mod control;
+mod control_client;
 mod listen;
+#[cfg(feature = "accounts")]
+mod new_password;
 #[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
 mod proxies;
 mod status;
@@ -52,6 +61,11 @@ const COMMAND_LINE: CommandLine = CommandLine {
     usage: "[options]",
     example: "--listen 127.0.0.1:9999",
     features: &[
+        Feature {
+            name: "accounts",
+            is_built: cfg!(feature = "accounts"),
+            options: &["--accounts-only", "--registration", "--generate", "--end-rest"],
+        },
         Feature { name: "proxy", is_built: cfg!(feature = "proxy"), options: &[] },
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature {
@@ -81,7 +95,11 @@ const COMMAND_LINE: CommandLine = CommandLine {
     groups: &[
         OptionGroup { heading: "Listeners", options: &["--listen", "--port-file"] },
         OptionGroup { heading: "TLS", options: &["--tls-cert", "--tls-key"] },
-        OptionGroup { heading: "Password", options: &["--password-file", "--allow-insecure-passwords"] },
+        OptionGroup {
+            heading: "Passwords",
+            options: &["--password-file", "--accounts-only", "--registration", "--allow-insecure-passwords"],
+        },
+        OptionGroup { heading: "Accounts", options: &["--generate", "--end-rest"] },
         OptionGroup { heading: "HTTP", options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"] },
         OptionGroup {
             heading: "Limits",
@@ -142,6 +160,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
     )
 )]
 #[cfg_attr(feature = "store", argh(example = "{command_name} --data chat.db --keep 30d"))]
+#[cfg_attr(feature = "accounts", expect(clippy::struct_excessive_bools, reason = "independent switches"))]
 struct Arguments {
     #[doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts; "]
     #[cfg_attr(feature = "tls", doc = "tls://HOST:PORT is the same over TLS; ")]
@@ -186,8 +205,20 @@ struct Arguments {
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     password_file: Option<PathBuf>,
 
-    /// also accept the password over connections that others on the way may read, such as plain TCP from other machines, or through a
-    /// proxy on another machine (default: refuse it there)
+    /// let only clients in that log in to an account. Only the operator adds accounts then, with chinwagd account. Needs --data
+    /// (default: a client may take any name without an account)
+    #[cfg(feature = "accounts")]
+    #[argh(switch)]
+    accounts_only: bool,
+
+    /// who adds accounts: open, every client, with REGISTER; or operators, only the operator, with chinwagd account. Needs --data
+    /// (default: open; operators with --accounts-only)
+    #[cfg(feature = "accounts")]
+    #[argh(option, arg_name = "who", from_str_fn(accounts::parse_registration))]
+    registration: Option<accounts::Registration>,
+
+    /// also accept passwords over connections that others on the way may read, such as plain TCP from other machines, or through a
+    /// proxy on another machine (default: refuse them there)
     #[argh(switch)]
     allow_insecure_passwords: bool,
 
@@ -312,7 +343,7 @@ struct Arguments {
     #[argh(option, arg_name = "format", default = "LogFormat::Text", from_str_fn(parse_log_format))]
     log_format: LogFormat,
 
-    /// answer chinwagd status on a Unix socket at this path, for root and the user of the server; off: do not (default: control.sock in
+    /// answer chinwagd status and chinwagd account on a Unix socket at this path, for root and the user of the server; off: do not (default: control.sock in
     /// the first directory of `$RUNTIME_DIRECTORY`, which systemd sets, if it can be created there; off without it)
     #[argh(option, arg_name = "path", from_str_fn(control::parse_option))]
     control: Option<ControlOption>,
@@ -329,6 +360,8 @@ struct Arguments {
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand)]
 enum Subcommand {
+    #[cfg(feature = "accounts")]
+    Account(account::Account),
     #[cfg(feature = "tls")]
     Cert(cert::Cert),
     Status(status::Status),
@@ -340,6 +373,8 @@ const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     control::find_conflict,
     find_long_send_timeout,
     find_missing_password,
+    #[cfg(feature = "accounts")]
+    accounts::find_conflict,
     #[cfg(feature = "store")]
     store::find_missing,
     #[cfg(feature = "tls")]
@@ -363,8 +398,12 @@ fn find_long_send_timeout(arguments: &Arguments) -> Option<String> {
 
 /// An option about a password that the server does not have.
 fn find_missing_password(arguments: &Arguments) -> Option<String> {
-    let is_missing = arguments.allow_insecure_passwords && arguments.password_file.is_none();
-    is_missing.then(|| "--allow-insecure-passwords without --password-file: expected both".to_owned())
+    #[cfg(feature = "accounts")]
+    let (has_accounts, alternative) = (arguments.data.is_some(), ", or --data PATH, the file to store accounts in");
+    #[cfg(not(feature = "accounts"))]
+    let (has_accounts, alternative) = (false, "");
+    let is_missing = arguments.allow_insecure_passwords && arguments.password_file.is_none() && !has_accounts;
+    is_missing.then(|| format!("--allow-insecure-passwords without --password-file: expected both{alternative}"))
 }
 
 fn main() -> ExitCode {
@@ -376,6 +415,8 @@ fn main() -> ExitCode {
         return command_line::print_output(PROGRAM, &version());
     }
     match arguments.command {
+        #[cfg(feature = "accounts")]
+        Some(Subcommand::Account(account)) => return account::run(account),
         #[cfg(feature = "tls")]
         Some(Subcommand::Cert(cert)) => return cert::run(cert),
         Some(Subcommand::Status(status)) => return status::run(status),
@@ -416,6 +457,10 @@ fn server_options(mut arguments: Arguments) -> ServerOptions {
         certificates: None,
         password: arguments.password_file.take().map(ServerPassword::new),
         allows_insecure_passwords: arguments.allow_insecure_passwords,
+        #[cfg(feature = "accounts")]
+        accounts: accounts::server_options(&arguments),
+        #[cfg(not(feature = "accounts"))]
+        accounts: server::AccountOptions::default(),
         port_file: arguments.port_file.take(),
         control: control::server_options(&arguments),
         backlog_bytes: arguments.backlog,

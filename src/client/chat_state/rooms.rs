@@ -94,7 +94,8 @@ impl ChatState {
         let parsed = UserInput::parse(line, [&self.current, self.rooms.home()], self.whisperer.as_ref());
         if let UserInput::Command(_, Command::Msg(Msg(text))) = &parsed
             && let Some(verb) = begins_with_secret(text.as_str())
-            && (verb != Verb::Pass || self.has_password)
+            && (verb != Verb::Pass || self.features.password)
+            && (!verb.is_about_account() || self.features.accounts)
         {
             let command = verb.as_str().to_ascii_lowercase();
             return UserInput::Invalid(format!(
@@ -153,7 +154,7 @@ impl ChatState {
 
     /// Drops the waiting lines: they may be meant for a room that the user is not in.
     pub(super) fn drop_waiting(&mut self) -> Vec<ChatAction> {
-        self.waiting.drain(..).map(|line| warn(format!("not sent: {line}"))).collect()
+        self.waiting.drain(..).map(|line| warn(format!("not sent: {}", line.text()))).collect()
     }
 
     /// The room to go to after leaving the current one: the home, if the user is in it.

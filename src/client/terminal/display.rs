@@ -40,12 +40,12 @@ pub(super) struct Display {
 }
 
 /// The text before the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Prompt {
     /// A question of the client.
-    Question(&'static str),
+    Question(String),
     /// A question whose answer is not shown.
-    Secret(&'static str),
+    Secret(String),
     /// `>` in the home, or `#room>`.
     Chat,
 }
@@ -61,7 +61,7 @@ impl Display {
         Self {
             printer: Printer::new(format),
             editor: Mutex::default(),
-            prompt: SyncMutex::new(Prompt::Question("")),
+            prompt: SyncMutex::new(Prompt::Question(String::new())),
             output: Mutex::new(ScreenOutput { screen, writing: None }),
             is_suspended: AtomicBool::new(true),
             is_reset: AtomicBool::new(true),
@@ -149,10 +149,8 @@ impl Display {
         });
         let input = match (self.prompt(), room) {
             // Also during a search, or with completions.
-            (Prompt::Secret(question), _) => {
-                InputLine { prompt: question.to_owned(), text: "", cursor: 0, choices: &[] }
-            }
-            (Prompt::Question(question), _) => editor.input(question),
+            (Prompt::Secret(question), _) => InputLine { prompt: question, text: "", cursor: 0, choices: &[] },
+            (Prompt::Question(question), _) => editor.input(&question),
             (Prompt::Chat, None) => editor.input("> "),
             (Prompt::Chat, Some(room)) => editor.input(&format!("{room}> ")),
         };
@@ -171,7 +169,7 @@ impl Display {
     }
 
     fn prompt(&self) -> Prompt {
-        *self.prompt.lock().unwrap_or_else(PoisonError::into_inner)
+        self.prompt.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

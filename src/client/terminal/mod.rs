@@ -6,8 +6,10 @@
 //! [`run`] starts the threads, and ends when the user leaves or the connection is lost for good.
 
 mod display;
+mod enter;
 mod printer;
 mod receive;
+mod secret_prompt;
 mod send;
 mod tty;
 
@@ -24,6 +26,7 @@ use rustix::process::{getpgrp, kill_current_process_group};
 use smol::{Timer, block_on};
 
 use self::display::{Display, Prompt};
+pub(super) use self::secret_prompt::ask_secret;
 use self::send::Keyboard;
 use super::arguments::ClientOptions;
 use super::render::LineFormat;
@@ -80,11 +83,11 @@ impl Shared {
     }
 
     /// Shows a prompt, and waits for one line.
-    async fn ask(&self, prompt: &'static str) -> String {
-        self.show(Prompt::Question(prompt)).await;
+    async fn ask(&self, prompt: &str) -> String {
+        self.show(Prompt::Question(prompt.to_owned())).await;
         // This cannot fail: the sender is held here.
         let line = self.answers.1.recv().await.unwrap_or_default();
-        self.display.set_prompt(Prompt::Question(""));
+        self.display.set_prompt(Prompt::Question(String::new()));
         let answer = line.trim().to_owned();
         self.display.printer.note(format!("{prompt}{answer}"));
         answer
@@ -92,11 +95,11 @@ impl Shared {
 
     /// Like [`Shared::ask`], but shows nothing of what the user types, which may have blanks at its ends. Until the next prompt, the
     /// screen says `then`, and what the user types is not shown and then discarded: it may be the secret once more.
-    async fn ask_secret(&self, prompt: &'static str, then: &'static str) -> String {
-        self.show(Prompt::Secret(prompt)).await;
+    async fn ask_secret(&self, prompt: &str, then: &str) -> String {
+        self.show(Prompt::Secret(prompt.to_owned())).await;
         // This cannot fail: the sender is held here.
         let line = self.answers.1.recv().await.unwrap_or_default();
-        self.display.set_prompt(Prompt::Secret(then));
+        self.display.set_prompt(Prompt::Secret(then.to_owned()));
         self.display.printer.note(prompt.to_owned());
         line
     }

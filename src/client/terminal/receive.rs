@@ -1,21 +1,18 @@
-//! The thread `receive`: connects, asks for another address or a nickname where needed, reads the connection, and prints.
+//! The thread `receive`: joins, reads the connection, and prints.
 
 use std::time::Duration;
 
-use futures_lite::FutureExt as _;
-use futures_lite::future::{or, pending};
+use futures_lite::future::or;
 
 use super::Shared;
-use crate::client::address::ServerAddress;
+use super::enter::Entrance;
+use crate::client::Exit;
 use crate::client::arguments::ClientOptions;
 use crate::client::connection::ServerConnection;
 use crate::client::membership::Membership;
 use crate::client::rooms_progress::RoomsProgress;
-use crate::client::trust::TlsOptions;
-use crate::client::{Exit, ExitCode};
-use crate::command_line::quoted;
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
-use crate::protocol::{InvalidPassword, Name, Password, RoomName};
+use crate::protocol::RoomName;
 
 /// Joins and chats until the connection is lost for good or the user leaves; prints meanwhile.
 pub(super) async fn run(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
@@ -31,11 +28,13 @@ async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>)
         let _ = leaving.recv().await;
         None
     };
-    let Some((address, name)) = or(left, async { Some(enter(shared, &mut connection, options).await) }).await else {
+    let enter = async { Some(Entrance::new(shared, &mut connection, options).enter().await) };
+    let Some((address, name)) = or(left, enter).await else {
         // The server may have granted a nickname already, and would keep it reserved.
         connection.quit().await;
         return Ok(());
     };
+    shared.chat.with_state(|state| state.set_account(connection.account.clone()));
     shared.start_chat().await;
     let rooms = RoomsProgress::from_now(RoomName::lobby(), HISTORY_REPLAYED_DEFAULT);
     let mut membership = Membership::new(connection, address, Some(name), rooms, retry).await;
@@ -48,101 +47,6 @@ async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>)
     ended
 }
 
-/// Connects and takes a nickname; asks for another address or nickname until both are accepted.
-async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &ClientOptions) -> (ServerAddress, Name) {
-    let printer = &shared.display.printer;
-    let (mut address, mut nick) = (options.address.clone(), options.nick.clone());
-    // An attacker who breaks the handshake brings the user to the prompt for another address: it must not lead to plain TCP.
-    let is_required = options.tls.is_required || address.is_tls();
-    let tls = TlsOptions { is_required, ..options.tls.clone() };
-    let (mut is_connected, mut is_second_try) = (false, false);
-    loop {
-        if !is_connected {
-            match connection.open_resumable(&address).await {
-                Ok(()) => is_connected = true,
-                Err(Exit(ExitCode::Password, why)) if connection.can_give_password() => {
-                    // The server does not wait for the user: the password is given on a new connection.
-                    connection.close();
-                    connection.password = Some(ask_password(shared, connection.password.take().map(|_| why)).await);
-                    continue;
-                }
-                Err(Exit(_, why)) => {
-                    printer.warn(why);
-                    let next = ask_address(shared, address.clone(), &tls).await;
-                    if next != address {
-                        // The password is for the server at the old address.
-                        (connection.password, address) = (None, next);
-                    }
-                    continue;
-                }
-            }
-        }
-        let raw = match nick.take() {
-            Some(raw) => raw,
-            None => {
-                // While the user types a nickname, the connection replies to PING.
-                let lost = async {
-                    let Exit(_, why) = loop {
-                        if let Err(end) = connection.next(false).await {
-                            break end;
-                        }
-                    };
-                    printer.warn(format!("{why}; your nickname will be used on a new connection"));
-                    is_connected = false;
-                    pending().await
-                };
-                is_second_try = false;
-                shared.ask("your nickname: ").or(lost).await
-            }
-        };
-        if !is_connected && !is_second_try {
-            (nick, is_second_try) = (Some(raw), true);
-            continue;
-        }
-        match connection.take_name(&raw, &RoomName::lobby()).await {
-            Ok(Ok(name)) => return (address, name),
-            // Without the hint, which suggests a command: this prompt accepts only a nickname.
-            Ok(Err(refusal)) => printer.warn(refusal.problem),
-            Err(Exit(_, why)) => {
-                printer.warn(why);
-                is_connected = false;
-                // Tries the nickname once more, on a new connection.
-                nick = (!is_second_try).then_some(raw);
-                is_second_try = true;
-            }
-        }
-    }
-}
-
-/// Asks for the password of the server until the user types a valid one. `refusal`: why the server refused the one before.
-async fn ask_password(shared: &Shared, refusal: Option<String>) -> Password {
-    let printer = &shared.display.printer;
-    if let Some(why) = refusal {
-        printer.warn(why);
-    }
-    loop {
-        match Password::new(&shared.ask_secret("password of the server: ", "connecting...").await) {
-            Ok(password) => return password,
-            Err(InvalidPassword::Missing) => printer.warn("the password is missing".to_owned()),
-            Err(InvalidPassword::TooLong | InvalidPassword::ControlCharacter) => {
-                printer.warn("the password is wrong".to_owned());
-            }
-        }
-    }
-}
-
-/// Asks for another address until the user types a valid one; Enter alone keeps the last one.
-async fn ask_address(shared: &Shared, last: ServerAddress, tls: &TlsOptions) -> ServerAddress {
-    loop {
-        let raw = shared.ask("another address, or Enter to try again: ").await;
-        match ServerAddress::parse(&raw, tls) {
-            _ if raw.is_empty() => return last,
-            Ok(address) => return address,
-            Err(why) => shared.display.printer.warn(format!("invalid server {}: {why}", quoted(&raw))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead as _, BufReader, Write as _};
@@ -151,9 +55,12 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::client::address::ServerAddress;
     use crate::client::editor::Screen;
     use crate::client::render::LineFormat;
     use crate::client::terminal::tty::size;
+    use crate::client::trust::TlsOptions;
+    use crate::protocol::Password;
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -171,6 +78,8 @@ mod tests {
             nick: Some("al".to_owned()),
             room: RoomName::lobby(),
             password: Password::new("hunter2").ok(),
+            account: None,
+            stop: None,
             json: false,
             format: LineFormat::default(),
         };
@@ -200,8 +109,8 @@ mod tests {
         let address = ServerAddress::Tcp(listener.local_addr().unwrap().to_string());
         let format = LineFormat::default();
         let (nick, room) = (Some("al".to_owned()), RoomName::lobby());
-        let options =
-            ClientOptions { address, tls: TlsOptions::default(), nick, room, password: None, json: false, format };
+        let (tls, password, account, stop) = (TlsOptions::default(), None, None, None);
+        let options = ClientOptions { address, tls, nick, room, password, account, stop, json: false, format };
         let shared = Arc::new(Shared::new(format));
         let busy = shared.display.editor.lock_blocking();
         let (print, printed) = mpsc::channel();

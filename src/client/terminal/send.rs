@@ -15,9 +15,11 @@ use futures_lite::{FutureExt as _, StreamExt as _};
 use rustix::process::kill_current_process_group;
 use smol::{Async, Task, Timer};
 
+use super::display::Prompt;
 use super::tty::{self, TerminalSettings};
 use super::{ENDING_SIGNALS, OTHER_SIGNALS, Shared, after, farewell_ms, has_shell};
 use crate::client::ExitCode;
+use crate::client::account_input::{DialogStep, SecretDialog};
 use crate::client::editor::{HistoryFile, InputHistory, Key, KeyDecoder, KeyOutcome};
 use crate::client::stop::end_by;
 use crate::client::typed::{completions, history_entry};
@@ -55,6 +57,8 @@ pub(super) struct Keyboard {
     history: Option<HistoryFile>,
     loading: Option<Task<(HistoryFile, io::Result<InputHistory>)>>,
     is_chatting: bool,
+    /// The questions for passwords that the user is answering.
+    dialog: Option<SecretDialog>,
     /// The signal to send to the process group, if the user left by its key.
     key_signal: Option<rustix::process::Signal>,
 }
@@ -80,6 +84,7 @@ impl Keyboard {
             history: None,
             loading: HistoryFile::of_user().map(load),
             is_chatting: false,
+            dialog: None,
             key_signal: None,
         })
     }
@@ -178,6 +183,7 @@ impl Keyboard {
             }
         };
         match outcome? {
+            KeyOutcome::Line(lines) if lines.is_empty() => self.submit("").await,
             KeyOutcome::Line(lines) => {
                 for line in lines.lines() {
                     self.submit(line).await;
@@ -211,16 +217,48 @@ impl Keyboard {
 
     /// Queues a line, if it can be sent, and adds it to the history.
     async fn submit(&mut self, line: &str) {
+        if let Some(dialog) = self.dialog.take() {
+            return self.answer_dialog(dialog, line).await;
+        }
         if line.trim().is_empty() {
             return;
         }
-        let refusal = self.shared.chat.with_state(|state| state.queue(line));
+        let refusal = match self.shared.chat.with_state(|state| state.secret_dialog(line)) {
+            Some(Ok(dialog)) => {
+                self.ask(dialog);
+                None
+            }
+            Some(Err(why)) => Some(why),
+            None => self.shared.chat.with_state(|state| state.queue(line)),
+        };
         let is_kept = self.remember(line).await;
         if let Some(why) = refusal {
             self.shared.display.printer.warn(why);
             if !is_kept {
                 self.shared.display.editor.lock().await.keep_refused(line);
             }
+        }
+    }
+
+    /// Shows the next question for a password.
+    fn ask(&mut self, dialog: SecretDialog) {
+        self.shared.display.set_prompt(Prompt::Secret(dialog.question()));
+        self.dialog = Some(dialog);
+    }
+
+    /// Handles the answer to a question for a password, which goes into no history.
+    async fn answer_dialog(&mut self, dialog: SecretDialog, typed: &str) {
+        let display = &self.shared.display;
+        // The editor could bring back a part of it, by Ctrl-Y or undo.
+        display.editor.lock().await.discard_line();
+        let why = match dialog.answer(typed) {
+            DialogStep::Ask(dialog) => return self.ask(dialog),
+            DialogStep::Send(request) => self.shared.chat.with_state(|state| state.queue_account_request(request)),
+            DialogStep::End(why) => Some(why),
+        };
+        display.set_prompt(Prompt::Chat);
+        if let Some(why) = why {
+            display.printer.warn(why);
         }
     }
 

@@ -26,20 +26,8 @@ impl TerminalSettings {
     pub(super) fn change(&mut self) {
         // If this fails, the terminal is gone, and reading from it reports that.
         let Some(before) = self.0.take().or_else(|| tcgetattr(io::stdin()).ok()) else { return };
-        let mut changed = before.clone();
-        changed.input_modes -= InputModes::BRKINT
-            | InputModes::ICRNL
-            | InputModes::INLCR
-            | InputModes::IGNCR
-            | InputModes::INPCK
-            | InputModes::ISTRIP
-            | InputModes::IXON;
-        changed.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
-        changed.control_modes |= ControlModes::CS8;
-        changed.special_codes[SpecialCodeIndex::VMIN] = 1;
-        changed.special_codes[SpecialCodeIndex::VTIME] = 0;
         // As above.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &changed);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &without_echo(&before));
         self.0 = Some(before);
     }
 
@@ -58,6 +46,23 @@ impl Drop for TerminalSettings {
     fn drop(&mut self) {
         self.restore();
     }
+}
+
+/// Settings with which the terminal passes on each key at once, unchanged and without echo.
+pub(super) fn without_echo(before: &Termios) -> Termios {
+    let mut changed = before.clone();
+    changed.input_modes -= InputModes::BRKINT
+        | InputModes::ICRNL
+        | InputModes::INLCR
+        | InputModes::IGNCR
+        | InputModes::INPCK
+        | InputModes::ISTRIP
+        | InputModes::IXON;
+    changed.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+    changed.control_modes |= ControlModes::CS8;
+    changed.special_codes[SpecialCodeIndex::VMIN] = 1;
+    changed.special_codes[SpecialCodeIndex::VTIME] = 0;
+    changed
 }
 
 /// The size of the terminal.

@@ -166,11 +166,13 @@ impl<'a, T: Transport> InputReader<'a, T> {
     async fn send_line(&mut self, kind: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
         let command = match &kind {
-            InputKind::Command(command) | InputKind::CommandIn(_, command) => Some(command),
+            InputKind::Command(command)
+            | InputKind::CommandIn(_, command)
+            | InputKind::CommandWithSecret(command, _) => Some(command),
             _ => None,
         };
         let verb = command.map(Command::verb);
-        if verb == Some(Verb::Nick) {
+        if matches!(verb, Some(Verb::Nick | Verb::Login | Verb::Takeover)) {
             // Other clients read a rename once for each room. Earlier lines may enter rooms.
             connection.wait_for_mailbox(|mailbox| mailbox.answered() == self.lines_sent).await;
             for _ in 1..connection.mailbox.rooms() {

@@ -1,4 +1,5 @@
-//! The control socket: accepts operators, and replies to their requests.
+//! The control socket: accepts operators, and replies to their requests. The hub carries out changes of accounts: no password is hashed
+//! here, because a request has the hash.
 //!
 //! One task accepts. It also runs the connections, so they end with it when the server stops. A connection is not a client: it has no
 //! session, and counts for no limit of clients. Only root and the user of the server are served. Each connection has one request, whose
@@ -24,12 +25,13 @@ use smol::{Async, Executor, Timer};
 use self::reserve::DescriptorReserve;
 pub(super) use self::status::StatusSource;
 use super::connection::ConnectionContext;
+use super::hub::HubRequest;
 use super::log::FrequentEvent;
 use super::unix_socket::{SocketFile, UnixSocket};
 use crate::control::{ControlError, ControlRequest, GREETING};
 use crate::limits::{
-    ACCEPT_RETRY_MS, CONTROL_CONNECTIONS_MAX, CONTROL_MODE, CONTROL_REPLY_MS_MAX, CONTROL_REQUEST_BYTES_MAX,
-    CONTROL_REQUEST_MS_MAX,
+    ACCEPT_RETRY_MS, CONTROL_CHANGE_MS_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_MODE, CONTROL_REPLY_MS_MAX,
+    CONTROL_REQUEST_BYTES_MAX, CONTROL_REQUEST_MS_MAX,
 };
 use crate::process::error_text;
 
@@ -71,6 +73,8 @@ pub(super) struct ControlServer {
     places: Semaphore,
     request_timeout: Duration,
     reply_timeout: Duration,
+    /// The `reply_timeout` of requests that change something.
+    change_timeout: Duration,
 }
 
 impl ControlServer {
@@ -89,6 +93,7 @@ impl ControlServer {
             places: Semaphore::new(CONTROL_CONNECTIONS_MAX),
             request_timeout: Duration::from_millis(CONTROL_REQUEST_MS_MAX),
             reply_timeout: Duration::from_millis(CONTROL_REPLY_MS_MAX),
+            change_timeout: Duration::from_millis(CONTROL_CHANGE_MS_MAX),
         }
     }
 
@@ -166,22 +171,36 @@ impl ControlServer {
     }
 
     async fn reply(&self, request: ControlRequest, mut stream: &Async<UnixStream>) -> io::Result<()> {
-        let deadline = Instant::now() + self.reply_timeout;
+        let timeout = if request.is_change() { self.change_timeout } else { self.reply_timeout };
+        let deadline = Instant::now() + timeout;
         let late = async {
             Timer::at(deadline).await;
             None
         };
-        let ControlRequest::Status(format) = request;
-        let found = async { self.status.read(&self.context).await.map(|status| status.render(format)) };
-        let Some(body) = future::or(found, late).await else {
-            return send_line(stream, &ControlError::no_reply(request, self.reply_timeout.as_secs()).to_string()).await;
+        let reply = match future::or(self.find_reply(&request), late).await {
+            Some(Ok(body)) => request.reply(&body),
+            Some(Err(error)) => format!("{error}\n"),
+            None => format!("{}\n", ControlError::no_reply(&request, timeout.as_secs())),
         };
-        // An operator that does not read the reply loses it.
+        // An operator that does not read the reply loses it. A reply that was found in time gets some time to be sent.
         let late = async {
-            Timer::at(deadline).await;
+            Timer::at(deadline.max(Instant::now() + self.reply_timeout)).await;
             Err(io::ErrorKind::TimedOut.into())
         };
-        future::or(stream.write_all(request.reply(&body).as_bytes()), late).await
+        future::or(stream.write_all(reply.as_bytes()), late).await
+    }
+
+    /// The lines of the reply, or an error. `None` if the hub has ended.
+    async fn find_reply(&self, request: &ControlRequest) -> Option<Result<String, ControlError>> {
+        match request {
+            ControlRequest::Status(format) => Some(Ok(self.status.read(&self.context).await?.render(*format))),
+            ControlRequest::Account(request) => {
+                let (to_operator, result) = async_channel::bounded(1);
+                let request = HubRequest::Operate(request.clone(), to_operator);
+                self.context.to_hub.send(&Arc::default(), request, 0).ok()?;
+                Some(result.recv().await.ok()?.map(|reply| reply.to_string()))
+            }
+        }
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) fn text(status: &ServerStatus) -> String {
     lines.push("clients", format!("{clients} of {clients_max}"));
     lines.push("members", format!("{}, {} of them detached", hub.members, hub.detached));
     lines.push("no nickname", format!("{}, {} of them watching", hub.unnamed, hub.watching));
+    if let Some((accounts, logged_in)) = hub.accounts {
+        lines.push("accounts", format!("{accounts}, {logged_in} of them logged in"));
+    }
     lines.push("rooms", format!("{}, {} of {rooms_max} with members besides #lobby", hub.rooms, hub.occupied_rooms));
     lines.push("messages", format!("{} since the start, newest id in #lobby {}", hub.messages, hub.newest_id.0));
     let [used, max] = [hub.backlog_bytes, hub.backlog_bytes_max].map(|bytes| rough_size(bytes as u64));
@@ -82,6 +85,8 @@ pub(super) fn json(status: &ServerStatus) -> String {
         ("detached", hub.detached.to_string()),
         ("unnamed", hub.unnamed.to_string()),
         ("watching", hub.watching.to_string()),
+        ("accounts", or_null(hub.accounts.map(|(accounts, _)| accounts))),
+        ("logged_in", or_null(hub.accounts.map(|(_, logged_in)| logged_in))),
         ("rooms", hub.rooms.to_string()),
         ("occupied_rooms", hub.occupied_rooms.to_string()),
         ("max_rooms", status.rooms_max.to_string()),
@@ -162,6 +167,7 @@ mod tests {
             detached: 2,
             unnamed: 4,
             watching: 1,
+            accounts: None,
             rooms: 6,
             occupied_rooms: 5,
             messages: 1234,
@@ -195,7 +201,7 @@ mod tests {
             fingerprint: "sha256:00ff".to_owned(),
             expires_at: Some(Timestamp(2_079_561_600_000)),
         };
-        let hub = HubStatus { store_failure: Some("disk full".to_owned()), ..hub() };
+        let hub = HubStatus { store_failure: Some("disk full".to_owned()), accounts: Some((5, 3)), ..hub() };
         ServerStatus { hub, store: Some(store), certificates: vec![certificate], ..status() }
     }
 
@@ -226,6 +232,7 @@ certificate  /etc/chinwag/cert.pem, valid until 2035-11-25
              sha256:00ff
 ";
         assert!(text(&full_status()).ends_with(expected), "{}", text(&full_status()));
+        assert!(text(&full_status()).contains("\naccounts     5, 3 of them logged in\nrooms "));
     }
 
     #[test]
@@ -244,6 +251,8 @@ certificate  /etc/chinwag/cert.pem, valid until 2035-11-25
         assert_eq!(full["store"], store);
         let certificate = json!({"path": "/etc/chinwag/cert.pem", "fingerprint": "sha256:00ff", "expires": "2035-11-25T00:00:00.000Z"});
         assert_eq!(full["certificates"], json!([certificate]));
+        assert_eq!((&full["accounts"], &full["logged_in"]), (&json!(5), &json!(3)));
+        assert_eq!((&small["accounts"], &small["logged_in"]), (&Value::Null, &Value::Null));
         for (key, number) in [
             ("pid", 4711),
             ("uptime_seconds", 7510),

@@ -111,7 +111,8 @@ fn unknown_request_is_refused() {
         true,
         |_| {},
         |path| {
-            let expected = "ERR - unknown-request unknown request \"reload\": expected status or status json\n";
+            let expected = "ERR - unknown-request unknown request \"reload\": expected status, status json or account \
+                            list|add|password|remove\n";
             assert_eq!(ask(&path, b"reload\n"), expected);
             assert!(ask(&path, b"\xff\xfe\n").starts_with("ERR - unknown-request "));
             assert!(ask(&path, b"").starts_with("ERR - unknown-request "));
@@ -158,6 +159,36 @@ fn hub_that_hangs_gets_error() {
         |path| {
             let error = "ERR status timeout the server is overloaded or hangs: it found no reply within 0 s\n";
             assert_eq!(ask(&path, b"status\n"), error);
+        },
+    );
+}
+
+/// The change may be carried out later.
+#[test]
+fn change_that_hangs_gets_error_with_a_hint() {
+    serve(
+        false,
+        |server| server.change_timeout = Duration::from_millis(20),
+        |path| {
+            let error = "ERR account timeout the server or its disk is overloaded or hangs: it did not confirm the change within 0 \
+                         s, and may still carry it out; look at account list before you try again\n";
+            assert_eq!(ask(&path, b"account remove ann\n"), error);
+        },
+    );
+}
+
+#[test]
+fn account_requests_are_answered() {
+    serve(
+        true,
+        |_| {},
+        |path| {
+            for request in ["account list", "account remove ann\r\n", "account  list  7 \n"] {
+                let reply = ask(&path, request.as_bytes());
+                assert!(reply.starts_with("ERR account accounts-off this server has no accounts: "), "{reply}");
+            }
+            let reply = ask(&path, b"account add ann hunter22\n");
+            assert!(reply.starts_with("ERR account unknown-argument ") && !reply.contains("hunter"), "{reply}");
         },
     );
 }

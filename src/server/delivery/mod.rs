@@ -122,7 +122,7 @@ impl Delivery {
             Output::Unfollow(session, room) => self.unfollow(session, room),
             Output::Close(session, reason) => self.close(session, reason),
             Output::Detach(session) | Output::Remove(session) => self.disconnect(session),
-            Output::Log(_) | Output::WrongPassword(_) => {}
+            Output::Log(_) | Output::WrongPassword(_) | Output::CheckPassword(_) | Output::AccountChanged(_) => {}
         }
     }
 

@@ -18,6 +18,8 @@ pub struct HubStatus {
     pub unnamed: usize,
     /// Sessions without a nickname that read a room.
     pub watching: usize,
+    /// Accounts, and how many of them have a member that has logged in. `None`: the server has no accounts.
+    pub accounts: Option<(usize, usize)>,
     /// Rooms, with the lobby.
     pub rooms: usize,
     /// Rooms with members, besides the lobby.
@@ -39,12 +41,14 @@ impl Hub {
     pub fn status(&self) -> HubStatus {
         let (sessions, state, feed) = (&self.sessions, self.sessions.state(), self.delivery.feed());
         let lobby = state.room(RoomId::LOBBY);
+        let logged_in = state.members().filter(|(_, member)| member.account().is_some()).count();
         HubStatus {
             epoch: lobby.and_then(Room::epoch).cloned(),
             members: state.member_count(),
             detached: sessions.detached_count(),
             unnamed: sessions.unnamed_count(),
             watching: state.watcher_count(),
+            accounts: sessions.has_accounts().then(|| (state.accounts().len(), logged_in)),
             rooms: state.room_count(),
             occupied_rooms: state.occupied_room_count(),
             messages: self.messages,

@@ -34,7 +34,7 @@ pub(super) fn say(hub: &mut Hub, session: u64, line: &str) {
 /// The output that the connection of this mailbox can write now.
 pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> String {
     let mut text = Vec::new();
-    cursor.fetch_new(feed, mailbox, std::task::Waker::noop());
+    cursor.fetch_new(feed, mailbox, Waker::noop());
     let mut take = |source: Source<'_>| {
         let bytes = source.to_vec()?;
         text.extend_from_slice(&bytes);
@@ -400,6 +400,7 @@ fn status_counts_members_rooms_and_messages() {
         detached: 1,
         unnamed: 2,
         watching: 1,
+        accounts: None,
         rooms: 2,
         occupied_rooms: 1,
         messages: 3,

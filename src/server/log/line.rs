@@ -215,7 +215,7 @@ fn push_text_value(to: &mut String, value: &str) {
 }
 
 /// Appends a JSON string (RFC 8259, section 7). A library would leave DEL, C1 controls and direction marks as they are.
-pub(in crate::server) fn push_json_string(to: &mut String, text: &str) {
+pub fn push_json_string(to: &mut String, text: &str) {
     to.push('"');
     for c in text.chars() {
         if matches!(c, '"' | '\\') {

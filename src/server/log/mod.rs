@@ -27,8 +27,9 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use self::line::push_json_string;
+pub(super) use self::line::push_shown;
 use self::line::{LineStyle, LogLine};
-pub(super) use self::line::{push_json_string, push_shown};
 pub(super) use self::run_log::{FrequentEvent, RunLog};
 use self::writer::LogWriter;
 use super::admission::AdmissionLimit;
@@ -40,8 +41,8 @@ use crate::command_line::{format_duration, format_size, is_colored, print_error}
 use crate::fingerprint::Fingerprint;
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
-use crate::protocol::{CloseReason, PeerAddress, Token};
-use crate::session::MembershipChange;
+use crate::protocol::{AccountTokenId, CloseReason, Name, PeerAddress, Token};
+use crate::session::{AccountEvent, MembershipChange};
 use crate::state::SessionId;
 
 /// How lines of the log are rendered.
@@ -193,6 +194,15 @@ pub(super) fn store_opened(options: &crate::store::Options, state: &crate::store
     }
 }
 
+/// The names of stored accounts collide with those of others.
+#[cfg(feature = "store")]
+pub(super) fn accounts_left_out(count: usize) {
+    warn!(
+        count,
+        "the store has accounts whose names look like those of older accounts: nobody can log in to them or take their names"
+    );
+}
+
 /// Logs the limits in force, each under the name of its option. `max_clients` is the effective number.
 pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
     let number = |number: u64| -> Box<dyn Value> { if number == 0 { Box::new(NO_LIMIT) } else { Box::new(number) } };
@@ -285,7 +295,31 @@ pub(super) fn membership_change(change: &MembershipChange) {
         MembershipChange::Parted(SessionId(id), nick, room) => info!(id, %nick, %room, "parted"),
         MembershipChange::Detached(SessionId(id), nick) => info!(id, %nick, "detached"),
         MembershipChange::Left(SessionId(id), nick, reason) => info!(id, %nick, reason = reason.as_str(), "left"),
+        MembershipChange::Account(SessionId::SERVER, account, event) => operator_event(account, *event),
+        MembershipChange::Account(SessionId(id), account, event) => account_event(*id, account, *event),
         MembershipChange::Coordinator(nick, room) => debug!(%nick, %room, "new coordinator"),
+    }
+}
+
+fn account_event(id: u64, account: &Name, event: AccountEvent) {
+    match event {
+        AccountEvent::Registered => info!(id, %account, "registered"),
+        AccountEvent::LoggedIn => info!(id, %account, "logged in"),
+        AccountEvent::PasswordChanged => info!(id, %account, "changed the password"),
+        AccountEvent::Unregistered => info!(id, %account, "unregistered"),
+        AccountEvent::TokenMade(AccountTokenId(token)) => info!(id, %account, token, "made an access token"),
+        AccountEvent::TokenRevoked(AccountTokenId(token)) => info!(id, %account, token, "revoked an access token"),
+    }
+}
+
+/// Logs a change by an operator, who has no session.
+fn operator_event(account: &Name, event: AccountEvent) {
+    match event {
+        AccountEvent::Registered => info!(%account, "the operator added an account"),
+        AccountEvent::PasswordChanged => info!(%account, "the operator set the password of an account"),
+        AccountEvent::Unregistered => info!(%account, "the operator removed an account"),
+        // The operator has no other requests.
+        AccountEvent::LoggedIn | AccountEvent::TokenMade(_) | AccountEvent::TokenRevoked(_) => {}
     }
 }
 

@@ -5,19 +5,20 @@ use std::collections::VecDeque;
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
 
+use super::accounts::{read_accounts, read_login};
 use super::{COUNTER_MAX, ReadResult, VERSION};
 use crate::protocol::{
-    DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomName, Stroke, Text, Timestamp, Token,
+    DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomName, Stroke, Text, Timestamp, Token, Verifier,
 };
 use crate::state::memberships::{Memberships, Seniority};
 use crate::state::recent::Budget;
 use crate::state::{
     Member, MemberId, MemoryCost, Names, Recent, RecentMessages, Resumption, Room, RoomId, SessionId, SharedState,
-    StateLimits, Uptime, Verifier,
+    StateLimits, Uptime,
 };
 
 pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
-    expect_array(d, 14)?;
+    expect_array(d, 15)?;
     if d.u64()? != VERSION {
         return Err(Error::message("it has another version"));
     }
@@ -35,6 +36,7 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
     if state.room(RoomId::LOBBY).is_none_or(|lobby| lobby.name.key() != RoomName::lobby().key()) {
         return Err(Error::message("the lobby is missing"));
     }
+    state.accounts = read_accounts(d)?;
     for _ in 0..read_array_length(d)? {
         let (id, member) = read_member(d)?;
         add_member(&mut state, id, member)?;
@@ -55,7 +57,7 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
 }
 
 fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
-    expect_array(d, 8)?;
+    expect_array(d, 11)?;
     let resume_seconds = d.u64()?;
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
     Ok(StateLimits {
@@ -67,6 +69,9 @@ fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
         rooms: limit()?,
         empty_rooms: limit()?,
         rooms_per_member: limit()?,
+        accounts: limit()?,
+        account_tokens: limit()?,
+        resting_names: limit()?,
     })
 }
 
@@ -94,6 +99,11 @@ fn add_member(state: &mut SharedState, id: MemberId, member: Member) -> ReadResu
         if !is_new || seniority.get() > state.entrances {
             return Err(Error::message("two members share a rank"));
         }
+    }
+    if let Some(account) = member.account()
+        && (state.accounts.get(account).is_none() || state.logged_in.insert(account, id).is_some())
+    {
+        return Err(Error::message("a member's account is missing, or has two members"));
     }
     state.names.insert(&member.name, id);
     if state.members.insert(id, member).is_some() {
@@ -141,10 +151,10 @@ fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMes
 }
 
 fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
-    expect_array(d, 9)?;
+    expect_array(d, 10)?;
     let (id, name, registered_at) = (MemberId(d.u64()?), read_name(d)?, Uptime(d.u64()?));
-    let verifier =
-        read_optional(d, |d| <[u8; 32]>::try_from(d.bytes()?).map_err(|_| Error::message("a verifier is too short")))?;
+    let login = read_login(d)?.map(Box::new);
+    let verifier = read_optional(d, read_verifier)?;
     let has_ended_input = d.bool()?;
     let detached = read_optional(d, |d| {
         expect_array(d, 2)?;
@@ -152,12 +162,11 @@ fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
         let reason = |word: &str| LeaveReason::ALL.into_iter().find(|reason| reason.as_str() == word);
         Ok((since, parse_with(d.str()?, reason)?))
     })?;
-    let verifier = verifier.map(Verifier::from_bytes);
     let unpublished = d.u32()?;
     let rooms = read_memberships(d)?;
     let has_resumption = verifier.is_some() || detached.is_some();
     let resumption = has_resumption.then(|| Box::new(Resumption { verifier, detached }));
-    Ok((id, Member { name, rooms, registered_at, resumption, unpublished, has_ended_input }))
+    Ok((id, Member { name, rooms, registered_at, resumption, login, unpublished, has_ended_input }))
 }
 
 fn read_memberships(d: &mut Decoder<'_>) -> ReadResult<Memberships> {
@@ -199,7 +208,12 @@ fn read_seniority(d: &mut Decoder<'_>) -> ReadResult<Seniority> {
     Seniority::new(read_counter(d)?).ok_or_else(|| Error::message("a rank is 0"))
 }
 
-fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
+pub(super) fn read_verifier(d: &mut Decoder<'_>) -> ReadResult<Verifier> {
+    let bytes = <[u8; 32]>::try_from(d.bytes()?).map_err(|_| Error::message("a verifier has another length"))?;
+    Ok(Verifier::from_bytes(bytes))
+}
+
+pub(super) fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
     parse_with(d.str()?, |name| Name::new(name).ok())
 }
 
@@ -211,11 +225,11 @@ fn read_token(d: &mut Decoder<'_>) -> ReadResult<Token> {
     parse_with(d.str()?, |token| Token::new(token).ok())
 }
 
-fn parse_with<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> ReadResult<T> {
+pub(super) fn parse_with<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> ReadResult<T> {
     parse(raw).ok_or_else(|| Error::message("a text is not valid"))
 }
 
-fn read_optional<'b, T>(
+pub(super) fn read_optional<'b, T>(
     d: &mut Decoder<'b>,
     read: impl FnOnce(&mut Decoder<'b>) -> ReadResult<T>,
 ) -> ReadResult<Option<T>> {
@@ -228,10 +242,10 @@ fn read_counter(d: &mut Decoder<'_>) -> ReadResult<u64> {
 }
 
 /// The length of the array that begins here.
-fn read_array_length(d: &mut Decoder<'_>) -> ReadResult<u64> {
+pub(super) fn read_array_length(d: &mut Decoder<'_>) -> ReadResult<u64> {
     d.array()?.ok_or_else(|| Error::message("an array has no length"))
 }
 
-fn expect_array(d: &mut Decoder<'_>, expected: u64) -> ReadResult<()> {
+pub(super) fn expect_array(d: &mut Decoder<'_>, expected: u64) -> ReadResult<()> {
     if read_array_length(d)? == expected { Ok(()) } else { Err(Error::message("an array has another length")) }
 }

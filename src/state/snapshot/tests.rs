@@ -1,9 +1,13 @@
 //! Tests of damaged snapshots. `tests/entries` compares states with restored ones.
 
 use super::*;
-use crate::protocol::{MessageId, Name, PastMessage, RoomName, Text, Timestamp};
-use crate::state::Budget;
-use crate::state::{Action, Entry, MemberId, Message, Origin, RoomId, SessionId, Uptime};
+use crate::protocol::{
+    AccountId, MessageId, Name, PasswordHash, PastMessage, RoomName, Secret, Text, Timestamp, TokenLabel,
+};
+use crate::state::{
+    Account, AccountChange, AccountUpdate, Action, Budget, Entry, Login, MemberId, Message, Origin, RestingName,
+    RoomId, SessionId, Uptime,
+};
 
 const TEAM: RoomId = RoomId(1);
 
@@ -94,4 +98,55 @@ fn evict_beyond_newest_message_evicts_only_up_to_it() {
     say(&mut state, RoomId::LOBBY);
     let history = state.room(RoomId::LOBBY).unwrap().history();
     assert_eq!((history.since(MessageId(2)), history.since(MessageId(3))), (None, Some(3..4)));
+}
+
+/// A state with two accounts, of which the first has two tokens and a member.
+fn state_with_accounts() -> SharedState {
+    let mut state = state();
+    let change = |update| Action::ChangeAccount(AccountChange { at: Timestamp(5), update });
+    for raw in ["ann", "bob"] {
+        let (name, password) = (Name::new(raw).unwrap(), PasswordHash::new("$test").unwrap());
+        apply(&mut state, 1, change(AccountUpdate::Create { name, password, ends_rest: false }));
+    }
+    for secret in [1, 2] {
+        let label = TokenLabel::new(Text::new("build server").unwrap()).unwrap();
+        let (account, verifier) = (AccountId(1), Secret::new([secret; 16]).verifier());
+        let update = AccountUpdate::CreateToken { account, verifier, label, expires_at: Timestamp(9) };
+        apply(&mut state, 1, change(update));
+    }
+    apply(&mut state, 3, Action::Register { name: Name::new("eve").unwrap(), verifier: None, room: None });
+    assert_eq!(state.member(MemberId(1)).unwrap().account(), Some(AccountId(1)));
+    state
+}
+
+/// Such a state would give a number twice, or two accounts one name.
+#[test]
+fn snapshot_with_inconsistent_accounts_is_refused() {
+    let check = |damage: &dyn Fn(&mut SharedState)| {
+        let mut state = state_with_accounts();
+        let before = state.snapshot();
+        assert!(SharedState::restore(&before).is_ok());
+        damage(&mut state);
+        let after = state.snapshot();
+        assert!(before != after && SharedState::restore(&after).is_err(), "{:?}", state.accounts);
+    };
+    let first = |state: &mut SharedState, damage: &dyn Fn(&mut Account)| {
+        damage(state.accounts.get_mut(AccountId(1)).unwrap());
+    };
+    check(&|state| first(state, &|account| account.id = AccountId(9)));
+    check(&|state| first(state, &|account| account.id = AccountId(0)));
+    check(&|state| first(state, &|account| account.id = AccountId(2)));
+    check(&|state| first(state, &|account| account.name = Name::new("b0b").unwrap()));
+    check(&|state| first(state, &|account| account.tokens.reverse()));
+    check(&|state| first(state, &|account| account.last_token.0 = 1));
+    check(&|state| first(state, &|account| account.tokens[0].id.0 = 0));
+    check(&|state| {
+        assert!(state.accounts.rest(RestingName { name: Name::new("Ann").unwrap(), until: Timestamp(9) }));
+    });
+    let set_login = |state: &mut SharedState, member, account| {
+        let login = Login { account: AccountId(account), token: None };
+        state.members.get_mut(MemberId(member)).unwrap().login = Some(Box::new(login));
+    };
+    check(&|state| set_login(state, 3, 7));
+    check(&|state| set_login(state, 3, 1));
 }

@@ -2,6 +2,7 @@
 
 use minicbor::encode::{Encoder, Write};
 
+use super::accounts::{write_accounts, write_login};
 use super::{VERSION, WriteResult};
 use crate::protocol::{DrawnStroke, PastMessage, Text};
 use crate::state::{Member, MemberId, MemoryCost, Recent, Room, RoomId, SharedState, StateLimits};
@@ -15,6 +16,8 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
         now,
         members,
         names,
+        accounts,
+        logged_in: _,
         has_expired,
         entrances,
         rooms,
@@ -27,7 +30,7 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
         strokes,
         occupied: _,
     } = state;
-    e.array(14)?.u64(VERSION)?;
+    e.array(15)?.u64(VERSION)?;
     write_limits(e, limits)?;
     e.u64(now.0)?.u64(*entrances)?.u32(*next_room)?.bool(*has_store)?.bool(*has_expired)?;
     write_optional_str(e, start.as_ref().map(ToString::to_string).as_deref())?;
@@ -36,6 +39,7 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
     for (id, room) in rooms.iter() {
         write_room(e, id, room)?;
     }
+    write_accounts(e, accounts)?;
     e.array(members.len() as u64)?;
     for (id, member) in members.iter() {
         write_member(e, id, member)?;
@@ -54,8 +58,11 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
 fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
     let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
     let StateLimits { canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member, .. } = *limits;
-    e.array(8)?.u64(resume_seconds)?;
-    for limit in [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member] {
+    let StateLimits { accounts, account_tokens, resting_names, .. } = *limits;
+    e.array(11)?.u64(resume_seconds)?;
+    let of_rooms =
+        [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member];
+    for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names]) {
         e.u64(limit as u64)?;
     }
     Ok(())
@@ -84,9 +91,10 @@ fn write_member<W: Write<Error = std::convert::Infallible>>(
     id: MemberId,
     member: &Member,
 ) -> WriteResult {
-    let Member { name, rooms, registered_at, resumption: _, unpublished, has_ended_input } = member;
+    let Member { name, rooms, registered_at, resumption: _, login: _, unpublished, has_ended_input } = member;
     let (verifier, detached) = (member.verifier(), member.detached());
-    e.array(9)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
+    e.array(10)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
+    write_login(e, member.login())?;
     match verifier {
         Some(verifier) => e.bytes(verifier.as_bytes())?,
         None => e.null()?,

@@ -1,6 +1,7 @@
 //! Tests of files of older versions.
 
 use super::*;
+use crate::protocol::AccountId;
 
 /// Writes a file of an older version, with messages with these ids. Its server had given or reserved the ids up to `ids_up_to`.
 fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
@@ -62,6 +63,34 @@ fn file_of_version_4_is_migrated() {
     let messages = vec![(RoomId(1), past(1, "tea")), (RoomId::LOBBY, past(10, "tea"))];
     rooms::commit_batch(&store, Batch { rooms, messages, ..Batch::default() });
     assert_eq!(find_ids(&store, "tea", 10), [10, 7, 6, 5]);
+    close(store);
+    assert_eq!(integrity(&path), "ok");
+}
+
+/// `tests/store/version-5.db` was written by chinwagd of commit 0a079b2, with `--keep "5 messages"`; only its path was changed.
+#[test]
+fn file_of_version_5_is_migrated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    fs::write(&path, include_bytes!("../../../tests/store/version-5.db")).unwrap();
+    let (store, found) = open(&path, Retention::All).unwrap();
+    assert_eq!((found.epoch.to_string().as_str(), found.last_id, found.before), ("then", MessageId(5), MessageId(1)));
+    assert_eq!(found.topic, Some(Text::new("teas of the day").unwrap()));
+    let [ops] = &found.rooms[..] else { panic!("{:?}", found.rooms) };
+    assert_eq!((ops.name.to_string().as_str(), ops.last_id, found.last_room), ("#ops", MessageId(1), RoomId(1)));
+    assert_eq!(ops.topic, Some(Text::new("on call").unwrap()));
+    assert_eq!(found.accounts, StoredAccounts::default());
+    assert_eq!(
+        (query(&store, Query::After(MessageId(1)), 5).ids(), find_ids(&store, "会議", 5)),
+        (vec![2, 3, 4, 5], vec![5])
+    );
+    let (ann, last) = (accounts::account(AccountId(1), "ann"), AccountId(1));
+    let batch = Batch { accounts: vec![AccountWrite::Insert(ann.clone())], ..lobby_batch(vec![past(6, "tea")]) };
+    assert_eq!(try_commit(&store, batch), Ok(()));
+    close(store);
+    let (store, found) = open_in_turn(&path);
+    assert_eq!(found.accounts, StoredAccounts { accounts: vec![ann], last, resting: vec![] });
+    assert_eq!(find_ids(&store, "tea", 6), [6, 3, 2]);
     close(store);
     assert_eq!(integrity(&path), "ok");
 }

@@ -1,6 +1,7 @@
 //! Tests of one file: what a reopened store has, and which files are refused. `tests/store` tests crashes and failing disks with the real
 //! server.
 
+mod accounts;
 mod migration;
 mod model;
 mod queries;
@@ -315,7 +316,7 @@ fn loaded_messages_end_at_an_invalid_row() {
 }
 
 /// `drop` ends the writer some time later.
-pub(super) fn open_in_turn(path: &Path) -> (Store, StoredState) {
+pub(crate) fn open_in_turn(path: &Path) -> (Store, StoredState) {
     loop {
         match open(path, Retention::All) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
@@ -383,12 +384,12 @@ fn unusable_file_is_refused_and_unchanged() {
         close(open(path, Retention::All).unwrap().0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 5");
+    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 6");
     let other_tables = |path: &Path| {
         newer(path);
         sqlite(path, "DROP TABLE state; CREATE TABLE state (other); PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 5");
+    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 6");
     let damaged = |path: &Path| {
         close(open(path, Retention::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();

@@ -1,9 +1,11 @@
 // The commands of the composer, such as /nick. `typed.js` parses them.
 
-import { ROOM_USAGES, USAGES } from './typed.js';
+import { ACCOUNT_USAGES, ROOM_USAGES, USAGES } from './typed.js';
 import { listed, refusal } from './wording.js';
 
 const NOT_CONNECTED = 'Not connected. Try again later.';
+const NO_ACCOUNTS = 'This server has no accounts.';
+const NOT_PRIVATE = 'Others could read your password on the way. Open this page with https://';
 const ONE_ROOM = 'This server has only one room.';
 const LAST_ROOM = 'This is your only room. Open another one first, or use Quit to leave the chat.';
 
@@ -11,9 +13,10 @@ const LAST_ROOM = 'This is your only room. Open another one first, or use Quit t
  * The functions of the commands by their kinds. Each gets the result of `readLine` and the conversation `from` which the line was sent,
  * and may return the reason why it refuses it. `giveBack(line, reason)` returns a refused line to its conversation.
  */
-export function commandsOf({ session, canvas, status, names, rooms, quit, changed, giveBack }) {
+export function commandsOf({ session, canvas, status, names, account, rooms, quit, logOut, changed, giveBack }) {
   return {
     ...roomCommandsOf({ session, rooms, giveBack }),
+    ...accountCommandsOf({ session, names, account, logOut }),
 
     nick(line) {
       session.rename(line.name, (reply) => {
@@ -54,15 +57,15 @@ export function commandsOf({ session, canvas, status, names, rooms, quit, change
     },
 
     help({ from }) {
-      const commands = Object.values(usages(session.hasRooms)).map(([usage, effect]) => `${usage}: ${effect}`);
+      const commands = Object.values(usages(session)).map(([usage, effect]) => `${usage}: ${effect}`);
       from.note(['Commands:', ...commands, '//text: send a message that begins with a slash'].join('\n'));
     },
   };
 }
 
 /** The usages of the commands that the server supports. */
-export function usages(hasRooms) {
-  return hasRooms ? { ...USAGES, ...ROOM_USAGES } : USAGES;
+export function usages({ hasRooms, hasAccounts }) {
+  return { ...USAGES, ...(hasRooms ? ROOM_USAGES : {}), ...(hasAccounts ? ACCOUNT_USAGES : {}) };
 }
 
 /** Why the user cannot leave a room now; empty if that is possible. */
@@ -99,4 +102,22 @@ function roomCommandsOf({ session, rooms, giveBack }) {
     home: () => rooms.go(session.home.name),
   };
   return Object.fromEntries(Object.entries(commands).map(([kind, run]) => [kind, (typed) => (session.hasRooms ? run(typed) : ONE_ROOM)]));
+}
+
+/** The commands about accounts. They open dialogs: a password is not typed in a line. */
+function accountCommandsOf({ session, names, account, logOut }) {
+  const needsLogin = (run) => () => (session.account.name ? run() : 'You are not logged in.');
+  const needsGuest = (run) => () => (session.account.name ? `You are logged in as ${session.account.name} already.` : run());
+  const commands = {
+    account: () => account.open(),
+    register: needsGuest(() => account.open('register')),
+    login: needsGuest(() => names.askToLogIn('', session.me)),
+    logout: needsLogin(logOut),
+  };
+  const problem = () => {
+    if (!session.isConnected) return NOT_CONNECTED;
+    if (!session.hasAccounts) return NO_ACCOUNTS;
+    return session.isPrivate ? '' : NOT_PRIVATE;
+  };
+  return Object.fromEntries(Object.entries(commands).map(([kind, run]) => [kind, () => problem() || run()]));
 }

@@ -115,6 +115,7 @@ export class Composer {
     const draft = this.#draft;
     draft.text = this.#box.value;
     const lines = linesOf(this.#box.value);
+    const focused = document.activeElement;
     const reason = lines.length ? this.#send(lines) : '';
     if (!reason) {
       draft.sent();
@@ -125,7 +126,8 @@ export class Composer {
     this.#box.value = draft.text;
     this.#textChanged();
     this.#fail(reason);
-    this.focus();
+    // A command may have opened a dialog.
+    if (document.activeElement === focused) this.focus();
   }
 
   #show() {

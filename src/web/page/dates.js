@@ -4,12 +4,19 @@ const DATE_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: 'full', timeStyle
 const DAY = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long' });
 const DAY_AND_YEAR = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 
+const SHORT = new Intl.DateTimeFormat([], { dateStyle: 'medium' });
+
 export function timeOfDay(date) {
   return [date.getHours(), date.getMinutes()].map((number) => String(number).padStart(2, '0')).join(':');
 }
 
 export function dateAndTime(date) {
   return DATE_AND_TIME.format(date);
+}
+
+/** The date without the time, such as `30 Nov 2026`. */
+export function shortDate(date) {
+  return SHORT.format(date);
 }
 
 export function isSameDay(one, other) {

@@ -1,5 +1,6 @@
 // The entry point. Creates the parts of the page, passes events of the session to the views, and passes actions of the user to the session.
 
+import { AccountDialog } from './account-dialog.js';
 import { roomInAddress } from './address.js';
 import { Canvas } from './canvas.js';
 import { commandsOf, usages } from './commands.js';
@@ -7,6 +8,7 @@ import { Composer } from './composer.js';
 import { Conversations } from './conversations.js';
 import { oncePerFrame } from './frames.js';
 import { Log } from './log.js';
+import { Login } from './login.js';
 import { NameDialog } from './names.js';
 import { Navigation } from './navigation.js';
 import { Notifications } from './notifications.js';
@@ -18,9 +20,16 @@ import { load, store } from './storage.js';
 import { followViewport } from './viewport.js';
 import { closeText, refusal } from './wording.js';
 
+const LOGGED_OUT = 'You are logged out.';
+
 const byId = (id) => document.getElementById(id);
 
-const on = { joined, refused, passwordNeeded, exposed, entered, left, line, note, caughtUp, topics: () => showRoom(), closed };
+const on = {
+  greeted: () => login.offer(),
+  exposed: () => login.exposed(),
+  topics: () => showRoom(),
+  joined, refused, displaced, passwordNeeded, entered, left, line, note, caughtUp, closed,
+};
 const session = new Session(webSocketUrl(), on, [roomInAddress() ?? LOBBY, ...storedRooms()]);
 const log = new Log({ read, counted: () => showRoom() });
 const conversations = new Conversations(log, draftChanged);
@@ -35,15 +44,27 @@ const canvas = new Canvas({
   draw: (stroke, answered) => session.draw(stroke, answered), clear: () => session.clear(), request: () => session.canvas(),
 });
 const status = new Status(() => session.status());
-const names = new NameDialog((name, password) => (session.me ? rename(name) : session.takeName(name, password)));
+const names = new NameDialog({
+  take: (name, password) => (session.me ? rename(name) : session.takeName(name, password)),
+  logIn: (fields) => login.logIn(fields),
+  again: (password) => login.again(password),
+});
+const login = new Login({ session, names, explain: (text) => composer.explain(text), changed: nameChanged });
+const account = new AccountDialog(session, {
+  logIn: () => names.askToLogIn('', session.me),
+  stay: (answered) => login.stay(answered),
+  logOut,
+  removed,
+});
 const notifications = new Notifications((text) => composer.explain(text));
 const navigation = new Navigation({ session, composer, opened: open });
 const commands = commandsOf({
-  session, canvas, status, names, rooms: navigation, quit, changed: () => showRoom(), giveBack,
+  session, canvas, status, names, account, rooms: navigation, quit, logOut, changed: () => showRoom(), giveBack,
 });
 const sending = new Sending({ session, conversations, composer, commands });
 const showRoom = oncePerFrame(() => drawRoom());
-let hasQuit = false;
+/** What the dialog says after the user has left the chat; null before. */
+let farewell = null;
 
 byId('address').textContent = location.host;
 byId('rename').addEventListener('click', () => names.askToRename(session.me));
@@ -59,7 +80,7 @@ addEventListener('pagehide', () => session.quit());
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 followViewport();
 open(session.current);
-names.askToJoin();
+login.begin(webSocketUrl());
 
 /** The address of the WebSocket, beside the page: a proxy may serve both under a path. */
 function webSocketUrl() {
@@ -93,9 +114,10 @@ function open(room, from = null) {
 
 function joined() {
   names.remember(session.me);
-  hasQuit = false;
+  farewell = null;
   showConnection('Connected');
   navigation.show();
+  login.joined();
   // Does not move the focus after a reconnect: the user may be reading, drawing or changing the name.
   if (!names.isJoining) return;
   names.close();
@@ -142,23 +164,27 @@ function caughtUp(room) {
 
 function refused(reply, name) {
   session.forgetName();
+  if (session.account.login) return login.refused(reply);
   if (!names.isJoining) names.askToJoin('The connection was lost, and your name is no longer available.');
-  names.refuse(refusal(reply, name));
+  login.nameRefused(reply, name);
+}
+
+/** The owner of the name has logged in. */
+function displaced(name) {
+  for (const room of session.rooms) room.replaceMembers([]);
+  conversations.note(`The owner of the name ${name} has logged in.`);
+  showConnection('Not in the chat');
+  login.askToJoin(`The name ${name} belongs to an account, and its owner has logged in. Choose another name to go on.`, { name: '' });
 }
 
 function passwordNeeded(reply) {
   session.forgetName();
   const isWrong = reply?.code === 'password-wrong';
-  if (!names.isJoining) names.askToJoin(`The connection was lost${isWrong ? ', and the server does not accept the password any more' : ''}.`);
+  const lost = `The connection was lost${isWrong ? ', and the server does not accept the password any more' : ''}.`;
+  if (!names.isJoining) login.askToJoin(login.hasJoined ? lost : '');
   // The session tries the same password again.
   if (reply?.code === 'too-many-attempts') return names.wait(refusal(reply));
   names.askPassword(reply ? refusal(reply) : 'This server needs a password.');
-}
-
-function exposed() {
-  session.forgetName();
-  if (!names.isJoining) names.askToJoin();
-  names.refuse('This server needs a password, but others could read it on the way. Open this page with https://');
 }
 
 function line(room, line, isNew) {
@@ -195,26 +221,45 @@ function closed({ retryMs, closeReason: line }) {
   session.forgetName();
   for (const room of session.rooms) room.replaceMembers([]);
   showConnection('Not connected');
-  names.askToJoin(hasQuit ? farewell() : closeText(line));
-}
-
-function farewell() {
-  return session.rooms.length > 1 ? 'You have left all rooms.' : 'You have left the room.';
+  // The page connects again when the user has chosen.
+  if (line?.code === 'name-timeout' && names.isJoining) return names.enable();
+  login.askToJoin(farewell ?? closeText(line), { takesOver: line?.code === 'taken-over' });
 }
 
 /** Changes the name from the dialog. */
 function rename(name) {
   session.rename(name, (reply) => {
-    if (!reply?.isOk) return names.refuse(reply ? refusal(reply, name) : 'Not connected. Try again later.');
-    names.remember(reply.value);
+    if (!reply) return names.refuse('Not connected. Try again later.');
+    if (!reply.isOk) return login.nameRefused(reply, name);
     names.close();
-    showRoom();
+    nameChanged();
   });
 }
 
+function nameChanged() {
+  names.remember(session.me);
+  showRoom();
+}
+
 function quit({ reason }) {
-  hasQuit = true;
+  farewell = session.rooms.length > 1 ? 'You have left all rooms.' : 'You have left the room.';
   session.quit(reason);
+}
+
+/** Logs out on this device, and leaves the chat. */
+function logOut() {
+  session.account.logOut((reply) => {
+    farewell = reply?.isOk ? LOGGED_OUT : `${LOGGED_OUT} The server did not confirm that the access token of this device is revoked.`;
+    session.quit();
+  });
+}
+
+/** The account is deleted. */
+function removed(name) {
+  showRoom();
+  if (!session.isAccountsOnly) return;
+  farewell = `The account ${name} is deleted.`;
+  session.quit();
 }
 
 /** Returns a refused command to the draft of its conversation. */
@@ -226,7 +271,7 @@ function giveBack({ from, raw }, reason) {
 function words() {
   const { current, me } = session;
   const names = current.people.map(({ name }) => name).filter((name) => name !== me);
-  return { names, rooms: session.rooms.map(({ name }) => name), commands: Object.keys(usages(session.hasRooms)) };
+  return { names, rooms: session.rooms.map(({ name }) => name), commands: Object.keys(usages(session)) };
 }
 
 /* Views */
@@ -237,6 +282,8 @@ function drawRoom() {
   people.show(session.isConnected);
   byId('me').textContent = me;
   for (const id of ['you', 'rename', 'quit']) byId(id).hidden = !me;
+  byId('show-account').hidden = !me || !session.hasAccounts || !session.isPrivate;
+  if (!me) account.close();
   byId('check-status').hidden = !room.isCoordinator;
   if (status.isOpen && !room.isCoordinator) status.close();
   navigation.draw(conversations);

@@ -7,7 +7,7 @@ export const LINE_BYTES_MAX = 4096;
 
 /** The codes of the `ERR -` that a server sends before it closes the connection. They are not replies. */
 const CLOSE_CODES = new Set([
-  'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'too-many-errors', 'wrong-protocol',
+  'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'taken-over', 'too-many-errors', 'wrong-protocol',
 ]);
 
 /**
@@ -35,6 +35,8 @@ const PARSERS = {
       hasRooms: features.includes('rooms'),
       isSecure: features.includes('secure'),
       needsPassword: features.includes('password'),
+      hasAccounts: features.includes('accounts'),
+      isAccountsOnly: features.includes('accounts-only'),
     };
   },
   OK: (rest) => {
@@ -52,6 +54,12 @@ const PARSERS = {
   ROOM: (rest) => {
     const [name, count, mark, topic] = splitWords(rest, 3);
     return { kind: 'room', name, count: Number(splitAt(count, '=')[1]), isIn: mark === 'in', topic };
+  },
+  TOKEN: (rest) => {
+    const [number, created, expires, used, label] = splitWords(rest, 4);
+    const value = (word) => splitAt(word, '=')[1];
+    const usedOn = value(used) === 'never' ? null : value(used);
+    return { kind: 'token', number: Number(number), createdAt: value(created), expiresAt: value(expires), usedOn, label };
   },
   PAST: (rest) => {
     const [id, time, name, text] = splitWords(rest, 3);
@@ -94,6 +102,12 @@ export function nextRoom(value) {
   return /^\d+ next=(\S+)/.exec(value)?.[1] ?? null;
 }
 
+/** The access token in a reply to TOKEN new, as `{ number, token, expiresAt }`. */
+export function newToken(value) {
+  const [, number, token, expiresAt] = /^new (\d+) (\S+) expires=(\S+)/.exec(value);
+  return { number: Number(number), token, expiresAt };
+}
+
 function said(kind, rest) {
   const [name, text] = splitWord(rest);
   return { kind, name, text };
@@ -114,6 +128,33 @@ function parsePoint(word) {
 /** Gives the password of the server. */
 export function formatPass(password) {
   return `PASS ${safe(password)}`;
+}
+
+/** Logs in with a password or an access token. `takesOver`: also if another connection uses the account. */
+export function formatLogin(name, secret, takesOver = false) {
+  return `${takesOver ? 'TAKEOVER' : 'LOGIN'} ${word(name)} ${safeSecret(secret)}`;
+}
+
+export function formatRegister(password) {
+  return `REGISTER ${safeSecret(password)}`;
+}
+
+/** Sets the password of the account. */
+export function formatPassword(password) {
+  return `PASSWORD ${safeSecret(password)}`;
+}
+
+export function formatUnregister(password) {
+  return `UNREGISTER ${safeSecret(password)}`;
+}
+
+/** Makes an access token. */
+export function formatNewToken(days, label) {
+  return `TOKEN new days=${days} ${safe(label)}`;
+}
+
+export function formatRevokeToken(number) {
+  return `TOKEN revoke ${number}`;
 }
 
 /** Takes or changes a name. A client without a name may name the room that it enters; otherwise it enters the lobby. */
@@ -167,6 +208,11 @@ export function byteLength(line) {
  */
 function safe(text) {
   return text.replaceAll('\t', ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
+}
+
+/** A password, which no account has with a control character. Other characters stay as they are, or it would be another password. */
+function safeSecret(text) {
+  return text.replace(/\p{Cc}/gu, '\ufffd');
 }
 
 /** A name as one word: a space would begin another argument. */

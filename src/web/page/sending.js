@@ -2,6 +2,7 @@
 // back into the box. It sends either all lines or none.
 
 import { LINE_BYTES_MAX, byteLength, formatMessage, formatWhisper } from './protocol.js';
+import { looksLikeSecret } from './secrets.js';
 import { readLine } from './typed.js';
 import { NOT_SENT_DISCONNECTED, listed, refusal } from './wording.js';
 
@@ -71,7 +72,7 @@ export class Sending {
   /** Why a message cannot go to its room, or may be meant for another one; otherwise empty. A password is not published either. */
   #misplaced({ kind, room, text }) {
     if (kind !== 'message') return '';
-    if (this.#session.hasPassword && /^pass[\s:=]+\S/iu.test(text.normalize('NFKC'))) return LIKE_A_PASSWORD;
+    if (looksLikeSecret(text, this.#session)) return LIKE_A_PASSWORD;
     if (room && !this.#session.hasRooms) return 'Not sent: this server has only one room.';
     if (room) return this.#session.roomNamed(room)?.isEntered ? '' : `Not sent: you are not in ${room}. To enter it, type /join ${room}`;
     const named = /^[#＃](\S+)\s/u.exec(text);

@@ -1,6 +1,7 @@
 // The session with the server: takes the name, enters the rooms, resumes after a reconnect, catches up on missed messages, and sends.
-// `Connection` reconnects; each `Room` keeps the state of one room. No document.
+// `Connection` reconnects; each `Room` keeps the state of one room; `Account` logs in. No document.
 
+import { Account } from './account.js';
 import { foldCase } from './case.js';
 import { Connection } from './connection.js';
 import {
@@ -29,6 +30,14 @@ export class Session {
   hasPassword = false;
   /** Whether the server has more than one room. */
   hasRooms = false;
+  /** Whether the server has accounts. */
+  hasAccounts = false;
+  /** Whether the server has no guests. */
+  isAccountsOnly = false;
+  /** Whether this connection is encrypted, or stays on this machine. No secret is sent over others. */
+  isPrivate = false;
+  /** The user's account. */
+  account;
   /** The room that the page shows. */
   current;
   /** The room whose lines name no room. */
@@ -44,8 +53,6 @@ export class Session {
   #timer;
   /** Whether the server waits for the password. */
   #needsPassword = false;
-  /** Whether this connection is encrypted, or stays on this machine. */
-  #isPrivate = false;
   #isGreeted = false;
   #isJoined = false;
   #lobbyEpoch = null;
@@ -60,9 +67,11 @@ export class Session {
 
   /**
    * The session begins with these rooms, and enters the first one with the name. Callbacks:
-   * - `on.joined()`, `on.refused(reply, name)`: the result of taking a name.
+   * - `on.greeted()`: the features of the server are known.
+   * - `on.joined()`, `on.refused(reply, name)`: the result of taking a name, or of logging in.
+   * - `on.displaced(name)`: the owner of the name has logged in, and the user is in no room any more.
    * - `on.passwordNeeded(reply)`: the server needs a password. `reply` is the refusal of the last one, or null.
-   * - `on.exposed()`: the server needs a password, and others could read it on the way.
+   * - `on.exposed()`: the server or the login needs a password, and others could read it on the way.
    * - `on.entered(room, isBack)`: the user has entered a room; `isBack` after a reconnect.
    * - `on.left(room, reply)`: the user is not in the room any more; `reply` is the refusal if the page could not enter it.
    * - `on.line(room, line, isNew)`: the room has applied a line; it should be shown if `isNew`.
@@ -81,6 +90,11 @@ export class Session {
       line: (line) => this.#line(line),
       closed: (how) => this.#closed(how),
     });
+    this.account = new Account({
+      request: (line, answered) => this.#connection.request(line, answered),
+      named: (name) => this.#named(name),
+      resumptionEnded: () => this.#askToken(),
+    });
   }
 
   get isConnected() {
@@ -89,7 +103,7 @@ export class Session {
 
   /** The user's name; empty before joining. */
   get me() {
-    return this.current.me;
+    return this.#isJoined ? this.#name : this.current.me;
   }
 
   get rooms() {
@@ -112,13 +126,26 @@ export class Session {
     return this.roomNamed(name);
   }
 
-  /** Takes a name, after a refusal of another one. `password` is empty if the user has not typed one. */
+  /** Takes a name as a guest, after a refusal of another one. `password` is that of the server; empty if the user has not typed it. */
   takeName(name, password = '') {
     this.#name = name;
-    if (password) this.#password = password;
-    if (this.#isGreeted && this.#needsPassword) this.#begin();
-    else if (this.#isGreeted) this.#nick();
-    else this.#connection.start();
+    this.account.becomeGuest();
+    this.#enterServer(password);
+  }
+
+  /** Logs in, as `account.login` has it. `password` is that of the server; empty if the user has not typed it. */
+  logIn(login, password = '') {
+    this.#name = '';
+    this.account.login = login;
+    this.#enterServer(password);
+  }
+
+  /** The features of the server, from a greeting on another connection. */
+  expect({ hasAccounts, isAccountsOnly, isSecure, needsPassword }) {
+    Object.assign(this, { hasAccounts, isAccountsOnly, hasPassword: needsPassword });
+    // A proxy may have encrypted the way to this page, unknown to the server, which then decides.
+    this.isPrivate = isSecure || this.#isEncrypted;
+    this.#on.greeted();
   }
 
   /** Forgets the name: the user is in no room any more. */
@@ -132,13 +159,15 @@ export class Session {
 
   rename(name, answered) {
     this.#connection.request(formatNick(name), (reply) => {
-      if (reply?.isOk) {
-        this.#name = reply.value;
-        // A slow client may not get its own RENAME: the server skips events that it cannot keep for it.
-        for (const room of this.#rooms.values()) room.me = reply.value;
-      }
+      if (reply?.isOk) this.#named(reply.value);
       answered(reply);
     });
+  }
+
+  #named(name) {
+    this.#name = name;
+    // A slow client may not get its own RENAME: the server skips events that it cannot keep for it.
+    for (const room of this.#rooms.values()) room.me = name;
   }
 
   /** Enters rooms. `answered` gets the reply, and these rooms. */
@@ -201,6 +230,7 @@ export class Session {
 
   quit(reason = '') {
     this.#token = null;
+    this.account.forgetPassword();
     this.#connection.stop();
     this.#connection.request(formatQuit(reason));
   }
@@ -210,33 +240,43 @@ export class Session {
     this.#connection.request(room === this.home ? command : inRoom(room.name, command), answered);
   }
 
-  #greeted({ epoch, hasRooms, isSecure, needsPassword }) {
+  #enterServer(password) {
+    if (password) this.#password = password;
+    if (this.#isGreeted && this.#needsPassword) this.#begin();
+    else if (this.#isGreeted) this.#join();
+    else this.#connection.start();
+  }
+
+  #greeted(hello) {
     this.#isGreeted = true;
-    this.hasPassword = needsPassword;
-    this.#needsPassword = needsPassword;
-    // A proxy may have encrypted the way to this page, unknown to the server, which then decides.
-    this.#isPrivate = isSecure || this.#isEncrypted;
-    this.#lobbyEpoch = epoch;
-    this.hasRooms = hasRooms;
-    this.#listed = [];
-    this.#isFetching = false;
-    if (!hasRooms) this.#dropAllBut(this.home);
-    for (const room of this.#rooms.values()) room.beginConnection();
+    this.#needsPassword = hello.needsPassword;
+    this.#lobbyEpoch = hello.epoch;
+    this.hasRooms = hello.hasRooms;
+    this.expect(hello);
+    if (!this.hasRooms) this.#dropAllBut(this.home);
+    this.#leaveAll();
     // With tags, events have ids and times. With echo, own messages and strokes arrive as events, in the order of the room.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     this.#begin();
   }
 
-  /** Gives the password if the server waits for it. Then takes the session back, or the name. */
+  /** The user is in no room now, but enters the same rooms again. */
+  #leaveAll() {
+    this.#listed = [];
+    this.#isFetching = false;
+    for (const room of this.#rooms.values()) room.beginConnection();
+  }
+
+  /** Gives the password if the server waits for it. Then takes the session back, or joins. */
   #begin() {
     clearTimeout(this.#timer);
-    if (!this.#needsPassword) return this.#resumeOrNick();
-    if (!this.#isPrivate) return this.#on.exposed();
+    if (!this.#needsPassword) return this.#resumeOrJoin();
+    if (!this.isPrivate) return this.#on.exposed();
     if (this.#password === null) return this.#on.passwordNeeded(null);
     this.#connection.request(formatPass(this.#password), (reply) => {
       if (!reply) return;
       this.#needsPassword = !reply.isOk;
-      if (reply.isOk) return this.#resumeOrNick();
+      if (reply.isOk) return this.#resumeOrJoin();
       if (/^password-/.test(reply.code)) this.#password = null;
       // The server has not checked it.
       else this.#tryAgain(reply);
@@ -251,13 +291,40 @@ export class Session {
     this.#timer = setTimeout(() => this.#isGreeted && this.#needsPassword && this.#begin(), seconds * 1000);
   }
 
-  #resumeOrNick() {
-    if (!this.#token) return this.#nick();
+  #resumeOrJoin() {
+    if (!this.#token) return this.#join();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {
       if (reply?.isOk) return this.#resumed(reply.value);
       if (!reply) return;
       this.#token = null;
-      this.#nick();
+      this.#join();
+    });
+  }
+
+  /** Logs in, or takes the name. If the server has refused a login, waits for the user. */
+  #join() {
+    if (this.account.login) this.#logIn();
+    else if (this.#name) this.#nick();
+  }
+
+  /** Logs in, which enters the lobby. */
+  #logIn() {
+    if (!this.isPrivate) return this.#on.exposed();
+    const { home } = this;
+    const isNew = !this.roomNamed(LOBBY);
+    this.home = this.want(LOBBY);
+    // On a server for accounts only, there is no resume token before the login.
+    if (!this.#token && !this.isAccountsOnly) this.#askToken();
+    this.#connection.request(this.account.line, (reply) => {
+      if (!reply) return;
+      if (reply.isOk) {
+        this.account.entered(reply.value);
+        if (!this.#token && this.isAccountsOnly) this.#askToken();
+        return this.#joined(reply.value);
+      }
+      this.home = home;
+      if (isNew) this.#rooms.delete(LOBBY);
+      this.#on.refused(reply, this.account.login?.name);
     });
   }
 
@@ -314,6 +381,8 @@ export class Session {
   #resumed(name) {
     this.#isJoined = true;
     this.#name = name;
+    // The reply to the login was lost.
+    if (this.account.login && !this.account.name) this.account.entered(name);
     if (this.hasRooms) this.#askOwn();
     // The epoch of a room cannot have changed while the user was in it. Without an epoch, the reply to its JOIN was lost.
     for (const room of this.rooms) {
@@ -423,6 +492,8 @@ export class Session {
   #line(line) {
     if (line.kind === 'ping') this.#connection.send(`PONG ${line.token}`);
     if (line.kind === 'room') return void this.#listed.push(line);
+    if (line.kind === 'token') return this.account.listed(line);
+    if (this.#isJoined && line.kind === 'leave' && line.reason === 'displaced' && line.name === this.#name) return this.#displaced(line);
     const room = this.#roomOf(line);
     if (!room) return;
     const isNew = room.apply(line);
@@ -434,6 +505,16 @@ export class Session {
     if (name === null) return kind === 'whisper' || kind === 'notice' ? this.current : this.home;
     // With echo, the user's own JOIN comes before the reply.
     return this.roomNamed(name) ?? (kind === 'join' ? this.want(name) : null);
+  }
+
+  /** The owner of the name has logged in. The connection stays open. */
+  #displaced({ name }) {
+    this.#isJoined = false;
+    this.#name = '';
+    this.#token = null;
+    this.#leaveAll();
+    this.forgetName();
+    this.#on.displaced(name);
   }
 
   #closed(how) {

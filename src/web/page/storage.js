@@ -12,6 +12,15 @@ export function store(area, name, value) {
   }
 }
 
+/** Removes a value. */
+export function remove(area, name) {
+  try {
+    globalThis[area].removeItem(`chinwag.${name} ${PATH}`);
+  } catch {
+    // The browser refuses, and has stored nothing.
+  }
+}
+
 /** The value stored under this name, or null. */
 export function load(area, name) {
   try {

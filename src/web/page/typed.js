@@ -23,6 +23,14 @@ export const ROOM_USAGES = {
   home: ['/home', 'go back to your first room'],
 };
 
+/** Those of the commands about accounts. */
+export const ACCOUNT_USAGES = {
+  account: ['/account', 'show your account, and change it'],
+  register: ['/register', 'make your name an account'],
+  login: ['/login', 'log in to an account'],
+  logout: ['/logout', 'log out on this device, and leave the chat'],
+};
+
 /** The invisible characters at the start of a line, and the rest of the line. */
 const INDENT = /^((?:\p{White_Space}|\p{Default_Ignorable_Code_Point}|\p{Mark}|\p{Control}|[\u2800\ufff9-\ufffd])*)(.*)$/su;
 
@@ -36,7 +44,8 @@ const NOT_OFFERED = new Set(['pass', 'resume', 'history', 'since', 'search', 'dr
  * The meaning of a line: `{ kind: 'message', text }`, also with `room` for another room than the one that is shown;
  * `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command: `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`,
  * `{ kind: 'join', rooms }`, `{ kind: 'part', room, reason }` (room: null for the one that is shown), `{ kind: 'topic', text }` (null to
- * show it), or `{ kind }` alone for `who`, `status`, `canvas`, `ping`, `rooms`, `home` and `help`.
+ * show it), or `{ kind }` alone for `who`, `status`, `canvas`, `ping`, `rooms`, `home`, `account`,
+ * `register`, `login`, `logout` and `help`.
  */
 export function readLine(line) {
   const [, indent, typed] = INDENT.exec(line);
@@ -69,6 +78,15 @@ const COMMANDS = {
   topic: (rest) => ({ kind: 'topic', text: rest.trim() || null }),
   rooms: bare,
   home: bare,
+  logout: bare,
+  // The rest of the line may be a password: a dialog asks for it, and nothing repeats it.
+  account: () => ({ kind: 'account' }),
+  register: () => ({ kind: 'register' }),
+  login: () => ({ kind: 'login' }),
+  takeover: () => ({ kind: 'login' }),
+  password: () => ({ kind: 'account' }),
+  unregister: () => ({ kind: 'account' }),
+  token: () => ({ kind: 'account' }),
 };
 
 /** The name of a room as the protocol has it, with `#`. */
@@ -97,7 +115,7 @@ function bare(rest, verb) {
 }
 
 function wrong(verb) {
-  const [usage, effect] = USAGES[verb] ?? ROOM_USAGES[verb];
+  const [usage, effect] = USAGES[verb] ?? ROOM_USAGES[verb] ?? ACCOUNT_USAGES[verb];
   return { kind: 'wrong', hint: `Type ${usage} to ${effect}.` };
 }
 

@@ -12,25 +12,35 @@ const REFUSALS = {
   'not-stored': 'The server could not store the message.',
   'not-in-room': 'You are not in this room any more.',
   'password-missing': 'Type the password first.',
-  'password-wrong': 'The password is wrong.',
   'room-invalid': 'The name of a room is one word of at most 32 characters. It begins with a letter or a digit.',
   'rooms-full': 'The server has no space for another room.',
   'rooms-too-fast': 'Too many rooms were made from your network just now.',
   'rooms-too-many': 'You can enter at most 16 rooms at once, and be in at most 100.',
   'target-self': 'You cannot whisper to yourself.',
   'targets-too-many': 'A whisper can go to at most 32 members.',
-  'too-many-attempts': 'Too many wrong passwords were given from your network. This page tries again in a few seconds.',
+  'PASS too-many-attempts': 'Too many wrong passwords were given from your network. This page tries again in a few seconds.',
+  'TOKEN option-unknown': 'The server did not understand this page. Reload the page.',
+  'account-in-use': 'Another window or another device uses this account.',
+  insecure: 'Others could read your password on the way. Open this page with https://',
+  'login-required': 'This server has no guests. Log in to your account.',
+  'login-too-old': 'Type the password of your account first.',
+  'password-invalid': 'This password is too short, too long, or has a character that it cannot have. Use at least 8 characters.',
   'verb-unknown': 'The server did not understand this page. Reload the page.',
 };
 
 /** The codes whose texts begin with a name. Its first letter keeps its case. */
-const NICKNAME_FIRST = new Set(['name-alike', 'name-taken', 'room-alike', 'target-absent']);
+const NICKNAME_FIRST = new Set(['name-alike', 'name-registered', 'name-resting', 'name-taken', 'room-alike', 'target-absent']);
+
+/** The commands that change an account. */
+const ACCOUNT_VERBS = new Set(['REGISTER', 'LOGIN', 'TAKEOVER', 'PASSWORD', 'UNREGISTER', 'TOKEN']);
 
 /** What to do next, by the kind of the hint. A hint without a text here is one that the page follows itself. */
 const HINTS = {
+  'ask-operator': 'Ask the operator for one.',
   'check-history': 'It may still have been published. Look for it before you send it again.',
   'choose-nickname': 'Choose another name.',
   'close-connection': 'Close another window first.',
+  'log-in-or-choose-nickname': 'Log in to it, or choose another name.',
   'retry-in-a-second': 'Try again in a second.',
   'retry-later': 'Try again later.',
   'retry-nickname': 'Try again later, or choose another name.',
@@ -41,6 +51,7 @@ const CLOSE_TEXTS = {
   'name-timeout': 'You did not choose a name in time. Join again.',
   resumed: 'Another window has taken over your session. Join again to use this one.',
   'server-full': 'The server is full. Try again later.',
+  'taken-over': 'Another window or another device has logged in to your account. If that was not you, log in here and change the password.',
   slow: 'The server disconnected this page because it read too slowly.',
   'too-many-errors': 'The server did not understand this page, and closed the connection.',
   'wrong-protocol': 'The server did not understand this page, and closed the connection.',
@@ -54,13 +65,16 @@ const LEAVE_REASONS = {
   slow: 'was disconnected (too slow)',
   timeout: 'was disconnected (silent for too long)',
   errors: 'was disconnected (too many errors)',
+  displaced: 'was displaced (the owner of the name logged in)',
 };
 
 /** The reason why a command was refused, in sentences. `name` is the nickname that was requested, if any. */
-export function refusal({ code, what, hint }, name = '') {
+export function refusal({ verb, code, what, hint }, name = '') {
   const quoted = name && what.startsWith(`${name} `) ? `“${name}”${what.slice(name.length)}` : what;
   const said = NICKNAME_FIRST.has(code) ? `${quoted}.` : sentence(quoted);
-  return [REFUSALS[code] ?? said, HINTS[hint]].filter(Boolean).join(' ');
+  const isChange = code === 'not-stored' && ACCOUNT_VERBS.has(verb);
+  const own = isChange ? 'The server could not store the change.' : REFUSALS[`${verb} ${code}`] ?? REFUSALS[code];
+  return [own ?? said, HINTS[hint]].filter(Boolean).join(' ');
 }
 
 /** The reason why the server closed the connection, as a sentence; empty if the server gave none. */

@@ -4,6 +4,7 @@
 //!
 //! The tests generate scripts from seeds and run those of the corpus; `scripts/fuzz sessions` looks for more.
 
+mod accounts;
 mod client;
 mod expected_lines;
 mod members;
@@ -58,6 +59,9 @@ const ENDINGS: [&str; 16] =
 /// Most repetitions of a line in a flood.
 const FLOOD_LINES_MAX: usize = 64;
 
+/// Time by which the wall clock is set forward sometimes.
+const CLOCK_STEP_MS: i64 = 20 * 24 * 3600 * 1000;
+
 /// Counts of rare events in a run.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
@@ -87,6 +91,14 @@ pub(crate) struct Coverage {
     pub(crate) closed: u32,
     /// An event happened in a room other than the lobby.
     pub(crate) room_events: u32,
+    /// A session registered an account.
+    pub(crate) registered: u32,
+    /// A session logged in.
+    pub(crate) logins: u32,
+    /// A login displaced another member of the account.
+    pub(crate) displaced: u32,
+    /// An account was deleted.
+    pub(crate) deleted: u32,
 }
 
 /// Runs the script, then lets all clients read to the end. Checks everything after each step.
@@ -104,6 +116,8 @@ pub(crate) fn run(script: &[u8]) -> Coverage {
 struct Run<'a> {
     script: Script<'a>,
     now: Timestamp,
+    /// How far the wall clock was set forward.
+    clock_step_ms: i64,
     feed: Arc<Feed>,
     hub: Hub,
     model: Model,
@@ -122,6 +136,7 @@ impl<'a> Run<'a> {
         Self {
             script,
             now: Timestamp(START_MS),
+            clock_step_ms: 0,
             hub: Hub::new(model::room(timeouts, resume_seconds), Arc::clone(&feed)),
             feed,
             model: Model::new(timeouts, resume_seconds),
@@ -144,7 +159,11 @@ impl<'a> Run<'a> {
         let nth = self.script.below(CLIENTS_MAX) % self.clients.len();
         let session = self.clients.keys().copied().nth(nth).expect("nth is below the number of clients");
         match choice {
-            25..70 => self.send_lines(session, 1),
+            25..66 => self.send_lines(session, 1),
+            66..70 => {
+                let nth = self.script.below(CLIENTS_MAX);
+                self.process_password(nth);
+            }
             70..88 => self.read(session),
             88..91 => self.send_raw(session),
             91..92 => self.half_close(session),
@@ -165,16 +184,19 @@ impl<'a> Run<'a> {
         let patience = if self.script.below(4) == 3 { self.script.below(READ_BYTES_MAX) } else { usize::MAX };
         self.last_session += 1;
         let session = SessionId(self.last_session);
-        let address = Peer::from((Ipv4Addr::LOCALHOST, 1024));
+        // An address of its own, so that wrong passwords of others do not count.
+        let host = u32::try_from(session.0).expect("few sessions");
+        let address = Peer::from((Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + host), 1024));
         let mut client = Client::new(patience, &self.feed);
         self.publish_if_due();
-        self.hub.process(self.now, HubRequest::Connect(session, address, Arc::clone(&client.mailbox)));
-        self.model.apply(self.now, session, &InputKind::Connect(address));
+        self.hub.process(self.wall(), HubRequest::Connect(session, address, Arc::clone(&client.mailbox)));
+        self.model.apply(self.wall(), session, &InputKind::Connect(address));
         let resume_tokens = &self.model.resume_tokens;
         client.send(&phrases::first_line(
             session.0,
             resume_tokens.oldest_detached(),
             resume_tokens.issued.last().copied(),
+            &self.model.account_names(),
         ));
         self.clients.insert(session, client);
         self.receive(session);
@@ -182,7 +204,13 @@ impl<'a> Run<'a> {
 
     /// Sends a line `times` times, with one of the endings or none.
     fn send_lines(&mut self, session: SessionId, times: usize) {
-        let mut line = phrases::line(&mut self.script, &self.model.resume_tokens.issued);
+        let accounts = self.model.account_names();
+        let secrets = phrases::Secrets {
+            resume_tokens: &self.model.resume_tokens.issued,
+            access_tokens: &self.model.accounts.issued,
+            accounts: &accounts,
+        };
+        let mut line = phrases::line(&mut self.script, secrets);
         let ending = self.script.one_of(&ENDINGS);
         let Some(client) = self.clients.get_mut(&session) else { return };
         if client.mailbox.mode() == Mode::Chat && self.script.below(2) == 1 {
@@ -216,8 +244,16 @@ impl<'a> Run<'a> {
         self.act(session, &InputKind::Disconnected(LeaveReason::Lost));
     }
 
+    /// The wall clock.
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.now.0 + self.clock_step_ms)
+    }
+
     /// Lets up to half a minute pass.
     fn wait(&mut self) {
+        if self.script.below(16) == 15 {
+            self.clock_step_ms += CLOCK_STEP_MS;
+        }
         let ms = self.script.one_of(&[1, 900, 1000, 7000, 30_000]);
         self.pass(ms);
     }
@@ -237,7 +273,10 @@ impl<'a> Run<'a> {
 
     /// Lets the connection read what its client sent, up to the point where it would apply backpressure.
     fn receive(&mut self, session: SessionId) {
-        while let Some(received) = self.clients.get_mut(&session).and_then(Client::receive) {
+        // While a password is checked, the next line waits for the reply.
+        while !self.model.accounts.is_pending(session)
+            && let Some(received) = self.clients.get_mut(&session).and_then(Client::receive)
+        {
             match received {
                 Received::Telnet(answer) => self.refuse_option(session, answer),
                 Received::AreYouThere => self.count_answered(session, &InputKind::AreYouThere),
@@ -282,7 +321,7 @@ impl<'a> Run<'a> {
             InputKind::Command(command) | InputKind::CommandIn(_, command) => {
                 client.reader.expect(Some(command.verb()));
             }
-            InputKind::CommandWithSecret(..) => client.reader.expect(Some(Verb::Set)),
+            InputKind::CommandWithSecret(command, _) => client.reader.expect(Some(command.verb())),
             InputKind::Refuse(refusal) | InputKind::RefuseIn(_, refusal) => client.reader.expect(refusal.verb),
             _ => {}
         }
@@ -295,14 +334,29 @@ impl<'a> Run<'a> {
         let (before, is_known) = (mailbox.answered(), !mailbox.lifecycle().is_closed());
         self.act(session, action);
         // A line that ends its session needs no count: the connection reads no more.
-        let is_left = is_known && !mailbox.lifecycle().is_closed();
+        let is_left = is_known && !mailbox.lifecycle().is_closed() && !self.model.accounts.is_pending(session);
         assert_eq!(mailbox.answered() - before, u64::from(is_left), "every line is counted as answered once");
+    }
+
+    /// Ends the work on one of the passwords. The result answers a line, unless the session has ended.
+    fn process_password(&mut self, nth: usize) {
+        let Some(result) = self.model.accounts.take_result(nth) else { return };
+        let session = result.session;
+        let mailbox = self.clients.get(&session).map(|client| Arc::clone(&client.mailbox));
+        let mailbox = mailbox.filter(|mailbox| !mailbox.lifecycle().is_closed());
+        let before = mailbox.as_ref().map(|mailbox| mailbox.answered());
+        self.act(SessionId::SERVER, &InputKind::PasswordProcessed(result));
+        if let Some((mailbox, before)) = mailbox.zip(before) {
+            let is_left = !mailbox.lifecycle().is_closed();
+            assert_eq!(mailbox.answered() - before, u64::from(is_left), "a line is answered by the result");
+        }
+        self.receive(session);
     }
 
     fn act(&mut self, session: SessionId, action: &InputKind) {
         self.publish_if_due();
-        self.hub.process(self.now, HubRequest::Input(session, action.clone()));
-        self.model.apply(self.now, session, action);
+        self.hub.process(self.wall(), HubRequest::Input(session, action.clone()));
+        self.model.apply(self.wall(), session, action);
         self.progress += 1;
     }
 
@@ -314,7 +368,7 @@ impl<'a> Run<'a> {
     }
 
     fn publish(&mut self) {
-        self.hub.publish(self.now);
+        self.hub.publish(self.wall());
         self.model.end_turn();
         for (&session, client) in self.clients.iter().filter(|(_, client)| client.is_up_to_date()) {
             assert_eq!(client.reader.text.len(), self.model.stream_bytes(session), "{session:?} was not woken");
@@ -323,7 +377,7 @@ impl<'a> Run<'a> {
         let slow = self.clients.iter().rev().filter(|(_, client)| client.mailbox.lifecycle().is_slow());
         let slow: Vec<_> = slow.map(|(&session, _)| session).filter(|&slow| self.model.is_connected(slow)).collect();
         for session in slow {
-            self.model.apply(self.now, session, &InputKind::Disconnected(LeaveReason::Slow));
+            self.model.apply(self.wall(), session, &InputKind::Disconnected(LeaveReason::Slow));
         }
     }
 
@@ -394,7 +448,7 @@ impl Run<'_> {
     fn check_end(&self, session: SessionId) {
         let reader = &self.clients[&session].reader;
         assert_eq!(reader.text.len(), self.model.stream_bytes(session), "{session:?} did not receive everything");
-        reader.check_answered();
+        reader.check_answered(self.model.accounts.lacks_reply(session));
     }
 
     /// Delivers everything to the clients that still read, then disconnects all.
@@ -435,6 +489,11 @@ impl Run<'_> {
         [self.coverage.taken_over, self.coverage.came_back] = resume_tokens.resumed;
         self.coverage.given_up = resume_tokens.expired;
         self.coverage.shown = self.model.shown;
+        let accounts = &self.model.accounts;
+        self.coverage.registered = accounts.registered;
+        self.coverage.logins = accounts.logins;
+        self.coverage.displaced = accounts.displaced;
+        self.coverage.deleted = accounts.deleted;
         self.coverage.canvases = rooms.canvases;
     }
 
@@ -442,6 +501,7 @@ impl Run<'_> {
     fn read_to_the_end(&mut self) {
         let mut before = None;
         while before.replace(self.progress) != Some(self.progress) || self.hub.is_turn_due() {
+            self.process_password(0);
             self.publish();
             for session in self.clients.keys().copied().collect::<Vec<_>>() {
                 if let Some(client) = self.clients.get_mut(&session) {

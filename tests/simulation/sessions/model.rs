@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::command::{ChatReply, Command, Reply, Resume, RoomLine, ServerLine, Set, SetReply, Setting, Whisper};
-use chinwag::protocol::{Dialect, ErrorCode, Event, Mode, Name, RoomName, Tag, Timestamp, Token};
-use chinwag::session::{Input, InputKind, Output, OwnLine, Sessions, Timeouts};
+use chinwag::protocol::{Dialect, ErrorCode, Event, LeaveReason, Mode, Name, RoomName, Tag, Timestamp, Token};
+use chinwag::session::{AccountPolicy, Input, InputKind, MembershipChange, Output, OwnLine, Sessions, Timeouts};
 use chinwag::state::{RoomId, SessionId, SharedState, StateLimits};
 
+use super::accounts::{self, Accounts};
 use super::expected_lines::{ExpectedLines, LineKind};
 use super::message_log;
 use super::resume_tokens::ResumeTokens;
@@ -23,6 +24,7 @@ pub(super) struct Model {
     streams: BTreeMap<SessionId, Stream>,
     pub(super) rooms: Rooms,
     pub(super) resume_tokens: ResumeTokens,
+    pub(super) accounts: Accounts,
     timers: Timers,
     /// Number of the hub's turns.
     turn: u64,
@@ -38,10 +40,14 @@ pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
         resume_seconds,
         history_messages: message_log::KEPT,
         canvas_strokes: message_log::STROKES_KEPT,
-        ..StateLimits::default()
+        ..accounts::limits()
     };
     let start = Token::new("k7qd").expect("a token");
-    Sessions::new(SharedState::new(limits).with_start(start), timeouts).with_unlimited_creation()
+    let sessions = Sessions::new(SharedState::new(limits).with_start(start), timeouts).with_unlimited_creation();
+    // Each session has its own address, so all of their passwords may be checked at once.
+    let (is_registration_open, accounts_only, allows_insecure) = (true, false, false);
+    let threads = 1_000;
+    sessions.with_accounts(AccountPolicy { is_registration_open, accounts_only, allows_insecure, threads })
 }
 
 /// The members of a room, in the order in which they entered it.
@@ -84,6 +90,7 @@ impl Model {
             streams: BTreeMap::new(),
             rooms: Rooms::default(),
             resume_tokens: ResumeTokens::new(resume_seconds),
+            accounts: Accounts::default(),
             timers: Timers::new(timeouts),
             turn: 0,
             applied: 0,
@@ -93,17 +100,30 @@ impl Model {
 
     pub(super) fn apply(&mut self, at: Timestamp, session: SessionId, action: &InputKind) {
         let named: BTreeSet<_> = self.streams.keys().copied().filter(|&reader| self.is_named(reader)).collect();
-        let refusal = self.refusal(session, action);
+        let refusal = self.refusal(at, session, action);
+        let result = self.expected_result(at, action);
+        if let InputKind::Connect(_) = action {
+            self.accounts.connect(session);
+        }
         let is_connected = session == SessionId::SERVER || self.is_connected(session);
         let mut outputs = Vec::new();
         self.timers.record(session, action);
         self.restore_sometimes();
         self.room.apply(Input { at, session, kind: action.clone() }, &mut outputs);
-        check_answered(session, action, &outputs);
         self.check_private(session, action, &outputs);
         if let Some(command) = command_of(action) {
-            assert_eq!(rules::actual(session, &outputs), refusal, "{command:?} of {session:?}");
+            let actual = rules::actual(session, &outputs);
+            let is_limited = self.accounts.may_be_limited(session, &command, actual);
+            assert!(actual == refusal || is_limited, "{actual:?}, not {refusal:?}: {command:?} of {session:?}");
             self.set(session, &command);
+        }
+        self.start_checks(action, &outputs);
+        self.check_answered(session, action, result.is_some(), &outputs);
+        if let InputKind::PasswordProcessed(processed) = action {
+            if let Some(expected) = result {
+                assert_eq!(rules::actual(processed.session, &outputs), expected.err(), "{processed:?}");
+            }
+            self.accounts.finish(processed, result.is_some());
         }
         if let InputKind::Disconnected(_) = action {
             let outlives = named.contains(&session) && is_connected && self.resume_tokens.must_detach(session, action);
@@ -125,6 +145,7 @@ impl Model {
         self.rooms.open_new(&self.room);
         for output in outputs {
             match output {
+                Output::Log(MembershipChange::Left(session, _, LeaveReason::Displaced)) => self.displace(session),
                 Output::Remove(session) if self.resume_tokens.remove(session, named.contains(&session), is_tick) => {}
                 Output::Remove(session) => self.timers.remove(session, named.contains(&session), is_tick),
                 Output::Detach(session) => {
@@ -144,11 +165,45 @@ impl Model {
             self.rooms.end();
         }
         self.rooms.check(&self.room);
+        self.accounts.check(&self.room, at);
         if is_tick {
             let is_watching = |session| self.room.state().watched_room(session).is_some();
             self.timers.check(|session| self.is_named(session) || is_watching(session));
             self.resume_tokens.check();
         }
+    }
+
+    /// The session's member was displaced. If the session remains, it has to take another nickname in time.
+    fn displace(&mut self, session: SessionId) {
+        self.accounts.displaced += 1;
+        self.resume_tokens.end(session);
+        self.timers.restart(session);
+    }
+
+    /// How the command whose password was checked must end. `None` if the action is not a result, or nobody waits for the reply.
+    fn expected_result(&self, at: Timestamp, action: &InputKind) -> Option<Result<(), ErrorCode>> {
+        let InputKind::PasswordProcessed(result) = action else { return None };
+        let is_open = self.streams.get(&result.session).is_some_and(|stream| stream.end == End::Open);
+        is_open.then(|| self.accounts.expected_result(&self.room, at, result).map_or(Ok(()), Err))
+    }
+
+    /// Records the passwords that the command passes to a thread.
+    fn start_checks(&mut self, action: &InputKind, outputs: &[Output]) {
+        for output in outputs {
+            if let Output::CheckPassword(job) = output {
+                let command = command_of(action).expect("a command has a password");
+                self.accounts.start(job.clone(), command, &self.room);
+            }
+        }
+    }
+
+    /// Checks that each line of a client counts as answered once, after all its outputs, and that no other input does. A line whose password
+    /// is checked is answered with the result.
+    fn check_answered(&self, session: SessionId, action: &InputKind, is_awaited: bool, outputs: &[Output]) {
+        let is_line = action.is_line() && !self.accounts.is_pending(session);
+        let answered = outputs.iter().filter(|output| matches!(output, Output::Answered(_))).count();
+        assert_eq!(answered, usize::from(is_line || is_awaited), "{action:?}: {outputs:?}");
+        assert!(!is_line || outputs.last() == Some(&Output::Answered(session)));
     }
 
     /// Replaces the room by one restored from its snapshot. The hub's room is never replaced, so the comparison with it shows whether
@@ -163,7 +218,7 @@ impl Model {
     }
 
     /// The error that the action must cause. `None` if it must succeed, is not a command, or its session is not connected.
-    fn refusal(&self, session: SessionId, action: &InputKind) -> Option<ErrorCode> {
+    fn refusal(&self, now: Timestamp, session: SessionId, action: &InputKind) -> Option<ErrorCode> {
         let command = command_of(action)?;
         let closing = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Detached));
         let closing: Vec<_> = closing.filter_map(|(&session, _)| self.room.name(session)).collect();
@@ -173,6 +228,8 @@ impl Model {
             rooms: &self.rooms,
             closing: &closing,
             resume_tokens: &self.resume_tokens,
+            accounts: &self.accounts,
+            now,
             session,
             named: named_room(action),
             mode: stream.mode,
@@ -221,6 +278,11 @@ impl Model {
         self.room.name(session).is_some()
     }
 
+    /// The names of the accounts.
+    pub(super) fn account_names(&self) -> Vec<Name> {
+        self.room.state().accounts().iter().map(|account| account.name.clone()).collect()
+    }
+
     /// Number of bytes that the client must receive in all.
     pub(super) fn stream_bytes(&self, session: SessionId) -> usize {
         self.streams.get(&session).map_or(0, |stream| stream.lines.bytes())
@@ -264,6 +326,9 @@ impl Model {
                         self.stream_mut(session).chat_room = chat_room;
                     }
                     _ => {}
+                }
+                if let ServerLine::Ok(reply) = &line.line {
+                    self.record_account_reply(session, reply);
                 }
                 let is_reply = matches!(line.line, ServerLine::Ok(_) | ServerLine::Err(_));
                 let room = room.filter(|room| self.stream_mut(session).follows.contains_key(room));
@@ -319,13 +384,26 @@ impl Model {
                 assert!(before == End::Closed, "a session must be closed before it is removed");
             }
             Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
-            Output::Answered(_) | Output::Log(_) | Output::WrongPassword(_) => {}
+            Output::Answered(_)
+            | Output::Log(_)
+            | Output::WrongPassword(_)
+            | Output::CheckPassword(_)
+            | Output::AccountChanged(_) => {}
             Output::QueryStore { .. } => panic!("{output:?} without a store"),
             Output::Publish { room, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
                 self.rooms.get(room).record(id, at, &event);
+                if let OwnLine::Reply(_, reply) = &own {
+                    self.record_account_reply(session, reply);
+                }
                 self.publish(room, session, Tag { id, at }, &event, &own);
             }
+        }
+    }
+
+    fn record_account_reply(&mut self, session: SessionId, reply: &Reply) {
+        if self.accounts.record_reply(&self.room, session, reply) {
+            self.resume_tokens.end(session);
         }
     }
 
@@ -454,12 +532,4 @@ impl Stream {
 fn render(line: &RoomLine) -> String {
     server_line::check(&line.line);
     line.to_string()
-}
-
-/// Checks that each line of a client counts as answered once, after all its outputs, and that no other input does.
-fn check_answered(session: SessionId, action: &InputKind, outputs: &[Output]) {
-    let is_line = action.is_line();
-    let answered = outputs.iter().filter(|output| matches!(output, Output::Answered(_))).count();
-    assert_eq!(answered, usize::from(is_line), "{action:?}: {outputs:?}");
-    assert!(!is_line || outputs.last() == Some(&Output::Answered(session)));
 }

@@ -1,13 +1,32 @@
 //! The lines that clients send. Each takes a few bytes of the script; most are valid commands.
 
 use chinwag::limits::LINE_BYTES_MAX;
-use chinwag::protocol::ResumeToken;
+use chinwag::protocol::{AccessToken, Name, ResumeToken};
 
 use super::script::Script;
 
 /// Nicknames that collide in all possible ways, and some that do not.
-const NAMES: [&str; 12] =
-    ["alice", "ALICE", "Ａlice", "аlice", "mia", "rnia", "bob", "Bob", "b0b", "carol", "Δέλτα", "dave"];
+const NAMES: [&str; 16] = [
+    "alice",
+    "ALICE",
+    "Ａlice",
+    "аlice",
+    "mia",
+    "rnia",
+    "bob",
+    "Bob",
+    "b0b",
+    "carol",
+    "Δέλτα",
+    "dave",
+    "erin",
+    "frank",
+    "grace",
+    "heidi",
+];
+
+/// Passwords of accounts. Most accounts have the first one.
+const PASSWORDS: [&str; 4] = ["correct horse", "correct horse", "correct horse", "staple battery"];
 
 const SWITCHES: [&str; 6] = ["echo on", "echo off", "tags on", "tags off", "rooms on", "rooms off"];
 
@@ -17,8 +36,16 @@ const ROOMS: [&str; 8] = ["#lobby", "#ops", "#Ops", "#0ps", "#dev", "#team", "#t
 /// Most bytes of the script that are sent unchanged.
 const RAW_BYTES_MAX: usize = 32;
 
-/// Returns a line without its ending. `tokens` are all tokens that the server has issued.
-pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
+/// All tokens that the server has issued, and the names of the accounts.
+#[derive(Clone, Copy)]
+pub(super) struct Secrets<'a> {
+    pub(super) resume_tokens: &'a [ResumeToken],
+    pub(super) access_tokens: &'a [AccessToken],
+    pub(super) accounts: &'a [Name],
+}
+
+/// Returns a line without its ending.
+pub(super) fn line(script: &mut Script<'_>, secrets: Secrets<'_>) -> Vec<u8> {
     match script.below(20) {
         0..2 => return room(script),
         // In chat mode, too.
@@ -26,12 +53,12 @@ pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
             let slash = if script.below(4) == 3 { "/" } else { "" };
             let mut line = join(slash, script.one_of(&ROOMS));
             line.push(b' ');
-            line.extend(one_line(script, tokens));
+            line.extend(one_line(script, secrets));
             return line;
         }
         _ => {}
     }
-    one_line(script, tokens)
+    one_line(script, secrets)
 }
 
 /// Returns a line about rooms.
@@ -55,8 +82,8 @@ fn room(script: &mut Script<'_>) -> Vec<u8> {
 }
 
 /// Returns a line that names no room in front.
-fn one_line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
-    let verb = match script.below(30) {
+fn one_line(script: &mut Script<'_>, secrets: Secrets<'_>) -> Vec<u8> {
+    let verb = match script.below(36) {
         0..4 => return join("NICK ", script.one_of(&NAMES)),
         4..8 => "MSG ",
         8..11 => return whisper(script),
@@ -74,9 +101,10 @@ fn one_line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
         23 => return join("HISTORY ", &script.below(8).to_string()),
         24 => return join("SINCE ", &script.below(64).to_string()),
         25 => "SEARCH ",
-        26 => return resume(script, tokens),
+        26 => return resume(script, secrets.resume_tokens),
         27 | 28 => return draw(script),
         29 => "PASS ",
+        30..36 => return account(script, secrets),
         _ => "",
     };
     let mut line = verb.as_bytes().to_vec();
@@ -87,9 +115,17 @@ fn one_line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
     line
 }
 
-/// Returns the first line of a session. It makes resumes and drawings frequent. `detached` is the token of a detached member, `last` is the
-/// newest token.
-pub(super) fn first_line(session: u64, detached: Option<ResumeToken>, last: Option<ResumeToken>) -> Vec<u8> {
+/// Returns the first line of a session. It makes resumes, logins and drawings frequent. `detached` is the token of a detached member, `last`
+/// is the newest token.
+pub(super) fn first_line(
+    session: u64,
+    detached: Option<ResumeToken>,
+    last: Option<ResumeToken>,
+    accounts: &[Name],
+) -> Vec<u8> {
+    if session % 5 == 4 && session % 8 != 2 {
+        return first_login(session, accounts);
+    }
     match (session % 8, detached.or(last), last) {
         (1 | 3, ..) => b"SET resume on\n".to_vec(),
         (4, ..) => b"SET resume on\r\n".to_vec(),
@@ -100,6 +136,17 @@ pub(super) fn first_line(session: u64, detached: Option<ResumeToken>, last: Opti
         (7, _, Some(token)) => format!("RESUME {token}\r\n").into_bytes(),
         _ => Vec::new(),
     }
+}
+
+/// Returns the first lines of a session that logs in to an account, if there is one. Some delete it, too.
+fn first_login(session: u64, accounts: &[Name]) -> Vec<u8> {
+    let nth = usize::try_from(session / 5).unwrap_or_default() % accounts.len().max(1);
+    let Some(name) = accounts.get(nth) else { return Vec::new() };
+    let (verb, ending) =
+        (["LOGIN", "TAKEOVER"][usize::from(session % 2 == 1)], ["\n", "\r"][usize::from(session % 3 == 1)]);
+    let login = format!("{verb} {name} {}{ending}", PASSWORDS[0]);
+    let unregister = if session % 10 == 9 { format!("UNREGISTER {}{ending}", PASSWORDS[0]) } else { String::new() };
+    (login + &unregister).into_bytes()
 }
 
 /// Returns a line about resume tokens. Most use one of the newest tokens.
@@ -113,6 +160,31 @@ fn resume(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
             join("RESUME ", &token.map(ToString::to_string).unwrap_or_default())
         }
     }
+}
+
+/// Returns a line about accounts. Most passwords are right.
+fn account(script: &mut Script<'_>, secrets: Secrets<'_>) -> Vec<u8> {
+    let (any, password) = (script.one_of(&NAMES), script.one_of(&PASSWORDS));
+    let name = secrets.accounts.get(script.below(4)).map_or(any, Name::as_str);
+    let tokens = secrets.access_tokens;
+    let line = match script.below(16) {
+        0..3 => format!("REGISTER {password}"),
+        3..7 => format!("LOGIN {name} {password}"),
+        7..10 => format!("TAKEOVER {name} {password}"),
+        10 => format!("PASSWORD {password}"),
+        11 | 15 => format!("UNREGISTER {password}"),
+        12 => format!("TOKEN new days={} build server", 1 + script.below(60)),
+        13 => match script.below(4) {
+            0 => "TOKEN list".to_owned(),
+            number => format!("TOKEN revoke {number}"),
+        },
+        _ => {
+            let verb = script.one_of(&["LOGIN", "TAKEOVER"]);
+            let token = tokens.iter().rev().nth(script.below(3)).map(ToString::to_string).unwrap_or_default();
+            format!("{verb} {name} {token}")
+        }
+    };
+    line.into_bytes()
 }
 
 /// Returns a line about the canvas. Most draw or request it.

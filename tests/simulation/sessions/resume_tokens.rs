@@ -81,6 +81,11 @@ impl ResumeTokens {
         self.tokens.insert(session, token);
     }
 
+    /// Records that the session's token has ended, if it had one.
+    pub(super) fn end(&mut self, session: SessionId) {
+        self.tokens.remove(&session);
+    }
+
     /// Records that a member is detached.
     pub(super) fn detach(&mut self, session: SessionId) {
         assert!(self.tokens.contains_key(&session), "{session:?} was detached without a token");

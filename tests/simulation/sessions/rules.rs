@@ -6,10 +6,11 @@ use chinwag::command::{
     Chat, Command, Join, Msg, Nick, Part, Resume, RoomLine, RoomUse, ServerLine, Set, Setting, Since, Topic, Verb,
     Watch, Whisper, begins_with_secret,
 };
-use chinwag::protocol::{ErrorCode, Mode, Name, RoomName, Text};
+use chinwag::protocol::{ErrorCode, Mode, Name, RoomName, Text, Timestamp};
 use chinwag::session::{Output, Sessions};
 use chinwag::state::{RoomId, SessionId};
 
+use super::accounts::{self, Accounts};
 use super::model;
 use super::resume_tokens::ResumeTokens;
 use super::rooms::Rooms;
@@ -21,6 +22,8 @@ pub(super) struct Line<'a> {
     /// The nicknames of members that receive no more lines.
     pub(super) closing: &'a [&'a Name],
     pub(super) resume_tokens: &'a ResumeTokens,
+    pub(super) accounts: &'a Accounts,
+    pub(super) now: Timestamp,
     pub(super) session: SessionId,
     /// The room in front of the command.
     pub(super) named: Option<&'a RoomName>,
@@ -41,12 +44,12 @@ impl Line<'_> {
         match command {
             Command::Nick(Nick { room: Some(_), .. }) if own.is_some() => return Some(ErrorCode::RoomUnexpected),
             Command::Nick(Nick { name, room }) => {
-                return self.alike_room(room.as_slice()).or_else(|| refused_name(self.sessions, own, name));
+                return self.alike_room(room.as_slice()).or_else(|| self.refused_name(own, name));
             }
             Command::Resume(_) | Command::Watch(_) if own.is_some() => return Some(ErrorCode::AlreadyNamed),
             Command::Resume(Resume(token)) => {
                 let holder = self.resume_tokens.holder(*token);
-                let is_good = holder.is_some_and(|holder| self.sessions.name(holder).is_some());
+                let is_good = holder.is_some_and(|holder| self.may_be_resumed(holder));
                 return (!is_good).then_some(ErrorCode::TokenUnknown);
             }
             Command::Watch(Watch(room)) => {
@@ -56,6 +59,14 @@ impl Line<'_> {
             Command::Set(Set { setting: Setting::Resume, on: true }) => {
                 return (!self.resume_tokens.are_on()).then_some(ErrorCode::ResumeOff);
             }
+            Command::Login(_)
+            | Command::Takeover(_)
+            | Command::Register(_)
+            | Command::SetPassword(_)
+            | Command::Unregister(_)
+            | Command::AccessTokens(_) => {
+                return self.accounts.expected_refusal(self.sessions, self.now, self.session, command);
+            }
             // The server has no password.
             Command::Pass(_) => return Some(ErrorCode::PasswordUnexpected),
             _ if !specification.needs_nickname => return None,
@@ -64,7 +75,7 @@ impl Line<'_> {
         }
         if let Command::Msg(Msg(text)) = command
             && self.mode == Mode::Chat
-            && begins_with_secret(text.as_str()) == Some(Verb::Resume)
+            && begins_with_secret(text.as_str()).is_some_and(|verb| verb != Verb::Pass)
         {
             return Some(ErrorCode::SecretRefused);
         }
@@ -95,6 +106,25 @@ impl Line<'_> {
             Command::Chat(Chat(room)) => self.find(room.as_ref()).is_none().then_some(ErrorCode::NotInRoom),
             _ => None,
         }
+    }
+
+    /// Whether the member of this session keeps its nickname if another session resumes it.
+    fn may_be_resumed(&self, holder: SessionId) -> bool {
+        let own = accounts::own_account(self.sessions, holder).map(|own| own.id);
+        let registered =
+            |name| accounts::protected(self.sessions, own, name, self.now) == Some(ErrorCode::NameRegistered);
+        self.sessions.name(holder).is_some_and(|name| !registered(name))
+            && !accounts::has_expired(self.sessions, holder, self.now)
+    }
+
+    /// The code with which the nickname must be refused.
+    fn refused_name(&self, own: Option<&Name>, name: &Name) -> Option<ErrorCode> {
+        if own == Some(name) {
+            return None;
+        }
+        let account = accounts::own_account(self.sessions, self.session).map(|own| own.id);
+        let protected = accounts::protected(self.sessions, account, name, self.now);
+        protected.or_else(|| refused_name(self.sessions, own, name))
     }
 
     /// The room with this name, or the home, if the session follows it.

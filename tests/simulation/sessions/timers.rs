@@ -11,7 +11,7 @@ const SLACK_SECONDS: u64 = 1;
 pub(super) struct Timers {
     timeouts: Timeouts,
     now: Uptime,
-    /// When each session connected, and when it last sent a line.
+    /// When each session connected or lost its nickname, and when it last sent a line.
     clients: BTreeMap<SessionId, (Uptime, Uptime)>,
 }
 
@@ -36,6 +36,11 @@ impl Timers {
             }
             _ => {}
         }
+    }
+
+    /// Records that a session has lost its nickname.
+    pub(super) fn restart(&mut self, session: SessionId) {
+        self.clients.entry(session).and_modify(|(unnamed_since, _)| *unnamed_since = self.now);
     }
 
     /// Records that the room removed a session, by a timeout (`at_tick`) or by its own action.

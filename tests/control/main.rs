@@ -1,7 +1,10 @@
-//! The control socket and `chinwagd status`, as programs. `src/server/control/tests.rs` has the tests of its protocol and limits.
+//! The control socket, `chinwagd status` and `chinwagd account`, as programs. `src/server/control/tests.rs` has the tests of its protocol and limits.
 
-#[path = "common/mod.rs"]
+#[path = "../common/mod.rs"]
 mod common;
+
+#[cfg(feature = "accounts")]
+mod accounts;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -1,0 +1,171 @@
+//! Translates the outputs of the shared state about accounts.
+
+use super::output::AccountEvent;
+use super::{MembershipChange, Output, OwnLine, Session, SessionId, Sessions, private_tag};
+use crate::command::{EmptyReply, Hint, Refusal, Reply, ServerLine, TokenReply};
+use crate::protocol::{AccountId, CloseReason, ErrorCode, Event, LeaveReason, Mode, Name, RoomName, Text, Timestamp};
+use crate::sequencer::Change;
+use crate::state::{
+    AccountChange, AccountOutcome, AccountRejection, AccountToken, AccountUpdate, Action, Displacement, MemberId,
+    Origin, RoomId, StateOutput, StoreFailure,
+};
+
+/// Why a client has no nickname any more.
+const DISPLACED: &str =
+    "the owner of this name has logged in, so you have no name now; choose another and write: NICK name";
+
+/// This text in chat mode.
+const DISPLACED_IN_CHAT: &str =
+    "the owner of this name has logged in, so you have no name now; choose another and write: /NICK name";
+
+impl Sessions {
+    /// Translates an output about accounts.
+    pub(super) fn translate_account_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
+        match output {
+            StateOutput::LoggedIn { origin, account: _, name, from } => {
+                let session = origin.session;
+                if let Some(from) = from {
+                    out.push(Output::Log(MembershipChange::Renamed { session, from, to: name.clone() }));
+                }
+                let reply = self.confirm_login(session, name, out);
+                self.reply(origin, reply, out);
+            }
+            StateOutput::Displaced { member, name, why, at, rooms } => {
+                self.displace_member(member, &name, why, at, rooms, out);
+            }
+            StateOutput::ResumptionEnded(member) => self.forget_resume_token(member),
+            StateOutput::AccountChanged(origin, outcome) => self.confirm_account_change(origin, outcome, out),
+            StateOutput::TokenUsed { account, token, on } => {
+                let update = AccountUpdate::RecordTokenUse { account, token, on };
+                let action = Action::ChangeAccount(AccountChange { at, update });
+                // `Sessions::advance` applies it in its turn, after the outputs of this entry.
+                self.sequencer.submit(Change { at, uptime: self.state.now(), origin: Origin::SERVER, action });
+            }
+            _ => {}
+        }
+    }
+
+    /// Records that the session has logged in to the account with this name. Returns its reply.
+    pub(super) fn confirm_login(&mut self, session: SessionId, name: Name, out: &mut Vec<Output>) -> Reply {
+        out.push(Output::Log(MembershipChange::Account(session, name.clone(), AccountEvent::LoggedIn)));
+        let login = self.member(session).and_then(|member| self.state.member(member)?.login());
+        if login.is_some_and(|login| login.token.is_none()) {
+            self.record_given_password(session);
+        }
+        let rare = self.all.get(session).and_then(|state| state.rare.as_ref());
+        if rare.is_some_and(|rare| rare.is_taking_over) { Reply::Takeover(name) } else { Reply::Login(name) }
+    }
+
+    /// The member has left its rooms. The session of a guest remains, without a nickname.
+    fn displace_member(
+        &mut self,
+        member: MemberId,
+        name: &Name,
+        why: Displacement,
+        at: Timestamp,
+        rooms: Vec<(RoomId, RoomName)>,
+        out: &mut Vec<Output>,
+    ) {
+        let session = self.session_of(member);
+        self.forget_resume_token(member);
+        self.resumed.remove(&member);
+        let now = self.now();
+        if let Some((session, state)) = session.and_then(|session| Some((session, self.all.get_mut(session)?))) {
+            (state.member, state.connected_at) = (None, now);
+            match why {
+                Displacement::Guest => {
+                    for (room, room_name) in &rooms {
+                        state.remember_room(room_name.clone());
+                        out.push(Output::Unfollow(session, *room));
+                    }
+                    out.push(Output::Send(session, None, displacement_notice(state, at, name).into()));
+                }
+                Displacement::TakenOver => {
+                    out.push(Output::SendAfterAll(session, ServerLine::Err(taken_over(name))));
+                    self.remove_session(session, CloseReason::Left(LeaveReason::Displaced), out);
+                }
+            }
+        }
+        let session = session.unwrap_or(SessionId::SERVER);
+        out.push(Output::Log(MembershipChange::Left(session, name.clone(), LeaveReason::Displaced)));
+        for (room, _) in rooms {
+            let event = Event::Leave(name.clone(), LeaveReason::Displaced, None);
+            out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
+        }
+    }
+
+    /// A token that the session requested before does not let its next member resume either.
+    fn forget_resume_token(&mut self, member: MemberId) {
+        let session = self.session_of(member);
+        if let Some(rare) = session.and_then(|session| self.all.get_mut(session)?.rare.as_mut()) {
+            rare.verifier = None;
+        }
+    }
+
+    /// Submits a change of the operator.
+    pub(super) fn change_account(&mut self, at: Timestamp, update: AccountUpdate, out: &mut Vec<Output>) {
+        if self.stopped {
+            // The store is closed.
+            let why = StoreFailure::NotStored("the server is shutting down".into());
+            return out.push(Output::AccountChanged(Err(AccountRejection::NotStored(why))));
+        }
+        self.submit(at, Origin::SERVER, Action::ChangeAccount(AccountChange { at, update }), out);
+    }
+
+    /// Replies to a command that has changed an account, or to the operator.
+    fn confirm_account_change(&mut self, origin: Origin, outcome: AccountOutcome, out: &mut Vec<Output>) {
+        let session = origin.session;
+        let result = (origin == Origin::SERVER).then(|| Output::AccountChanged(Ok(outcome.clone())));
+        let (name, event, reply) = match outcome {
+            AccountOutcome::Created { name, is_logged_in, .. } => {
+                if is_logged_in {
+                    self.record_given_password(session);
+                }
+                (Some(name.clone()), AccountEvent::Registered, Reply::Register(name))
+            }
+            AccountOutcome::PasswordSet(account) => {
+                self.record_given_password(session);
+                (self.account_name(account), AccountEvent::PasswordChanged, Reply::SetPassword(EmptyReply))
+            }
+            AccountOutcome::Deleted { name, .. } => {
+                (Some(name.clone()), AccountEvent::Unregistered, Reply::Unregister(name))
+            }
+            AccountOutcome::TokenCreated { account, token: AccountToken { id, expires_at, .. } } => {
+                let rare = self.all.get_mut(session).and_then(|state| state.rare.as_mut());
+                // Of a session that has ended: nobody gets the token.
+                let Some(token) = rare.and_then(|rare| rare.new_token.take()) else { return };
+                let reply = Reply::AccessTokens(TokenReply::New { number: id, token, expires_at });
+                (self.account_name(account), AccountEvent::TokenMade(id), reply)
+            }
+            AccountOutcome::TokenRevoked { account, token } => {
+                let reply = Reply::AccessTokens(TokenReply::Revoke(token));
+                (self.account_name(account), AccountEvent::TokenRevoked(token), reply)
+            }
+        };
+        out.extend(name.map(|name| Output::Log(MembershipChange::Account(session, name, event))));
+        match result {
+            Some(result) => out.push(result),
+            None => self.reply(origin, reply, out),
+        }
+    }
+
+    fn account_name(&self, account: AccountId) -> Option<Name> {
+        self.state.accounts().get(account).map(|account| account.name.clone())
+    }
+}
+
+/// The line that tells a guest that it has no nickname any more. It is about no room: the guest has left all of its rooms.
+fn displacement_notice(state: &Session, at: Timestamp, name: &Name) -> ServerLine {
+    let text = match state.mode {
+        Mode::Commands => DISPLACED,
+        Mode::Chat => DISPLACED_IN_CHAT,
+    };
+    let event = Event::Leave(name.clone(), LeaveReason::Displaced, Some(Text::truncated(text)));
+    ServerLine::Event(private_tag(state, at), event)
+}
+
+/// The last line to a session whose account another session has taken over.
+fn taken_over(name: &Name) -> Refusal {
+    let what = format!("another connection logged in as {name} with TAKEOVER");
+    Refusal::new(None, ErrorCode::TakenOver, what).with_hint(Hint::ChangePassword)
+}

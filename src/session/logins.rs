@@ -1,0 +1,312 @@
+//! Commands with the password of an account, in three steps: the password waits for its turn (`login_queue`); a thread checks or hashes
+//! it ([`PasswordJob`]); the change goes through the sequencer like any other, and
+//! [`SharedState::apply`](crate::state::SharedState::apply) refuses it if the account has changed since.
+//!
+//! The reply comes after the last step. The connection's later lines wait for it; other connections do not.
+
+use super::login_limits::LoginLimits;
+use super::login_queue::{LoginQueue, QueueFull};
+use super::password::Guesser;
+use super::{
+    BySession, Output, PasswordJob, PasswordOutcome, PasswordResult, PasswordWork, Session, SessionId, Sessions,
+};
+use crate::command::{Hint, PasswordNotChecked, PasswordRequest, Refusal, Verb};
+use crate::limits::LOGIN_FRESH_SECONDS;
+use crate::protocol::{AccountId, ErrorCode, PasswordHash, Timestamp};
+use crate::state::{
+    Account, AccountChange, AccountUpdate, Action, LoginProof, LoginRequest, MemberId, Origin, SharedState, Uptime,
+};
+
+/// How a server has accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountPolicy {
+    /// Clients may register accounts. Otherwise only the operator adds them.
+    pub is_registration_open: bool,
+    /// A session must log in before it takes a nickname.
+    pub accounts_only: bool,
+    /// Passwords and access tokens are also accepted over connections that others on the way may read.
+    pub allows_insecure: bool,
+    /// Most passwords that are checked at a time.
+    pub threads: usize,
+}
+
+/// The commands whose passwords wait, or are being checked.
+#[derive(Debug)]
+pub(super) struct Logins {
+    policy: AccountPolicy,
+    queue: LoginQueue<PendingRequest>,
+    limits: LoginLimits,
+}
+
+/// A command whose password waits, or is being checked.
+#[derive(Debug)]
+struct PendingRequest {
+    request: PasswordRequest,
+    /// The account whose hash the password is compared with, and its generation then. `None`: there is none.
+    account: Option<(AccountId, u32)>,
+}
+
+/// When a session has given the password of its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GivenPassword {
+    account: AccountId,
+    /// The generation of the password.
+    generation: u32,
+    at: Uptime,
+}
+
+/// The next step of a request whose turn has come.
+#[derive(Debug)]
+enum Turn {
+    Start(PasswordJob),
+    Refuse(SessionId, Refusal),
+    /// The session has ended.
+    Drop(SessionId),
+}
+
+impl Logins {
+    /// Begins the turn of the next request, if a thread is free.
+    fn begin_turn(&mut self, state: &SharedState, sessions: &BySession<Session>) -> Option<Turn> {
+        let (guesser, session, PendingRequest { request, account }) = self.queue.start_next()?;
+        let Some(open) = sessions.get(session).filter(|open| !open.is_closed()) else {
+            return Some(Turn::Drop(session));
+        };
+        let own = open.member.and_then(|member| state.accounts().get(state.member(member)?.account()?));
+        let request = &*request;
+        let (found, name) = match request {
+            PasswordRequest::Login { name, .. } => (state.accounts().find(name), Some(name)),
+            PasswordRequest::Unregister(_) => (own, own.map(|account| &account.name)),
+            PasswordRequest::Register(_) | PasswordRequest::SetPassword(_) => (None, None),
+        };
+        *account = match request {
+            // The password that gives the right to set another one.
+            PasswordRequest::SetPassword(_) => {
+                let given = open.rare.as_ref().and_then(|rare| rare.given_password);
+                given.map(|GivenPassword { account, generation, .. }| (account, generation))
+            }
+            _ => found.map(|account| (account.id, account.generation)),
+        };
+        let verb = request.verb();
+        let seconds = name.map_or(0, |name| self.limits.wait(name, guesser, state.now()));
+        if seconds > 0 {
+            return Some(Turn::Refuse(session, Refusal::too_many_attempts(verb, seconds)));
+        }
+        let seconds = self.limits.wait_to_register(guesser, state.now());
+        if seconds > 0 && matches!(request, PasswordRequest::Register(_)) {
+            return Some(Turn::Refuse(session, too_many_registrations(seconds)));
+        }
+        let work = match request {
+            PasswordRequest::Login { .. } | PasswordRequest::Unregister(_) => {
+                PasswordWork::Check(found.map(|account| account.password.clone()))
+            }
+            PasswordRequest::Register(_) | PasswordRequest::SetPassword(_) => PasswordWork::Hash,
+        };
+        Some(Turn::Start(PasswordJob { session, password: request.password().clone(), work }))
+    }
+}
+
+fn too_many_registrations(seconds: u64) -> Refusal {
+    let what = format!("too many accounts were registered from your address; try again in {seconds} s");
+    Refusal::new(Verb::Register, ErrorCode::AccountsTooFast, what)
+}
+
+impl Sessions {
+    /// Lets clients log in to accounts. The state has those of the store.
+    #[must_use]
+    pub fn with_accounts(mut self, policy: AccountPolicy) -> Self {
+        (self.features.accounts, self.features.accounts_only) = (true, policy.accounts_only);
+        let queue = LoginQueue::new(policy.threads);
+        self.logins = Some(Box::new(Logins { policy, queue, limits: LoginLimits::default() }));
+        self
+    }
+
+    /// Whether the server has accounts.
+    pub fn has_accounts(&self) -> bool {
+        self.logins.is_some()
+    }
+
+    /// How the server has accounts. `None`: it has none.
+    pub(super) fn account_policy(&self) -> Option<AccountPolicy> {
+        Some(self.logins.as_ref()?.policy)
+    }
+
+    /// The account of the session's member.
+    pub(super) fn account(&self, session: SessionId) -> Option<&Account> {
+        self.state.accounts().get(self.state.member(self.member(session)?)?.account()?)
+    }
+
+    /// Whether the server is for accounts only, and the session has not logged in.
+    pub(super) fn needs_login(&self, session: SessionId) -> bool {
+        self.features.accounts_only && self.account(session).is_none()
+    }
+
+    /// Whether the session has given the password of its account recently. A password that was changed since does not count.
+    pub(super) fn has_fresh_login(&self, session: SessionId) -> bool {
+        let given = self.all.get(session).and_then(|state| state.rare.as_ref()?.given_password);
+        given.zip(self.account(session)).is_some_and(|(given, account)| {
+            (given.account, given.generation) == (account.id, account.generation)
+                && self.now().seconds_since(given.at) <= LOGIN_FRESH_SECONDS
+        })
+    }
+
+    /// Records that the session has given the password of its account.
+    pub(super) fn record_given_password(&mut self, session: SessionId) {
+        let Some(Account { id, generation, .. }) = self.account(session) else { return };
+        let given = GivenPassword { account: *id, generation: *generation, at: self.now() };
+        if let Some(state) = self.all.get_mut(session) {
+            state.rare.get_or_insert_default().given_password = Some(given);
+        }
+    }
+
+    /// Has a password checked or hashed when it is its turn.
+    pub(super) fn queue_password(
+        &mut self,
+        session: SessionId,
+        request: PasswordRequest,
+    ) -> Result<(), PasswordNotChecked> {
+        let address = self.all.get(session).map(|state| state.address);
+        let (Some(logins), Some(address)) = (&mut self.logins, address) else { return Err(PasswordNotChecked::Busy) };
+        let pending = PendingRequest { request, account: None };
+        logins
+            .queue
+            .push(Guesser::new(session, address), session, pending)
+            .map_err(|QueueFull| PasswordNotChecked::Busy)
+    }
+
+    /// Begins the turns of waiting passwords, until all threads are busy.
+    pub(super) fn begin_turns(&mut self, at: Timestamp, out: &mut Vec<Output>) {
+        while let Some(turn) = self.logins.as_mut().and_then(|logins| logins.begin_turn(&self.state, &self.all)) {
+            match turn {
+                Turn::Start(job) => out.push(Output::CheckPassword(job)),
+                Turn::Refuse(session, refusal) => {
+                    self.finish_password(session);
+                    self.refuse_request(at, session, refusal, out);
+                }
+                Turn::Drop(session) => drop(self.finish_password(session)),
+            }
+        }
+    }
+
+    fn finish_password(&mut self, session: SessionId) -> Option<(Guesser, PendingRequest)> {
+        self.logins.as_mut()?.queue.finish(session)
+    }
+
+    /// Processes the result of a [`PasswordJob`].
+    pub(super) fn process_password(&mut self, at: Timestamp, result: PasswordResult, out: &mut Vec<Output>) {
+        let PasswordResult { session, outcome } = result;
+        if let Some((guesser, pending)) = self.finish_password(session) {
+            self.count_password((guesser, session), &pending, &outcome, out);
+            self.carry_out(at, session, pending, outcome, out);
+        }
+        self.begin_turns(at, out);
+    }
+
+    /// Counts the password for the limits, also if the session has ended.
+    fn count_password(
+        &mut self,
+        (guesser, session): (Guesser, SessionId),
+        pending: &PendingRequest,
+        outcome: &PasswordOutcome,
+        out: &mut Vec<Output>,
+    ) {
+        let now = self.now();
+        let Some(logins) = &mut self.logins else { return };
+        let own = pending.account.and_then(|(id, _)| self.state.accounts().get(id)).map(|account| &account.name);
+        let name = match &pending.request {
+            PasswordRequest::Login { name, .. } => Some(name),
+            _ => own,
+        };
+        match (outcome, name) {
+            (PasswordOutcome::Right, Some(name)) => logins.limits.record_right(name, guesser, now),
+            (PasswordOutcome::Wrong, Some(name)) => logins.limits.count_wrong(name, guesser, now),
+            (PasswordOutcome::Hashed(_), _) if matches!(pending.request, PasswordRequest::Register(_)) => {
+                logins.limits.count_registration(guesser, now);
+            }
+            _ => {}
+        }
+        if matches!(outcome, PasswordOutcome::Wrong) {
+            out.extend(self.all.get(session).map(|state| Output::WrongPassword(state.address)));
+        }
+    }
+
+    /// Submits the change of a command whose password was checked or hashed, or refuses the command.
+    fn carry_out(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        pending: PendingRequest,
+        outcome: PasswordOutcome,
+        out: &mut Vec<Output>,
+    ) {
+        if self.all.get(session).is_none_or(Session::is_closed) {
+            return;
+        }
+        match self.action_of(at, session, pending, outcome) {
+            Ok(action) => {
+                let member = self.member(session).unwrap_or(MemberId(session.0));
+                self.submit(at, Origin { session, member }, action, out);
+            }
+            Err(refusal) => self.refuse_request(at, session, refusal, out),
+        }
+    }
+
+    fn action_of(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        pending: PendingRequest,
+        outcome: PasswordOutcome,
+    ) -> Result<Action, Refusal> {
+        let PendingRequest { request, account } = pending;
+        let verb = request.verb();
+        let update = match (request, outcome, account) {
+            (PasswordRequest::Login { takes_over, .. }, PasswordOutcome::Right, Some((account, generation))) => {
+                let proof = LoginProof::Password { generation };
+                return Ok(self.login_action(session, account, proof, takes_over));
+            }
+            (PasswordRequest::Unregister(_), PasswordOutcome::Right, Some((account, generation))) => {
+                AccountUpdate::Delete { account, generation: Some(generation) }
+            }
+            (PasswordRequest::Register(_), PasswordOutcome::Hashed(password), _) => self.creation(session, password)?,
+            (PasswordRequest::SetPassword(_), PasswordOutcome::Hashed(password), Some((account, generation))) => {
+                AccountUpdate::SetPassword { account, generation: Some(generation), password }
+            }
+            (_, PasswordOutcome::Failed, _) => return Err(Refusal::busy(verb)),
+            _ => return Err(Refusal::wrong_account_password(verb)),
+        };
+        Ok(Action::ChangeAccount(AccountChange { at, update }))
+    }
+
+    /// The creation of an account with the session's nickname, which another session may have displaced.
+    fn creation(&self, session: SessionId, password: PasswordHash) -> Result<AccountUpdate, Refusal> {
+        let name = self.name(session).cloned().ok_or_else(|| {
+            Refusal::new(Verb::Register, ErrorCode::NoName, "you have no name any more").with_hint(Hint::TakeNickname)
+        })?;
+        Ok(AccountUpdate::Create { name, password, ends_rest: false })
+    }
+
+    /// The login of a session.
+    pub(super) fn login_action(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        proof: LoginProof,
+        takes_over: bool,
+    ) -> Action {
+        let rare = self.all.get_mut(session).map(|state| state.rare.get_or_insert_default());
+        let verifier = rare.and_then(|rare| {
+            rare.is_taking_over = takes_over;
+            rare.verifier
+        });
+        Action::Login(LoginRequest { account, proof, takes_over, verifier })
+    }
+
+    /// Refuses a command whose password has waited.
+    fn refuse_request(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
+        if self.is_open(session) {
+            let room = self.room_of_refusal(session, None, &refusal);
+            self.refuse(at, session, room.id, room.prefix, refusal, out);
+        }
+        self.record_answer(Origin { session, member: MemberId(session.0) }, out);
+    }
+}

@@ -1,0 +1,193 @@
+//! How entries change accounts, and log members in.
+
+use super::member_transition::NewMember;
+use super::{
+    AccountChange, AccountCommand, AccountEffect, AccountOutcome, AccountRejection, AccountUpdate, Displacement, Login,
+    LoginProof, LoginRequest, MemberId, Rejection, StateOutput, StoreFailure, Transition,
+};
+use crate::protocol::{AccountId, AccountTokenId, Day, LeaveReason, Name};
+
+impl Transition<'_> {
+    /// A change of the accounts that the origin has requested is being stored. If it creates an account, the origin's nickname is
+    /// reserved.
+    pub(super) fn reserve_account_name(&mut self) {
+        if let Some(member) = self.state.members.get_mut(self.origin.member) {
+            member.unpublished = member.unpublished.saturating_add(1);
+        }
+    }
+
+    pub(super) fn change_account(&mut self, change: &AccountChange) {
+        let command = change.update.command();
+        if let AccountUpdate::Create { name, .. } = &change.update {
+            self.release_reservation(name);
+        }
+        let effect = match self.state.accounts.plan(&self.state.limits, change) {
+            Ok(effect) => effect,
+            Err(why) => return self.reject_account_command(command, why),
+        };
+        self.state.accounts.carry_out(effect.clone());
+        match effect {
+            AccountEffect::Created { account, .. } => {
+                let is_logged_in = self.has_free_nickname(&account.name);
+                if is_logged_in {
+                    self.set_login(self.origin.member, Some(Login { account: account.id, token: None }));
+                }
+                self.confirm(AccountOutcome::Created { account: account.id, name: account.name, is_logged_in });
+            }
+            AccountEffect::PasswordSet { account, .. } => {
+                self.confirm(AccountOutcome::PasswordSet(account));
+                self.end_resumption(self.state.member_of(account));
+            }
+            AccountEffect::Deleted { account, resting, .. } => {
+                let member = self.state.member_of(account);
+                if let Some(member) = member {
+                    self.set_login(member, None);
+                }
+                self.confirm(AccountOutcome::Deleted { account, name: resting.name, rests_until: resting.until });
+                self.end_resumption(member);
+            }
+            AccountEffect::TokenCreated { account, token, .. } => {
+                self.confirm(AccountOutcome::TokenCreated { account, token });
+            }
+            AccountEffect::TokenRevoked { account, token } => {
+                self.confirm(AccountOutcome::TokenRevoked { account, token });
+                let has_used = |login: Login| login.token == Some(token);
+                let member = self.state.member_of(account);
+                self.end_resumption(member.filter(|member| self.login_of(*member).is_some_and(has_used)));
+            }
+            AccountEffect::TokenUseRecorded { .. } => {}
+        }
+    }
+
+    /// The change could not be stored.
+    pub(super) fn refuse_account_change(&mut self, command: AccountCommand, name: Option<&Name>, why: StoreFailure) {
+        if let Some(name) = name {
+            self.release_reservation(name);
+        }
+        self.reject_account_command(command, AccountRejection::NotStored(why));
+    }
+
+    /// The origin's session logs in. Members that stand in the way are displaced, but only if the login succeeds, with one exception: a
+    /// guest with an unpublished message leaves at once, and the login succeeds later. Otherwise a guest that never stops sending would
+    /// keep the name.
+    pub(super) fn log_in(&mut self, request: LoginRequest) {
+        let LoginRequest { account, proof, takes_over, verifier } = request;
+        let command = if takes_over { AccountCommand::TakeOver } else { AccountCommand::Login };
+        let id = self.origin.member;
+        let checked = self.check_login(account, proof, takes_over);
+        let (name, token) = match checked {
+            Ok(checked) => checked,
+            Err(why) => return self.reject_account_command(command, why),
+        };
+        let other = self.state.member_of(account).filter(|other| *other != id);
+        let holders = self.state.names.holders(&name);
+        let guests: Vec<_> = holders.filter(|holder| *holder != id && Some(*holder) != other).collect();
+        let is_unpublished = |guest: &MemberId| self.state.member(*guest).is_some_and(|guest| guest.unpublished > 0);
+        let is_reserved = guests.iter().any(is_unpublished) || self.state.names.is_reserved_for(&name, id);
+        for guest in guests {
+            self.displace(guest, Displacement::Guest);
+        }
+        if is_reserved {
+            return self.reject_account_command(command, AccountRejection::Reserved(name));
+        }
+        if let Some(other) = other {
+            self.displace(other, Displacement::TakenOver);
+        }
+        let login = Login { account, token };
+        if let Some(from) = self.state.name(id).cloned() {
+            self.set_login(id, Some(login));
+            let (origin, from) = (self.origin, Some(from).filter(|from| *from != name));
+            self.out.push(StateOutput::LoggedIn { origin, account, name: name.clone(), from: from.clone() });
+            if from.is_some() {
+                self.change_name(&name, false);
+            }
+        } else {
+            self.add_member(NewMember { name, verifier, room: None, login: Some(login) });
+        }
+        self.report_token_use(account, token);
+    }
+
+    /// The name of the account, and the token that proves the login, if the login may succeed.
+    fn check_login(
+        &self,
+        account: AccountId,
+        proof: LoginProof,
+        takes_over: bool,
+    ) -> Result<(Name, Option<AccountTokenId>), AccountRejection> {
+        let id = self.origin.member;
+        let found = self.state.accounts.get(account).filter(|account| match proof {
+            LoginProof::Password { generation } => generation == account.generation,
+            LoginProof::Token(token) => account.token(token).is_some_and(|token| token.is_valid(self.at)),
+        });
+        let name = found.ok_or(AccountRejection::Changed)?.name.clone();
+        if let Some(own) = self.login_of(id)
+            && own.account != account
+        {
+            return Err(AccountRejection::LoggedIn);
+        }
+        if self.state.member(id).is_none() {
+            let room = self.home_of_new_member(None);
+            self.state.count_new_rooms(None, std::slice::from_ref(&room)).map_err(AccountRejection::Room)?;
+        }
+        let other = self.state.member_of(account).filter(|other| *other != id);
+        let is_connected =
+            |member: MemberId| self.state.member(member).is_some_and(|member| member.detached().is_none());
+        if other.is_some_and(is_connected) && !takes_over {
+            return Err(AccountRejection::InUse(name));
+        }
+        let LoginProof::Token(token) = proof else { return Ok((name, None)) };
+        Ok((name, Some(token)))
+    }
+
+    /// Reports the first use of a token on a day, so that it is stored.
+    fn report_token_use(&mut self, account: AccountId, token: Option<AccountTokenId>) {
+        let Some(token) = token else { return };
+        let on = Day::from(self.at);
+        let found = self.state.accounts.get(account).and_then(|account| account.token(token));
+        if found.is_some_and(|token| token.last_used_on < Some(on)) {
+            self.out.push(StateOutput::TokenUsed { account, token, on });
+        }
+    }
+
+    /// Removes a member whose nickname another session takes. If it is connected, its session remains.
+    fn displace(&mut self, id: MemberId, why: Displacement) {
+        let is_connected = self.state.member(id).is_some_and(|member| member.detached().is_none());
+        self.remove_member(id, LeaveReason::Displaced, None, is_connected.then_some(why));
+    }
+
+    /// Ends the resume token of a member. If the member is detached, it leaves.
+    fn end_resumption(&mut self, member: Option<MemberId>) {
+        let Some(id) = member else { return };
+        let Some(resumption) = self.state.members.get_mut(id).and_then(|member| member.resumption.as_mut()) else {
+            return;
+        };
+        if resumption.verifier.take().is_none() {
+            return;
+        }
+        match resumption.detached {
+            Some((_, reason)) => self.leave(id, reason, None),
+            None => self.out.push(StateOutput::ResumptionEnded(id)),
+        }
+    }
+
+    /// Whether the origin's member has exactly this nickname, and no account.
+    fn has_free_nickname(&self, name: &Name) -> bool {
+        let member = self.state.member(self.origin.member);
+        member.is_some_and(|member| member.name == *name && member.login.is_none())
+    }
+
+    fn login_of(&self, member: MemberId) -> Option<Login> {
+        self.state.member(member)?.login()
+    }
+
+    fn confirm(&mut self, outcome: AccountOutcome) {
+        self.out.push(StateOutput::AccountChanged(self.origin, outcome));
+    }
+
+    fn reject_account_command(&mut self, command: AccountCommand, why: AccountRejection) {
+        // The session has no command that awaits a reply.
+        if command != AccountCommand::RecordTokenUse {
+            self.reject(Rejection::Account(command, why));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Writes and reads the accounts, and the names that rest.
+
+use minicbor::decode::{Decoder, Error};
+use minicbor::encode::{Encoder, Write};
+
+use super::read::{expect_array, parse_with, read_array_length, read_name, read_optional, read_verifier};
+use super::{ReadResult, WriteResult};
+use crate::protocol::{AccountId, AccountTokenId, Day, PasswordHash, Text, Timestamp, TokenLabel};
+use crate::state::{Account, AccountToken, Accounts, Login, RestingName};
+
+pub(super) fn write_accounts<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    accounts: &Accounts,
+) -> WriteResult {
+    e.array(3)?.u32(accounts.last_id().0)?.array(accounts.len() as u64)?;
+    for Account { id, name, password, generation, created_at, last_token, tokens } in accounts.iter() {
+        e.array(7)?.u32(id.0)?.str(name.as_str())?.str(password.as_str())?.u32(*generation)?.i64(created_at.0)?;
+        e.u32(last_token.0)?.array(tokens.len() as u64)?;
+        for AccountToken { id, verifier, label, created_at, expires_at, last_used_on } in tokens {
+            e.array(6)?
+                .u32(id.0)?
+                .bytes(verifier.as_bytes())?
+                .str(label.as_str())?
+                .i64(created_at.0)?
+                .i64(expires_at.0)?;
+            match last_used_on {
+                Some(day) => e.i32(day.number())?,
+                None => e.null()?,
+            };
+        }
+    }
+    e.array(accounts.resting().len() as u64)?;
+    for RestingName { name, until } in accounts.resting() {
+        e.array(2)?.str(name.as_str())?.i64(until.0)?;
+    }
+    Ok(())
+}
+
+pub(super) fn read_accounts(d: &mut Decoder<'_>) -> ReadResult<Accounts> {
+    expect_array(d, 3)?;
+    let (mut accounts, last) = (Accounts::default(), AccountId(d.u32()?));
+    for _ in 0..read_array_length(d)? {
+        let account = read_account(d)?;
+        if account.id > last || !accounts.insert(account) {
+            return Err(Error::message("two accounts share a number or a name"));
+        }
+    }
+    accounts.skip_to(last);
+    for _ in 0..read_array_length(d)? {
+        expect_array(d, 2)?;
+        let resting = RestingName { name: read_name(d)?, until: Timestamp(d.i64()?) };
+        if accounts.find_colliding(&resting.name).is_some() || !accounts.rest(resting) {
+            return Err(Error::message("a name that rests is used"));
+        }
+    }
+    Ok(accounts)
+}
+
+fn read_account(d: &mut Decoder<'_>) -> ReadResult<Account> {
+    expect_array(d, 7)?;
+    let (id, name) = (AccountId(d.u32()?), read_name(d)?);
+    let password = parse_with(d.str()?, |phc| PasswordHash::new(phc).ok())?;
+    let (generation, created_at, last_token) = (d.u32()?, Timestamp(d.i64()?), AccountTokenId(d.u32()?));
+    let tokens = (0..read_array_length(d)?).map(|_| read_token(d)).collect::<ReadResult<Vec<_>>>()?;
+    let is_rising = tokens.is_sorted_by(|before, next| before.id < next.id);
+    if !is_rising
+        || tokens.first().is_some_and(|first| first.id.0 == 0)
+        || tokens.last().is_some_and(|last| last.id > last_token)
+    {
+        return Err(Error::message("the numbers of access tokens are out of order"));
+    }
+    Ok(Account { id, name, password, generation, created_at, last_token, tokens })
+}
+
+fn read_token(d: &mut Decoder<'_>) -> ReadResult<AccountToken> {
+    expect_array(d, 6)?;
+    let (id, verifier) = (AccountTokenId(d.u32()?), read_verifier(d)?);
+    let label = parse_with(d.str()?, |label| TokenLabel::new(Text::new(label).ok()?).ok())?;
+    let (created_at, expires_at) = (Timestamp(d.i64()?), Timestamp(d.i64()?));
+    let day = |d: &mut Decoder<'_>| Day::from_number(d.i32()?).ok_or_else(|| Error::message("a day is not valid"));
+    let last_used_on = read_optional(d, day)?;
+    Ok(AccountToken { id, verifier, label, created_at, expires_at, last_used_on })
+}
+
+pub(super) fn write_login<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    login: Option<Login>,
+) -> WriteResult {
+    match login {
+        None => e.null()?,
+        Some(Login { account, token: None }) => e.array(1)?.u32(account.0)?,
+        Some(Login { account, token: Some(token) }) => e.array(2)?.u32(account.0)?.u32(token.0)?,
+    };
+    Ok(())
+}
+
+pub(super) fn read_login(d: &mut Decoder<'_>) -> ReadResult<Option<Login>> {
+    read_optional(d, |d| match read_array_length(d)? {
+        1 => Ok(Login { account: AccountId(d.u32()?), token: None }),
+        2 => Ok(Login { account: AccountId(d.u32()?), token: Some(AccountTokenId(d.u32()?)) }),
+        _ => Err(Error::message("a login has another length")),
+    })
+}
