@@ -9,6 +9,10 @@ pub const ACCOUNT_PASSWORD_BYTES_MAX: usize = 512;
 /// Memory of one hash of a password, in KiB. With [`HASH_PASSES`], it is the least that OWASP recommends for argon2id.
 pub const HASH_MEMORY_KIB: u32 = 19_456;
 
+/// Bytes that a thread allocates for hashes: more than 32 MiB, the largest allocation that glibc may keep when it is freed (`mallopt(3)`,
+/// `M_MMAP_THRESHOLD`).
+pub const HASH_ALLOCATION_BYTES: usize = 33 << 20;
+
 /// Passes over that memory.
 pub const HASH_PASSES: u32 = 2;
 

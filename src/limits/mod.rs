@@ -51,6 +51,7 @@ const _: () = {
     assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);
     assert!(PASSWORD_BYTES_MAX < LINE_BYTES_MAX && (PASSWORD_BYTES_MAX as u64) < PASSWORD_FILE_BYTES_MAX);
     assert!(ACCOUNT_PASSWORD_BYTES_MIN < ACCOUNT_PASSWORD_BYTES_MAX);
+    assert!((HASH_MEMORY_KIB as usize) << 10 < HASH_ALLOCATION_BYTES);
     assert!("/TAKEOVER ".len() + NAME_BYTES_MAX + 1 + ACCOUNT_PASSWORD_BYTES_MAX < LINE_BYTES_MAX);
     // A password in decomposed form is not longer than a line, so it is checked, too.
     assert!(4 * ACCOUNT_PASSWORD_BYTES_MAX < LINE_BYTES_MAX);

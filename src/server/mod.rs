@@ -34,7 +34,7 @@ mod listen;
 mod operator;
 mod password;
 #[cfg(feature = "accounts")]
-mod password_hash;
+mod password_hasher;
 #[cfg(feature = "accounts")]
 mod password_pool;
 mod password_threads;
@@ -84,7 +84,7 @@ pub use self::listen::{ListenAddress, Listener, Scheme};
 use self::log::RunLog;
 pub use self::password::ServerPassword;
 #[cfg(feature = "accounts")]
-pub use self::password_hash::hash_password;
+pub use self::password_hasher::hash_password;
 use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;

@@ -1,5 +1,7 @@
-//! Hashes the passwords of accounts, and checks passwords against hashes: in threads of their own, for which nothing else waits. The
-//! sessions decide which password is next (`session/login_queue.rs`); no more jobs are in progress than there are threads.
+//! Hashes and checks the passwords of accounts (`password_hasher`) in threads of their own, for which nothing else waits. The sessions
+//! decide which password is next (`session/login_queue.rs`); no more jobs are in progress than there are threads.
+//!
+//! A check takes the same time whether the account exists or not: without one, it is compared with a hash that no password has.
 
 use std::num::NonZeroUsize;
 use std::pin::Pin;
@@ -9,10 +11,9 @@ use std::{io, thread};
 use async_channel::{Receiver, Sender};
 use futures_lite::Stream as _;
 
-use super::password_hash::{check_password, hash_password};
+use super::password_hasher;
 use super::password_threads::PasswordThreads;
 use crate::limits::{PASSWORD_THREAD_NICENESS, PASSWORD_THREADS_MAX};
-use crate::protocol::PasswordHash;
 use crate::session::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWork};
 
 /// The threads that check passwords. They end when it is dropped.
@@ -69,8 +70,13 @@ impl PasswordThreads for PasswordPool {
 
 fn run(job: &PasswordJob) -> PasswordResult {
     let outcome = match &job.work {
-        PasswordWork::Hash => hash_password(&job.password).map_or(PasswordOutcome::Failed, PasswordOutcome::Hashed),
-        PasswordWork::Check(hash) => check_password(&job.password, hash.as_ref().map(PasswordHash::as_str)),
+        PasswordWork::Hash => {
+            password_hasher::hash_password(&job.password).map_or(PasswordOutcome::Failed, PasswordOutcome::Hashed)
+        }
+        PasswordWork::Check(hash) if password_hasher::check_password(&job.password, hash.as_ref()) => {
+            PasswordOutcome::Right
+        }
+        PasswordWork::Check(_) => PasswordOutcome::Wrong,
     };
     PasswordResult { session: job.session, outcome }
 }
@@ -94,7 +100,7 @@ mod tests {
     fn pool_runs_jobs_in_its_threads() {
         let mut pool = PasswordPool::start().unwrap();
         let threads = u64::try_from(pool.threads()).unwrap();
-        let hash = hash_password(&password("hunter22")).unwrap();
+        let hash = password_hasher::hash_password(&password("hunter22")).unwrap();
         for session in 0..threads {
             let work = PasswordWork::Check(Some(hash.clone()));
             pool.submit(PasswordJob { session: SessionId(session), password: password("hunter22"), work });

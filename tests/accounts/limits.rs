@@ -62,6 +62,21 @@ fn logins_at_once_succeed_and_others_do_not_wait() {
     assert!(readers.count() < names.len(), "the message waited for all logins");
 }
 
+/// Each check needs 19 MiB. An earlier version left 200 MiB after 30 logins.
+#[test]
+fn checks_give_their_memory_back() {
+    let server = AccountServer::start(&[]);
+    let mut alice = server.register(1, "alice");
+    let login = format!("LOGIN alice {PASSWORD}");
+    assert_eq!(ask(&mut alice, &login), "OK LOGIN alice");
+    let before = server.server.resident_bytes();
+    for _ in 0..20 {
+        assert_eq!(ask(&mut alice, &login), "OK LOGIN alice");
+    }
+    let after = server.server.resident_bytes();
+    assert!(after < before + (8 << 20), "{before} bytes before, {after} after");
+}
+
 /// More passwords of one address than may wait. Those of another address still have their turn.
 #[test]
 fn full_queue_refuses_passwords_of_one_address() {
