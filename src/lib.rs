@@ -36,7 +36,7 @@
 //! | What happens to an unfinished line at the end of the input? | `protocol/line.rs` |
 //! | How is a resume token checked? | `command/resume.rs` |
 //! | How is the password of the server checked? | `command/pass.rs` |
-//! | How is the password of an account checked? Who waits for that? | `session/logins.rs`, `server/password_pool.rs`, `server/password_hash.rs` |
+//! | How is the password of an account checked? Who waits for that? | `session/logins.rs`, `server/password_pool.rs`, `server/password_hasher.rs` |
 //! | What is sent when the server stops? | `server/shutdown.rs` |
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |
