@@ -3,7 +3,7 @@
 use crate::state::{Account, AccountEffect, AccountToken, RestingName, SharedState};
 use crate::store::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
 
-/// The rows that the store writes for a change of the accounts.
+/// The rows to write for a change of the accounts.
 pub(super) fn account_writes(effect: AccountEffect) -> Vec<AccountWrite> {
     let delete_rest = AccountWrite::DeleteRest;
     match effect {
@@ -27,8 +27,8 @@ pub(super) fn account_writes(effect: AccountEffect) -> Vec<AccountWrite> {
     }
 }
 
-/// Adds the stored accounts. Returns the number of those that were left out, because their names collide with others: an older version may
-/// have distinguished these names.
+/// Adds the stored accounts. Returns the number of accounts that were left out, because their names collide with others: an older version
+/// may have distinguished these names.
 pub(super) fn add_stored_accounts(mut state: SharedState, stored: StoredAccounts) -> (SharedState, usize) {
     let StoredAccounts { accounts, last, resting } = stored;
     let count = accounts.len();

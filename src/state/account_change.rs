@@ -2,8 +2,7 @@
 //! sequencer stores the effect first; [`SharedState::apply`] then computes the same one again.
 //!
 //! That holds because the effect follows from the change, its time and the accounts alone, and accounts change in the order of these
-//! entries only. So the store's sequencer must not store a change together with an earlier one that it depends on
-//! ([`AccountUpdate::depends_on`]).
+//! entries only. So the store's sequencer stores dependent changes in separate batches ([`AccountUpdate::depends_on`]).
 
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub struct AccountChange {
     pub update: AccountUpdate,
 }
 
-/// The change of an [`AccountChange`]. The session or the operator's request has checked that the origin may make it.
+/// The change of an [`AccountChange`]. The caller has checked that the origin may make it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountUpdate {
     /// Creates an account. If the origin's member has exactly this nickname, it is logged in.
@@ -105,7 +104,7 @@ pub enum AccountCommand {
     TakeOver,
 }
 
-/// The result of a change: what the store has to write, and the state to change.
+/// The result of a change: the rows to store, and the part of the state to replace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountEffect {
     /// A new account, without tokens.

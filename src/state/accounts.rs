@@ -76,7 +76,7 @@ pub struct Accounts {
     by_name: NameIndex<AccountId>,
     /// The highest number that was ever given; 0: none.
     last: AccountId,
-    /// The names that rest, and names that may be free again by now, in the order of their deletion.
+    /// The names of deleted accounts, in the order of their deletion. Some rests have ended.
     resting: BTreeMap<u64, RestingName>,
     resting_by_name: NameIndex<u64>,
     next_rest: u64,
@@ -139,7 +139,7 @@ impl Accounts {
         self.last
     }
 
-    /// The names that rest, and names that may be free again by now, in the order of their deletion.
+    /// The names of deleted accounts, in the order of their deletion. Some rests have ended.
     pub fn resting(&self) -> impl ExactSizeIterator<Item = &RestingName> {
         self.resting.values()
     }

@@ -147,7 +147,7 @@ pub enum Action {
 pub struct LoginRequest {
     /// The account.
     pub account: AccountId,
-    /// The proof that was verified. The login is refused if the account has changed since.
+    /// The verified password or access token. The login is refused if the account has changed since.
     pub proof: LoginProof,
     /// Displaces a connected member of the account. A detached one is always displaced.
     pub takes_over: bool,

@@ -273,7 +273,7 @@ impl<'a> Run<'a> {
 
     /// Lets the connection read what its client sent, up to the point where it would apply backpressure.
     fn receive(&mut self, session: SessionId) {
-        // While a password is checked, the next line waits for the reply.
+        // While a password is checked, the client's later lines wait.
         while !self.model.accounts.is_pending(session)
             && let Some(received) = self.clients.get_mut(&session).and_then(Client::receive)
         {
