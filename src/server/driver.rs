@@ -20,6 +20,7 @@ thread_local! {
 }
 
 /// Has the sockets polled before this thread runs another task: this task has taken long. Other threads do not wait for it.
+#[cfg(any(feature = "tls", test))]
 pub(super) fn poll_sockets_soon() {
     IS_POLL_DUE.set(true);
 }
