@@ -4,7 +4,7 @@
 //! No two passwords from one address are in progress at a time. So the result of each counts before the next one starts: many
 //! connections gain no guesses.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::SessionId;
 use super::password::Guesser;
@@ -17,8 +17,8 @@ pub(super) struct LoginQueue<J> {
     /// The addresses with waiting jobs and without one in progress, in the order of their turns.
     turns: VecDeque<Guesser>,
     in_progress: BTreeMap<SessionId, (Guesser, J)>,
-    /// Number of waiting jobs.
-    count: usize,
+    /// The sessions with waiting jobs.
+    sessions: BTreeSet<SessionId>,
     /// Most jobs in progress.
     threads: usize,
 }
@@ -30,7 +30,13 @@ pub(super) struct QueueFull;
 impl<J> LoginQueue<J> {
     /// Creates an empty queue, of which this number of jobs may be in progress.
     pub(super) fn new(threads: usize) -> Self {
-        Self { waiting: BTreeMap::new(), turns: VecDeque::new(), in_progress: BTreeMap::new(), count: 0, threads }
+        Self {
+            waiting: BTreeMap::new(),
+            turns: VecDeque::new(),
+            in_progress: BTreeMap::new(),
+            sessions: BTreeSet::new(),
+            threads,
+        }
     }
 
     /// Appends a job.
@@ -39,11 +45,11 @@ impl<J> LoginQueue<J> {
     /// Too many jobs wait, of this address or of all.
     pub(super) fn push(&mut self, guesser: Guesser, session: SessionId, job: J) -> Result<(), QueueFull> {
         let of_one = self.waiting.get(&guesser).map_or(0, VecDeque::len);
-        if of_one >= LOGINS_WAITING_OF_ONE_MAX || self.count >= LOGINS_WAITING_MAX {
+        if of_one >= LOGINS_WAITING_OF_ONE_MAX || self.sessions.len() >= LOGINS_WAITING_MAX {
             return Err(QueueFull);
         }
         self.waiting.entry(guesser).or_default().push_back((session, job));
-        self.count += 1;
+        self.sessions.insert(session);
         if of_one == 0 && !self.is_in_progress(guesser) {
             self.turns.push_back(guesser);
         }
@@ -61,7 +67,7 @@ impl<J> LoginQueue<J> {
         if jobs.is_empty() {
             self.waiting.remove(&guesser);
         }
-        self.count -= 1;
+        self.sessions.remove(&session);
         let (guesser, job) = self.in_progress.entry(session).or_insert((guesser, job));
         Some((*guesser, session, job))
     }
@@ -73,6 +79,11 @@ impl<J> LoginQueue<J> {
             self.turns.push_back(guesser);
         }
         Some((guesser, job))
+    }
+
+    /// Whether a job of the session waits, or is in progress.
+    pub(super) fn contains(&self, session: SessionId) -> bool {
+        self.sessions.contains(&session) || self.in_progress.contains_key(&session)
     }
 
     fn is_in_progress(&self, guesser: Guesser) -> bool {
@@ -117,7 +128,7 @@ mod tests {
             order.push(session);
         }
         assert_eq!(order, [0, 10, 1, 11, 2]);
-        assert!(queue.waiting.is_empty() && queue.turns.is_empty() && queue.count == 0);
+        assert!(queue.waiting.is_empty() && queue.turns.is_empty() && queue.sessions.is_empty());
     }
 
     /// Otherwise an address could guess as often at once as there are threads, whatever its bucket has.
@@ -125,7 +136,9 @@ mod tests {
     fn one_job_of_an_address_is_in_progress() {
         let mut queue = LoginQueue::new(3);
         push(&mut queue, 1, 1).unwrap();
+        assert!(queue.contains(SessionId(1)) && !queue.contains(SessionId(2)));
         assert_eq!(start(&mut queue), Some(1));
+        assert!(queue.contains(SessionId(1)));
         push(&mut queue, 1, 2).unwrap();
         assert_eq!(start(&mut queue), None);
         push(&mut queue, 2, 3).unwrap();

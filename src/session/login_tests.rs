@@ -295,6 +295,21 @@ fn check_of_ended_session_is_dropped() {
     assert!(out[0].contains(" too-many-attempts "), "{out:?}");
 }
 
+/// Otherwise a crowd of logins would disconnect the last ones.
+#[test]
+fn client_is_not_disconnected_while_its_password_waits() {
+    let mut server = Server::with_alice();
+    for session in 1..=2 {
+        server.connect(session, HOME);
+        server.send(session, "LOGIN alice hunter23");
+    }
+    assert!(server.tick(61).is_empty());
+    server.finish();
+    assert!(server.tick(62)[0].starts_with("1< ERR - name-timeout "));
+    assert_eq!(server.finish(), [format!("2< {WRONG}")]);
+    assert!(server.tick(63)[0].starts_with("2< ERR - name-timeout "));
+}
+
 /// A session that ends while its password waits for its turn, and one that is displaced meanwhile.
 #[test]
 fn waiting_password_of_changed_session_does_no_harm() {

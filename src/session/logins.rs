@@ -158,6 +158,11 @@ impl Sessions {
         }
     }
 
+    /// Whether a password of the session waits, or is being checked.
+    pub(super) fn awaits_password(&self, session: SessionId) -> bool {
+        self.logins.as_ref().is_some_and(|logins| logins.queue.contains(session))
+    }
+
     /// Has a password checked or hashed when it is its turn.
     pub(super) fn queue_password(
         &mut self,

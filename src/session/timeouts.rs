@@ -46,7 +46,8 @@ impl Sessions {
                 return Some(Timeout::AccountDeleted);
             }
             let is_named = state.member.is_some() || self.state.watched_room(session).is_some();
-            state.due_timeout(now, self.timeouts, is_named)
+            // A client that has sent its password in time is not disconnected because others are checked first.
+            state.due_timeout(now, self.timeouts, is_named || self.awaits_password(session))
         };
         let due: Vec<_> =
             self.all.iter().filter_map(|(session, state)| Some((session, due(session, state)?))).collect();
