@@ -153,7 +153,7 @@ impl AccountSummary {
             id: account.id,
             name: account.name.clone(),
             created_at: account.created_at,
-            tokens: account.tokens.iter().filter(|token| token.is_valid(now)).count(),
+            tokens: account.count_valid_tokens(now),
             token_used_on: account.tokens.iter().filter_map(|token| token.last_used_on).max(),
             is_logged_in,
         }

@@ -8,9 +8,7 @@ use super::clock::wall_time;
 use super::operator::{self, OperatorStep};
 use super::random_epoch;
 use crate::control::{AccountReply, AccountRequest, ControlError};
-use crate::state::{
-    AccountChange, AccountOutcome, AccountRejection, Action, Entry, Origin, Rejection, SharedState, StateOutput, Uptime,
-};
+use crate::state::{AccountChange, AccountOutcome, AccountRejection, SharedState};
 use crate::store::{AccountTables, OpenError};
 
 /// The accounts of a store that this process has locked.
@@ -85,16 +83,8 @@ impl AccountFile {
             Err(why) => return Ok(Err(why)),
         };
         self.file.write(&account_writes(effect))?;
-        let (at, action) = (change.at, Action::ChangeAccount(change));
-        let mut out = Vec::new();
-        self.state.apply(Entry { seq: 1, at, uptime: Uptime(0), origin: Origin::SERVER, action }, &mut out);
-        let result = out.into_iter().find_map(|output| match output {
-            StateOutput::AccountChanged(_, outcome) => Some(Ok(outcome)),
-            StateOutput::Rejected(_, _, Rejection::Account(_, why)) => Some(Err(why)),
-            _ => None,
-        });
-        // An operator's change has one of these outputs.
-        Ok(result.unwrap_or(Err(AccountRejection::Changed)))
+        // An operator's change has a result.
+        Ok(operator::apply_change(&mut self.state, change).unwrap_or(Err(AccountRejection::Changed)))
     }
 }
 

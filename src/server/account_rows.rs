@@ -78,9 +78,8 @@ mod tests {
 
     use super::*;
     use crate::protocol::{AccountId, AccountTokenId, Day, Name, PasswordHash, Secret, Text, Timestamp, TokenLabel};
-    use crate::state::{
-        AccountChange, AccountRejection, AccountUpdate, Action, Entry, Origin, StateLimits, StateOutput, Uptime,
-    };
+    use crate::server::operator::apply_change;
+    use crate::state::{AccountChange, AccountRejection, AccountUpdate, StateLimits};
     use crate::store::tests::{close, next_report, open, open_in_turn};
     use crate::store::{Batch, Report, Retention, Store};
 
@@ -128,17 +127,6 @@ mod tests {
         Ok(changes)
     }
 
-    /// Applies a change. Returns the rejection, if it was rejected.
-    fn apply(state: &mut SharedState, change: AccountChange) -> Option<AccountRejection> {
-        let mut out = Vec::new();
-        let action = Action::ChangeAccount(change);
-        state.apply(Entry { seq: 1, at: Timestamp(0), uptime: Uptime(0), origin: Origin::SERVER, action }, &mut out);
-        out.into_iter().find_map(|output| match output {
-            StateOutput::Rejected(_, _, crate::state::Rejection::Account(_, why)) => Some(why),
-            _ => None,
-        })
-    }
-
     fn commit(store: &Store, accounts: Vec<AccountWrite>) {
         store.commit(Batch { accounts, ..Batch::default() });
         assert!(matches!(next_report(store.reports()), Report::Committed(_, Ok(()))));
@@ -160,7 +148,7 @@ mod tests {
                 for (change, plan) in changes.into_iter().zip(plans) {
                     let planned = plan.err().filter(|why| *why != AccountRejection::AlreadyRecorded);
                     let token_use = matches!(change.update, AccountUpdate::RecordTokenUse { .. });
-                    let found = apply(&mut state, change);
+                    let found = apply_change(&mut state, change).and_then(Result::err);
                     assert!(found == planned || (token_use && found.is_none()), "{found:?}, not {planned:?}");
                     stored += u32::from(planned.is_none());
                     rejected += u32::from(planned.is_some());

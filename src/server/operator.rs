@@ -5,6 +5,8 @@ use crate::control::{AccountReply, AccountRequest, AccountSummary, ControlError}
 use crate::limits::CONTROL_ACCOUNTS_LISTED_MAX;
 use crate::protocol::{AccountId, Name, Timestamp};
 use crate::state::{Account, AccountOutcome, AccountRejection, AccountUpdate, SharedState};
+#[cfg(any(test, feature = "accounts"))]
+use crate::state::{AccountChange, Action, Entry, Origin, Rejection, StateOutput, Uptime};
 
 /// The next step of a request.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ pub(super) fn finish(
     let outcome = result.map_err(|why| ControlError::rejected(&name, &why))?;
     let tokens = |id: AccountId| {
         let account = state.accounts().get(id);
-        account.map_or(0, |account| account.tokens.iter().filter(|token| token.is_valid(at)).count())
+        account.map_or(0, |account| account.count_valid_tokens(at))
     };
     Ok(match outcome {
         AccountOutcome::Deleted { rests_until, .. } => AccountReply::Removed(name, rests_until),
@@ -72,11 +74,26 @@ pub(super) fn finish(
     })
 }
 
+/// Applies a change to a state without a sequencer. Returns its result; the record of a token's use has none.
+#[cfg(any(test, feature = "accounts"))]
+pub(super) fn apply_change(
+    state: &mut SharedState,
+    change: AccountChange,
+) -> Option<Result<AccountOutcome, AccountRejection>> {
+    let (at, action) = (change.at, Action::ChangeAccount(change));
+    let mut out = Vec::new();
+    state.apply(Entry { seq: 1, at, uptime: Uptime(0), origin: Origin::SERVER, action }, &mut out);
+    out.into_iter().find_map(|output| match output {
+        StateOutput::AccountChanged(_, outcome) => Some(Ok(outcome)),
+        StateOutput::Rejected(_, _, Rejection::Account(_, why)) => Some(Err(why)),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::PasswordHash;
-    use crate::state::{AccountChange, Action, Entry, Origin, StateOutput, Uptime};
 
     fn name(raw: &str) -> Name {
         Name::new(raw).unwrap()
@@ -93,14 +110,7 @@ mod tests {
         let result = step.and_then(|step| match step {
             OperatorStep::Reply(reply) => Ok(reply),
             OperatorStep::Change(name, update) => {
-                let action = Action::ChangeAccount(AccountChange { at, update });
-                let mut out = Vec::new();
-                state.apply(Entry { seq: 1, at, uptime: Uptime(0), origin: Origin::SERVER, action }, &mut out);
-                let result = out.into_iter().find_map(|output| match output {
-                    StateOutput::AccountChanged(_, outcome) => Some(Ok(outcome)),
-                    StateOutput::Rejected(_, _, crate::state::Rejection::Account(_, why)) => Some(Err(why)),
-                    _ => None,
-                });
+                let result = apply_change(state, AccountChange { at, update });
                 finish(state, at, name, result.expect("a result"))
             }
         });

@@ -117,7 +117,7 @@ impl Transition<'_> {
         let id = self.origin.member;
         let found = self.state.accounts.get(account).filter(|account| match proof {
             LoginProof::Password { generation } => generation == account.generation,
-            LoginProof::Token(token) => account.token(token).is_some_and(|token| token.is_valid(self.at)),
+            LoginProof::Token(token) => account.valid_token(token, self.at).is_some(),
         });
         let name = found.ok_or(AccountRejection::Changed)?.name.clone();
         if let Some(own) = self.login_of(id)
@@ -130,9 +130,7 @@ impl Transition<'_> {
             self.state.count_new_rooms(None, std::slice::from_ref(&room)).map_err(AccountRejection::Room)?;
         }
         let other = self.state.member_of(account).filter(|other| *other != id);
-        let is_connected =
-            |member: MemberId| self.state.member(member).is_some_and(|member| member.detached().is_none());
-        if other.is_some_and(is_connected) && !takes_over {
+        if other.is_some_and(|other| self.is_connected(other)) && !takes_over {
             return Err(AccountRejection::InUse(name));
         }
         let LoginProof::Token(token) = proof else { return Ok((name, None)) };
@@ -151,8 +149,12 @@ impl Transition<'_> {
 
     /// Removes a member whose nickname another session takes. If it is connected, its session remains.
     fn displace(&mut self, id: MemberId, why: Displacement) {
-        let is_connected = self.state.member(id).is_some_and(|member| member.detached().is_none());
-        self.remove_member(id, LeaveReason::Displaced, None, is_connected.then_some(why));
+        let displacement = self.is_connected(id).then_some(why);
+        self.remove_member(id, LeaveReason::Displaced, None, displacement);
+    }
+
+    fn is_connected(&self, member: MemberId) -> bool {
+        self.state.member(member).is_some_and(|member| member.detached().is_none())
     }
 
     /// Ends the resume token of a member. If the member is detached, it leaves.

@@ -89,6 +89,16 @@ impl Account {
         self.tokens.get(index)
     }
 
+    /// Number of the tokens that are valid now.
+    pub fn count_valid_tokens(&self, now: Timestamp) -> usize {
+        self.tokens.iter().filter(|token| token.is_valid(now)).count()
+    }
+
+    /// The token with this number, if it is valid now.
+    pub(super) fn valid_token(&self, id: AccountTokenId, now: Timestamp) -> Option<&AccountToken> {
+        self.token(id).filter(|token| token.is_valid(now))
+    }
+
     /// The token with this verifier, if it is valid now.
     pub fn find_token(&self, verifier: &Verifier, now: Timestamp) -> Option<&AccountToken> {
         self.tokens.iter().find(|token| token.verifier == *verifier).filter(|token| token.is_valid(now))
@@ -180,8 +190,10 @@ impl Accounts {
 
     /// Adds an account. Returns false if its number was given, or its name collides with that of another one.
     pub(super) fn insert(&mut self, account: Account) -> bool {
-        let collides = self.by_name.colliding(&account.name).next().is_some();
-        if collides || account.id == AccountId::default() || self.all.get(account.id).is_some() {
+        if self.find_colliding(&account.name).is_some()
+            || account.id == AccountId::default()
+            || self.all.get(account.id).is_some()
+        {
             return false;
         }
         self.skip_to(account.id);

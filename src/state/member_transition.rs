@@ -177,10 +177,7 @@ impl Transition<'_> {
         let member = members.get(id).filter(|member| member.verifier() == Some(verifier));
         let member = member.ok_or(Rejection::TokenUnknown)?;
         if let Some(Login { account, token: Some(token) }) = member.login()
-            && !accounts
-                .get(account)
-                .and_then(|account| account.token(token))
-                .is_some_and(|token| token.is_valid(self.at))
+            && accounts.get(account).and_then(|account| account.valid_token(token, self.at)).is_none()
         {
             return Err(Rejection::TokenUnknown);
         }
