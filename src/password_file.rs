@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::limits::{
     ACCOUNT_PASSWORD_BYTES_MAX, ACCOUNT_PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX, PASSWORD_FILE_BYTES_MAX,
 };
-use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
+use crate::process::{LineError, SmallFile, SmallFileError, error_text, only_line, quoted_path};
 use crate::protocol::{AccountPassword, InvalidAccountPassword, InvalidPassword, Password};
 
 /// The permission of all users of the machine to read a file.
@@ -80,15 +80,9 @@ impl<P: FilePassword> PasswordFile<P> {
     }
 }
 
-/// Parses the content of a file. The line ending of the line, and a byte order mark before it, do not belong to the password.
+/// Parses the content of a file.
 fn parse<P: FilePassword>(content: &[u8]) -> Result<P, Fault> {
-    let text = str::from_utf8(content).map_err(|_| Fault::NotUtf8)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
-    if line.contains('\n') {
-        return Err(Fault::SeveralLines);
-    }
-    P::from_line(line).map_err(Fault::Password)
+    P::from_line(only_line(content)?).map_err(Fault::Password)
 }
 
 /// A password file that cannot be used.
@@ -103,8 +97,7 @@ enum Fault {
     Unreadable(io::Error),
     NotAFile(&'static str),
     TooLong,
-    NotUtf8,
-    SeveralLines,
+    Line(LineError),
     Password(PasswordFault),
 }
 
@@ -115,6 +108,12 @@ impl From<SmallFileError> for Fault {
             SmallFileError::NotAFile(found) => Self::NotAFile(found),
             SmallFileError::TooLong => Self::TooLong,
         }
+    }
+}
+
+impl From<LineError> for Fault {
+    fn from(error: LineError) -> Self {
+        Self::Line(error)
     }
 }
 
@@ -130,8 +129,10 @@ impl fmt::Display for PasswordFileError {
             Fault::TooLong => {
                 write!(f, "the password file {path} has more than {PASSWORD_FILE_BYTES_MAX} bytes: {expected}")
             }
-            Fault::NotUtf8 => write!(f, "the password file {path} is not UTF-8: {expected}"),
-            Fault::SeveralLines => write!(f, "the password file {path} has several lines: {expected}"),
+            Fault::Line(LineError::NotUtf8) => write!(f, "the password file {path} is not UTF-8: {expected}"),
+            Fault::Line(LineError::SeveralLines) => {
+                write!(f, "the password file {path} has several lines: {expected}")
+            }
             Fault::Password(PasswordFault::Empty) => write!(f, "the password file {path} is empty: {expected}"),
             Fault::Password(PasswordFault::TooLong) => {
                 write!(f, "the password in {path} is too long: expected at most {PASSWORD_BYTES_MAX} bytes")

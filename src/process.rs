@@ -19,7 +19,7 @@ use rustix::io::Errno;
 pub(crate) use self::closed::was_closed;
 #[cfg(feature = "accounts")]
 pub use self::hidden_line::read_hidden_line;
-pub(crate) use self::small_file::{SmallFile, SmallFileError};
+pub(crate) use self::small_file::{LineError, SmallFile, SmallFileError, only_line};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 
 /// Catches these signals, unless they are ignored since the start of the program: `nohup` ignores SIGHUP, and a shell script ignores SIGINT

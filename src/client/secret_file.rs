@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::limits::PASSWORD_FILE_BYTES_MAX;
-use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
+use crate::process::{LineError, SmallFile, SmallFileError, error_text, only_line, quoted_path};
 
-/// Reads a file that has one line, `what`. The line ending, and a byte order mark before the line, do not belong to it.
+/// Reads a file that has one line, `what`. See [`only_line`].
 ///
 /// # Errors
 /// The problem of the file, for the user. No error has a part of its content.
@@ -16,13 +16,11 @@ pub(super) fn read_line(path: &Path, what: &str) -> Result<String, String> {
         SmallFileError::NotAFile(found) => format!("{shown} is {found}: expected a file"),
         SmallFileError::TooLong => format!("the file {shown} is too long: {expected}"),
     })?;
-    let text = str::from_utf8(&file.content).map_err(|_| format!("the file {shown} is not UTF-8: {expected}"))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
-    match line {
-        "" => Err(format!("the file {shown} is empty: {expected}")),
-        _ if line.contains('\n') => Err(format!("the file {shown} has several lines: {expected}")),
-        _ => Ok(line.to_owned()),
+    match only_line(&file.content) {
+        Ok("") => Err(format!("the file {shown} is empty: {expected}")),
+        Ok(line) => Ok(line.to_owned()),
+        Err(LineError::NotUtf8) => Err(format!("the file {shown} is not UTF-8: {expected}")),
+        Err(LineError::SeveralLines) => Err(format!("the file {shown} has several lines: {expected}")),
     }
 }
 

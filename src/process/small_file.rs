@@ -43,6 +43,21 @@ impl SmallFile {
     }
 }
 
+/// Why the content of a file is not one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineError {
+    NotUtf8,
+    SeveralLines,
+}
+
+/// The one line of a file with this content, which may be empty. The line ending, and a byte order mark before the line, do not belong to it.
+pub(crate) fn only_line(content: &[u8]) -> Result<&str, LineError> {
+    let text = str::from_utf8(content).map_err(|_| LineError::NotUtf8)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.contains('\n') { Err(LineError::SeveralLines) } else { Ok(line) }
+}
+
 impl From<io::Error> for SmallFileError {
     fn from(error: io::Error) -> Self {
         Self::Unreadable(error)
