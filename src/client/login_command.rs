@@ -3,19 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use futures_lite::stream;
+use futures_lite::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::arguments::{ClientOptions, LoginOptions};
-use super::connection::ServerConnection;
-use super::output::CommandOutput;
 use super::refusal::explain;
+use super::script::{connection_of, output_of};
 use super::token_file::{self, NewTokenFile, TOKEN_FILE_VARIABLE};
 use super::{Exit, ExitCode};
 use crate::command::{AccessTokens, ReceivedLine, Reply, ServerLine, TokenReply};
 use crate::limits::TOKEN_LABEL_BYTES_MAX;
 use crate::process::quoted_path;
-use crate::protocol::{Name, RoomName, Text, Timestamp, TokenLabel};
+use crate::protocol::{Day, Name, RoomName, Text, Timestamp, TokenLabel};
 
 /// Logs in with the password, requests a token, and writes it to the file. Checks first that the file can be written.
 pub(super) async fn log_in(options: &ClientOptions, login: &LoginOptions) -> Result<(), Exit> {
@@ -25,10 +24,7 @@ pub(super) async fn log_in(options: &ClientOptions, login: &LoginOptions) -> Res
     let file = NewTokenFile::create(&path).map_err(refused)?;
     // This cannot fail: the user was asked.
     let account = options.login().ok_or_else(|| refused("the password is missing".to_owned()))?;
-    let output = CommandOutput { stop: options.stop.clone(), deadline: None };
-    let mut connection = ServerConnection::new(stream::pending());
-    connection.password.clone_from(&options.password);
-    connection.stop.clone_from(&options.stop);
+    let (mut connection, output) = (connection_of(options, stream::pending().boxed()), output_of(options));
     let report = |what: &str| output.report(what);
     let name = connection.open_account(&options.address, &account, &RoomName::lobby(), false, report).await?;
     let label = login.label.clone().or_else(default_label);
@@ -86,10 +82,8 @@ impl Made {
     /// Without the token.
     fn lines(&self) -> Vec<String> {
         let Self { name, number, label, expires_at, path } = self;
-        let until = expires_at.to_string();
-        let day = until.split('T').next().unwrap_or_default();
-        let made =
-            format!("{name} has the access token {number} ({label}), valid until {day}, in {}", quoted_path(path));
+        let (day, shown) = (Day::from(*expires_at), quoted_path(path));
+        let made = format!("{name} has the access token {number} ({label}), valid until {day}, in {shown}");
         let is_named = token_file::variable().is_some_and(|named| is_same_file(&named, path));
         let next = format!("to log in with it, set {TOKEN_FILE_VARIABLE}={}", shell_word(&path.display().to_string()));
         [Some(made), (!is_named).then_some(next)].into_iter().flatten().collect()

@@ -11,7 +11,8 @@ use chrono::Local;
 use futures_lite::{StreamExt as _, stream};
 use regex_lite::Regex;
 
-use self::enter::{Intent, connection_of, enter, join, output_of, read};
+use self::enter::{Intent, enter, join, read};
+pub(super) use self::enter::{connection_of, output_of};
 use super::arguments::{ClientOptions, SendOptions, WatchFilter};
 use super::chat_state::DisplayItem;
 use super::connection::{ConnectionEvent, ServerConnection};

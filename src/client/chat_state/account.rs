@@ -5,7 +5,7 @@ use super::{ChatAction, ChatState, ConnectionPhase, SentLine, WaitingLine, not_c
 use crate::client::account_input::{AccountInput, AccountRequest, SecretDialog};
 use crate::client::typed::UserInput;
 use crate::command::{Command, Login, Register, Reply, SetPassword, Takeover, TokenListing, TokenReply};
-use crate::protocol::{AccountTokenId, Credential, Name};
+use crate::protocol::{AccountTokenId, Credential, Day, Name};
 
 impl ChatState {
     /// Sets the account to which the session is logged in at the start.
@@ -161,16 +161,14 @@ impl ChatState {
 pub(super) fn listed_token(listed: &TokenListing) -> String {
     let TokenListing { number: AccountTokenId(number), created_at, expires_at, last_used_on, label } = listed;
     let used = last_used_on.map_or_else(|| "never used".to_owned(), |day| format!("last used on {day}"));
-    let day = |at: &str| at.split('T').next().unwrap_or_default().to_owned();
-    let (made, until) = (day(&created_at.to_string()), day(&expires_at.to_string()));
+    let [made, until] = [*created_at, *expires_at].map(Day::from);
     format!("access token {number}, {label}: made on {made}, valid until {until}, {used}")
 }
 
 fn token_reply(reply: &TokenReply) -> String {
     match reply {
         TokenReply::New { number: AccountTokenId(number), token, expires_at } => {
-            let until = expires_at.to_string();
-            let until = until.split('T').next().unwrap_or_default();
+            let until = Day::from(*expires_at);
             format!("access token {number}: {token} (valid until {until}; it is not shown again)")
         }
         TokenReply::List(0) => "you have no access tokens".to_owned(),

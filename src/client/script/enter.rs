@@ -27,12 +27,12 @@ pub(super) enum Intent {
 }
 
 /// The output of a command that uses one connection.
-pub(super) fn output_of(options: &ClientOptions) -> CommandOutput {
+pub(in crate::client) fn output_of(options: &ClientOptions) -> CommandOutput {
     CommandOutput { stop: options.stop.clone(), deadline: None }
 }
 
 /// The connection of a command, not connected yet.
-pub(super) fn connection_of(options: &ClientOptions, input: InputLines) -> ServerConnection {
+pub(in crate::client) fn connection_of(options: &ClientOptions, input: InputLines) -> ServerConnection {
     let mut connection = ServerConnection::with_input(input);
     connection.password.clone_from(&options.password);
     connection.stop.clone_from(&options.stop);
@@ -56,11 +56,8 @@ pub(super) async fn enter(
     connection.stop = Some(stop);
     connection.watch_output();
     let enter = async {
-        if intent == Intent::Read && may_watch(options) {
-            connection.open(&options.address).await?;
-            if connection.features.watch {
-                return watch_room(options, &mut connection).await.map(|()| None);
-            }
+        if intent == Intent::Read && watch_if_possible(options, &mut connection).await? {
+            return Ok(None);
         }
         join(options, &output, &mut connection, true).await.map(Some)
     };
@@ -80,24 +77,24 @@ pub(super) async fn enter(
 /// Connects to read the room: as a watcher or, if that is not possible, under the returned nickname.
 pub(super) async fn read(options: &ClientOptions) -> Result<(ServerConnection, Option<Name>), Exit> {
     let mut connection = connection_of(options, stream::pending().boxed());
-    if may_watch(options) {
-        connection.open(&options.address).await?;
-        if connection.features.watch {
-            watch_room(options, &mut connection).await?;
-            return Ok((connection, None));
-        }
+    if watch_if_possible(options, &mut connection).await? {
+        return Ok((connection, None));
     }
     let name = join(options, &output_of(options), &mut connection, false).await?;
     Ok((connection, Some(name)))
 }
 
-/// Whether the user did not ask to be a member of the room.
-fn may_watch(options: &ClientOptions) -> bool {
-    options.nick.is_none() && options.account.is_none()
-}
-
-async fn watch_room(options: &ClientOptions, connection: &mut ServerConnection) -> Result<(), Exit> {
-    connection.watch(&options.room).await?.map_err(|refusal| Exit(ExitCode::Refused, explain(&refusal)))
+/// Connects and watches the room, unless the user has asked to be a member, or the server has no watchers. Returns whether it watches.
+async fn watch_if_possible(options: &ClientOptions, connection: &mut ServerConnection) -> Result<bool, Exit> {
+    if options.nick.is_some() || options.account.is_some() {
+        return Ok(false);
+    }
+    connection.open(&options.address).await?;
+    if !connection.features.watch {
+        return Ok(false);
+    }
+    let watching = connection.watch(&options.room).await?;
+    watching.map(|()| true).map_err(|refusal| Exit(ExitCode::Refused, explain(&refusal)))
 }
 
 /// Enters the room with the account of the user, or else under a nickname; connects, unless that is done already. `is_resumable`: with a
