@@ -217,7 +217,11 @@ fn evicted_reader_catches_up_in_each_room<T: Transport>() {
         client.send("JOIN #ops");
         client.until_start("OK JOIN #ops ");
     }
-    talk(&mut talker, 0, MESSAGES / 2, |number| format!("#ops MSG {number} {}\n", "x".repeat(TEXT)));
+    for first in (0..MESSAGES / 2).step_by(AT_ONCE) {
+        talk(&mut talker, first, AT_ONCE, |_| String::new());
+        talker.send_bytes(format!("#ops MSG {}\n", "x".repeat(TEXT)).repeat(AT_ONCE).as_bytes());
+        talker.sync();
+    }
     let mut lines = stuck.sync();
     // Now it reads from the feed again, and gets the rest of the member lists.
     lines.extend(stuck.sync());

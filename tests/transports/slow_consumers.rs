@@ -101,7 +101,7 @@ fn slow_reader_that_goes_on_reading_stays<T: Transport>() {
 }
 
 fn late_reader_misses_nothing<T: Transport>() {
-    let site = Site::<T>::start();
+    let site = Site::<T>::with(&["--send-timeout", "0"]);
     let mut talker = site.join("talker");
     let mut late = site.join_narrow("late");
     talker.expect("JOIN late");

@@ -1,4 +1,5 @@
-//! Clients that take no nickname, or send nothing.
+//! Clients that take no nickname, or send nothing. These tests wait for most of their time, and the session has the timeouts, so they do not
+//! run over every transport.
 
 use std::thread;
 use std::time::Instant;
@@ -60,4 +61,4 @@ fn stay<T: Transport>(mut client: Client<T>, answer: &str) {
     client.sync();
 }
 
-test_each_transport!(name_timeout_disconnects_unnamed_client, idle_timeout_disconnects_silent_member);
+test_each_plain_tcp_transport!(name_timeout_disconnects_unnamed_client, idle_timeout_disconnects_silent_member);
