@@ -80,6 +80,9 @@ pub(super) fn open(
     if links > 1 {
         log::hard_links(&path, links);
     }
+    if !state.accounts.accounts.is_empty() && store_path.is_public().map_err(system)? {
+        log::public_accounts(&path);
+    }
     Ok((StoreFile { connection, store_path }, state))
 }
 
@@ -159,6 +162,8 @@ fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.commit()?;
     }
+    // Replaced and deleted rows are overwritten with zeros, in pages that are written anyway: old hashes of passwords do not stay.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "journal_size_limit", STORE_WAL_CHECKPOINT_BYTES)?;
     connection.pragma_update(None, "synchronous", "FULL")

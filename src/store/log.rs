@@ -63,6 +63,13 @@ pub(super) fn hard_links(path: &Path, links: u64) {
     );
 }
 
+pub(super) fn public_accounts(path: &Path) {
+    warn!(
+        path = %path.display(),
+        "every user of this machine can read the store, with the hashes of passwords: chmod 600 it and the -wal and -shm files beside it"
+    );
+}
+
 pub(super) fn epoch_may_repeat_ids() {
     warn!(
         "the last server ran with --durability relaxed and did not stop cleanly: its newest messages may be lost, and new messages may get their ids, with the same --epoch; start with another --epoch to tell clients"

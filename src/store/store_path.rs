@@ -105,7 +105,8 @@ impl fmt::Display for Displaced {
 }
 
 impl StorePath {
-    /// Locks the file, and creates it if it does not exist.
+    /// Locks the file, and creates it if it does not exist, with the mode 600: it may get hashes of passwords. SQLite gives the `-wal` and the
+    /// `-shm` the mode of the file.
     pub(super) fn lock(given: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::File(given.to_owned(), error);
         let absolute = path::absolute(given).map_err(failed)?;
@@ -114,9 +115,9 @@ impl StorePath {
             return Err(OpenError::NotRegular(given.to_owned(), kind));
         }
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-        let file =
-            File::options().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(&absolute);
-        let lock = file.map_err(failed)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        let lock = options.open(&absolute).map_err(failed)?;
         let metadata = lock.metadata().map_err(failed)?;
         if let Some(kind) = irregular_kind(&metadata) {
             return Err(OpenError::NotRegular(given.to_owned(), kind));
@@ -141,6 +142,11 @@ impl StorePath {
     /// Whether the file is empty.
     pub(super) fn is_empty(&self) -> io::Result<bool> {
         Ok(self.lock.metadata()?.len() == 0)
+    }
+
+    /// Whether every user of the machine can read the file, as far as its own mode says.
+    pub(super) fn is_public(&self) -> io::Result<bool> {
+        Ok(self.lock.metadata()?.mode() & 0o004 != 0)
     }
 
     /// Number of hard links to the file.

@@ -1,9 +1,12 @@
-//! Accounts on a server that is killed at any moment.
+//! Accounts in the file of a server: after a kill at any moment, and for those who read the file itself.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::common::{Client, Server};
+use crate::paths::{serve, stop};
 
 const KILLS: usize = 6;
 const NAMES: [&str; 6] = ["ann", "bob", "carol", "dave", "erin", "frank"];
@@ -63,4 +66,67 @@ fn acknowledged_accounts_survive_kills() {
     let name = acknowledged.first().expect("each round has an account");
     client.send(&format!("LOGIN {name} {PASSWORD}"));
     client.expect(&format!("OK LOGIN {name}"));
+}
+
+/// The hash of the only password in the file.
+fn stored_hash(path: &Path) -> String {
+    let file = rusqlite::Connection::open(path).expect("the file opens");
+    file.query_row("SELECT password FROM accounts", [], |row| row.get(0)).expect("a hash")
+}
+
+#[test]
+fn new_store_is_readable_by_its_user_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let start = || Server::spawn(&mut serve(directory.path(), "chat.db"));
+    let server = start();
+    let mut ann = server.join("ann");
+    ann.send("MSG hello");
+    ann.until_start("OK MSG ");
+    for name in ["chat.db", "chat.db-wal", "chat.db-shm"] {
+        let mode = fs::metadata(directory.path().join(name)).expect(name).permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} has the mode {mode:o}");
+    }
+    assert_eq!(stop(server), "");
+    // An operator who has made the file readable keeps it so, and is warned once it has accounts.
+    fs::set_permissions(directory.path().join("chat.db"), Permissions::from_mode(0o644)).expect("the mode is set");
+    let server = start();
+    let mut ann = server.join("ann");
+    ann.send(&format!("REGISTER {PASSWORD}"));
+    ann.until("OK REGISTER ann");
+    assert_eq!(stop(server), "");
+    let log = stop(start());
+    assert!(log.contains("every user of this machine can read the store"), "{log:?}");
+}
+
+#[test]
+fn replaced_and_deleted_passwords_are_overwritten_in_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let mut hashes = Vec::new();
+    for lines in [
+        [format!("REGISTER {PASSWORD}"), "TOKEN new build server of ann".to_owned()].as_slice(),
+        &[format!("LOGIN ann {PASSWORD}"), "PASSWORD another good one".to_owned(), "TOKEN revoke 1".to_owned()],
+    ] {
+        let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
+        let mut client = if hashes.is_empty() { server.join("ann") } else { server.connect() };
+        for line in lines {
+            client.send(line);
+            let verb = line.split(' ').next().expect("a verb");
+            client.until_start(&format!("OK {verb}"));
+        }
+        assert_eq!(stop(server), "");
+        hashes.push(stored_hash(&path));
+    }
+    let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
+    let mut client = server.connect();
+    client.send("LOGIN ann another good one");
+    client.until("OK LOGIN ann");
+    client.send("UNREGISTER another good one");
+    client.until_start("OK UNREGISTER");
+    assert_eq!(stop(server), "");
+    let bytes = fs::read(&path).expect("the file");
+    for old in hashes.iter().map(String::as_str).chain(["build server of ann"]) {
+        let is_there = bytes.windows(old.len()).any(|window| window == old.as_bytes());
+        assert!(!is_there, "the file still has {old:?}");
+    }
 }
