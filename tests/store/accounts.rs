@@ -1,4 +1,4 @@
-//! Accounts in the file of a server: after a kill at any moment, and for those who read the file itself.
+//! Accounts in the file of a server: after a kill at any moment, and for other users of the machine.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
