@@ -16,7 +16,8 @@ use chinwag::store::OpenError;
 use super::account_list;
 use super::control_client::{AskError, ask};
 use super::new_password::{NoPassword, PasswordSource};
-use super::{PROGRAM, control, parse_path};
+use super::values::parse_path;
+use super::{PROGRAM, control};
 
 /// The exit code if the names of the accounts do not allow the request.
 const EXIT_NAME: u8 = 3;

@@ -14,7 +14,8 @@ use chinwag::process::{error_text, quoted_path};
 use chrono::{DateTime, Datelike as _, Days, Utc};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 
-use super::{PROGRAM, parse_path};
+use super::PROGRAM;
+use super::values::parse_path;
 
 /// make a self-signed certificate and its key for TLS listeners, and print its fingerprint. Existing files are not replaced.
 #[derive(FromArgs, ArgsInfo, Debug)]

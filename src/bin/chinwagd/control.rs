@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use chinwag::server::ControlOptions;
 
+use super::Arguments;
 use super::listen::ListenUri;
-use super::{Arguments, parse_path};
+use super::values::parse_path;
 
 /// The name of the control socket in its directory.
 const FILE_NAME: &str = "control.sock";

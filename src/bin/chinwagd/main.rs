@@ -8,6 +8,7 @@ mod account_list;
 mod accounts;
 #[cfg(feature = "tls")]
 mod cert;
+mod configuration;
 mod control;
 mod control_client;
 mod listen;
@@ -21,28 +22,23 @@ mod store;
 #[cfg(feature = "tls")]
 mod tls;
 mod unix_socket;
+mod values;
 #[cfg(feature = "web")]
 mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{
-    self, CommandLine, Feature, OptionGroup, RenamedOption, format_duration, parse_number, parse_seconds, parse_size,
-};
+use chinwag::command_line::{self, CommandLine, Feature, OptionGroup, RenamedOption};
 use chinwag::limits::{
-    BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT,
-    DEAD_PEER_TIMEOUT_SECONDS_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_MAX, DEAD_PEER_TIMEOUT_SECONDS_MIN, EPOCH_CHARS_MAX,
-    HISTORY_MESSAGES_DEFAULT, HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT,
-    NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, RESUME_TIMEOUT_SECONDS_DEFAULT, ROOMS_MAX, ROOMS_MAX_DEFAULT,
-    SEND_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
+    BACKLOG_BYTES_DEFAULT, CONNECT_RATE_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_DEFAULT, HISTORY_MESSAGES_DEFAULT,
+    LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, NAME_TIMEOUT_SECONDS_DEFAULT, RESUME_TIMEOUT_SECONDS_DEFAULT,
+    ROOMS_MAX_DEFAULT,
 };
 use chinwag::protocol::Token;
+use chinwag::server;
 use chinwag::server::log::{self, LogFormat};
-use chinwag::server::{self, Rate, ServerOptions, ServerPassword};
-use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
 #[cfg(feature = "web")]
@@ -51,6 +47,10 @@ use tracing::level_filters::LevelFilter;
 
 use self::control::ControlOption;
 use self::listen::ListenUri;
+use self::values::{
+    parse_backlog, parse_clients, parse_connect_rate, parse_dead_peer_timeout, parse_epoch, parse_history, parse_level,
+    parse_line_burst, parse_line_rate, parse_log_format, parse_path, parse_per_address, parse_rooms, parse_timeout,
+};
 
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwagd";
@@ -367,45 +367,6 @@ enum Subcommand {
     Status(status::Status),
 }
 
-/// Checks of options that depend on each other. Each returns an error text.
-const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
-    listen::find_duplicate,
-    control::find_conflict,
-    find_long_send_timeout,
-    find_missing_password,
-    #[cfg(feature = "accounts")]
-    accounts::find_conflict,
-    #[cfg(feature = "store")]
-    store::find_missing,
-    #[cfg(feature = "tls")]
-    tls::find_missing,
-    #[cfg(feature = "web")]
-    web::find_missing,
-];
-
-/// A `--send-timeout` that the server would shorten. It shortens its default without an error.
-fn find_long_send_timeout(arguments: &Arguments) -> Option<String> {
-    let given = seconds(arguments.send_timeout?)?;
-    let dead_peer = seconds(arguments.dead_peer_timeout)?;
-    let longest = server::send_timeout_max(dead_peer);
-    (given > longest).then(|| {
-        let [given, longest, dead_peer] = [given, longest, dead_peer].map(format_duration);
-        format!(
-            "invalid --send-timeout {given}: expected at most {longest}, a quarter of --dead-peer-timeout ({dead_peer})"
-        )
-    })
-}
-
-/// An option about a password that the server does not have.
-fn find_missing_password(arguments: &Arguments) -> Option<String> {
-    #[cfg(feature = "accounts")]
-    let (has_accounts, alternative) = (arguments.data.is_some(), ", or --data PATH, the file to store accounts in");
-    #[cfg(not(feature = "accounts"))]
-    let (has_accounts, alternative) = (false, "");
-    let is_missing = arguments.allow_insecure_passwords && arguments.password_file.is_none() && !has_accounts;
-    is_missing.then(|| format!("--allow-insecure-passwords without --password-file: expected both{alternative}"))
-}
-
 fn main() -> ExitCode {
     let arguments: Arguments = match command_line::parse(&COMMAND_LINE) {
         Ok(arguments) => arguments,
@@ -422,11 +383,11 @@ fn main() -> ExitCode {
         Some(Subcommand::Status(status)) => return status::run(status),
         None => {}
     }
-    if let Some(what) = CHECKS.iter().find_map(|check| check(&arguments)) {
+    if let Some(what) = configuration::find_conflict(&arguments) {
         return command_line::print_usage_error(PROGRAM, "", &what);
     }
     let log = log::start(arguments.log, arguments.log_format);
-    match server::run(&server_options(arguments)) {
+    match server::run(&configuration::server_options(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log.report_start_error(PROGRAM, &error);
@@ -443,128 +404,16 @@ fn version() -> String {
     format!("chinwagd {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The configuration of the server.
-fn server_options(mut arguments: Arguments) -> ServerOptions {
-    #[cfg(feature = "tls")]
-    let certificates = tls::certificates(&mut arguments);
-    #[cfg(not(feature = "tls"))]
-    let certificates = None;
-    ServerOptions {
-        listen: listen::listeners(&mut arguments, &certificates),
-        #[cfg(feature = "tls")]
-        certificates: certificates.map(|certificates| certificates as _),
-        #[cfg(not(feature = "tls"))]
-        certificates: None,
-        password: arguments.password_file.take().map(ServerPassword::new),
-        allows_insecure_passwords: arguments.allow_insecure_passwords,
-        #[cfg(feature = "accounts")]
-        accounts: accounts::server_options(&arguments),
-        #[cfg(not(feature = "accounts"))]
-        accounts: server::AccountOptions::default(),
-        port_file: arguments.port_file.take(),
-        control: control::server_options(&arguments),
-        backlog_bytes: arguments.backlog,
-        history: arguments.history,
-        max_rooms: arguments.max_rooms,
-        has_watch: !arguments.no_watch,
-        epoch: arguments.epoch.take(),
-        #[cfg(feature = "store")]
-        store: store::opener(&mut arguments),
-        #[cfg(not(feature = "store"))]
-        store: None,
-        max_clients: arguments.max_clients,
-        max_per_address: arguments.max_per_address,
-        line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
-        connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
-        send_timeout: seconds(arguments.send_timeout.unwrap_or(SEND_TIMEOUT_SECONDS_DEFAULT)),
-        dead_peer_timeout: seconds(arguments.dead_peer_timeout),
-        timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
-        resume_seconds: arguments.resume_timeout,
-    }
-}
-
-// These errors say only what is expected; `command_line` adds the option and its value.
-
-fn parse_path(raw: &str) -> Result<PathBuf, String> {
-    if raw.is_empty() { Err("expected a path".to_owned()) } else { Ok(raw.into()) }
-}
-
-fn parse_level(raw: &str) -> Result<LevelFilter, String> {
-    let levels = [LevelFilter::OFF, LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG];
-    let level = levels.into_iter().find(|level| level.to_string() == raw);
-    level.ok_or_else(|| "expected off, error, warn, info or debug".to_owned())
-}
-
-fn parse_log_format(raw: &str) -> Result<LogFormat, String> {
-    match raw {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("expected text or json".to_owned()),
-    }
-}
-
-fn parse_backlog(raw: &str) -> Result<usize, String> {
-    let max = BACKLOG_BYTES_MAX.min(usize::MAX as u64);
-    let bytes = parse_size(raw, BACKLOG_BYTES_MIN as u64..=max)?;
-    Ok(usize::try_from(bytes).expect("within the range"))
-}
-
-fn parse_history(raw: &str) -> Result<usize, String> {
-    parse_number(raw, 0..=HISTORY_MESSAGES_MAX, "a number of messages")
-}
-
-fn parse_rooms(raw: &str) -> Result<usize, String> {
-    parse_number(raw, 1..=ROOMS_MAX, "a number of rooms")
-}
-
-fn parse_epoch(raw: &str) -> Result<Token, String> {
-    let fits = (1..=EPOCH_CHARS_MAX).contains(&raw.len()) && raw.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let epoch = Token::new(raw).ok().filter(|_| fits);
-    epoch.ok_or_else(|| format!("expected 1 to {EPOCH_CHARS_MAX} letters and digits"))
-}
-
-fn parse_clients(raw: &str) -> Result<usize, String> {
-    parse_number(raw, 1.., "a number of connections")
-}
-
-fn parse_per_address(raw: &str) -> Result<usize, String> {
-    parse_number(raw, 0.., "a number of connections")
-}
-
-fn parse_connect_rate(raw: &str) -> Result<u32, String> {
-    parse_number(raw, 0..=RATE_MAX, "a number of connections per second")
-}
-
-fn parse_line_rate(raw: &str) -> Result<u32, String> {
-    parse_number(raw, 0..=RATE_MAX, "a number of lines per second")
-}
-
-fn parse_line_burst(raw: &str) -> Result<u32, String> {
-    parse_number(raw, 1..=RATE_MAX, "a number of lines")
-}
-
-fn parse_dead_peer_timeout(raw: &str) -> Result<u64, String> {
-    match parse_seconds(raw, DEAD_PEER_TIMEOUT_SECONDS_MIN..=DEAD_PEER_TIMEOUT_SECONDS_MAX) {
-        Err(_) if parse_seconds(raw, 0..=0).is_ok() => Ok(0),
-        Err(what) => Err(what.replacen("expected", "expected 0 or", 1)),
-        Ok(seconds) => Ok(seconds),
-    }
-}
-
-fn parse_timeout(raw: &str) -> Result<u64, String> {
-    parse_seconds(raw, 0..=TIMEOUT_SECONDS_MAX)
-}
-
-fn seconds(seconds: u64) -> Option<Duration> {
-    (seconds > 0).then(|| Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
-    use chinwag::command_line::format_size;
-    use chinwag::limits::HISTORY_BYTES_MAX;
+    use chinwag::command_line::{format_duration, format_size};
+    use chinwag::limits::{
+        CONNECT_BURST, DEAD_PEER_TIMEOUT_SECONDS_MAX, DEAD_PEER_TIMEOUT_SECONDS_MIN, HISTORY_BYTES_MAX,
+        SEND_TIMEOUT_SECONDS_DEFAULT,
+    };
 
     use super::*;
 
@@ -649,15 +498,5 @@ mod tests {
         let [first, last] = [DEAD_PEER_TIMEOUT_SECONDS_MIN, DEAD_PEER_TIMEOUT_SECONDS_MAX].map(Duration::from_secs);
         let range = format!("from {} to {};", format_duration(first), format_duration(last));
         assert!(descriptions["--dead-peer-timeout"].contains(&range));
-    }
-
-    #[test]
-    fn dead_peer_timeout_is_0_or_in_range() {
-        for (raw, expected) in [("0", 0), ("0s", 0), ("8", 8), ("2m", 120), ("1d", 86_400)] {
-            assert_eq!(parse_dead_peer_timeout(raw), Ok(expected), "{raw:?}");
-        }
-        for raw in ["7", "1ms", "7999ms", "25h", "-0", ""] {
-            assert!(parse_dead_peer_timeout(raw).is_err(), "{raw:?}");
-        }
     }
 }

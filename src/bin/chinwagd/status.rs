@@ -9,7 +9,8 @@ use chinwag::control::{ControlRequest, StatusFormat};
 use chinwag::process::quoted_path;
 
 use super::control_client::{AskError, ask};
-use super::{PROGRAM, control, parse_path};
+use super::values::parse_path;
+use super::{PROGRAM, control};
 
 /// print what a running server does: its listeners, clients, rooms, memory and store. The server must have a control socket.
 #[derive(FromArgs, ArgsInfo, Debug)]

@@ -8,8 +8,9 @@ use chinwag::limits::{HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT, HTTP_PING_INTERVAL_SE
 use chinwag::server::WebOptions;
 use chinwag::web::{AllowedOrigins, WebOrigin};
 
+use super::Arguments;
+use super::configuration::seconds;
 use super::listen::ListenUri;
-use super::{Arguments, seconds};
 
 /// Explains an option that needs a listener for browsers, if there is none.
 pub(super) fn find_missing(arguments: &Arguments) -> Option<String> {

@@ -1,0 +1,99 @@
+//! The options as the configuration of the server: which options contradict each other, and what they configure.
+
+use std::time::Duration;
+
+use chinwag::command_line::format_duration;
+use chinwag::limits::{CONNECT_BURST, SEND_TIMEOUT_SECONDS_DEFAULT};
+use chinwag::server::{self, Rate, ServerOptions, ServerPassword};
+use chinwag::session::Timeouts;
+
+use super::{Arguments, control, listen};
+
+/// Checks of options that depend on each other. Each returns an error text.
+const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
+    listen::find_duplicate,
+    control::find_conflict,
+    find_long_send_timeout,
+    find_missing_password,
+    #[cfg(feature = "accounts")]
+    super::accounts::find_conflict,
+    #[cfg(feature = "store")]
+    super::store::find_missing,
+    #[cfg(feature = "tls")]
+    super::tls::find_missing,
+    #[cfg(feature = "web")]
+    super::web::find_missing,
+];
+
+/// Explains the first error in options that depend on each other.
+pub(super) fn find_conflict(arguments: &Arguments) -> Option<String> {
+    CHECKS.iter().find_map(|check| check(arguments))
+}
+
+/// A `--send-timeout` that the server would shorten. It shortens its default without an error.
+fn find_long_send_timeout(arguments: &Arguments) -> Option<String> {
+    let given = seconds(arguments.send_timeout?)?;
+    let dead_peer = seconds(arguments.dead_peer_timeout)?;
+    let longest = server::send_timeout_max(dead_peer);
+    (given > longest).then(|| {
+        let [given, longest, dead_peer] = [given, longest, dead_peer].map(format_duration);
+        format!(
+            "invalid --send-timeout {given}: expected at most {longest}, a quarter of --dead-peer-timeout ({dead_peer})"
+        )
+    })
+}
+
+/// An option about a password that the server does not have.
+fn find_missing_password(arguments: &Arguments) -> Option<String> {
+    #[cfg(feature = "accounts")]
+    let (has_accounts, alternative) = (arguments.data.is_some(), ", or --data PATH, the file to store accounts in");
+    #[cfg(not(feature = "accounts"))]
+    let (has_accounts, alternative) = (false, "");
+    let is_missing = arguments.allow_insecure_passwords && arguments.password_file.is_none() && !has_accounts;
+    is_missing.then(|| format!("--allow-insecure-passwords without --password-file: expected both{alternative}"))
+}
+
+/// The configuration of the server.
+pub(super) fn server_options(mut arguments: Arguments) -> ServerOptions {
+    #[cfg(feature = "tls")]
+    let certificates = super::tls::certificates(&mut arguments);
+    #[cfg(not(feature = "tls"))]
+    let certificates = None;
+    ServerOptions {
+        listen: listen::listeners(&mut arguments, &certificates),
+        #[cfg(feature = "tls")]
+        certificates: certificates.map(|certificates| certificates as _),
+        #[cfg(not(feature = "tls"))]
+        certificates: None,
+        password: arguments.password_file.take().map(ServerPassword::new),
+        allows_insecure_passwords: arguments.allow_insecure_passwords,
+        #[cfg(feature = "accounts")]
+        accounts: super::accounts::server_options(&arguments),
+        #[cfg(not(feature = "accounts"))]
+        accounts: server::AccountOptions::default(),
+        port_file: arguments.port_file.take(),
+        control: control::server_options(&arguments),
+        backlog_bytes: arguments.backlog,
+        history: arguments.history,
+        max_rooms: arguments.max_rooms,
+        has_watch: !arguments.no_watch,
+        epoch: arguments.epoch.take(),
+        #[cfg(feature = "store")]
+        store: super::store::opener(&mut arguments),
+        #[cfg(not(feature = "store"))]
+        store: None,
+        max_clients: arguments.max_clients,
+        max_per_address: arguments.max_per_address,
+        line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
+        connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
+        send_timeout: seconds(arguments.send_timeout.unwrap_or(SEND_TIMEOUT_SECONDS_DEFAULT)),
+        dead_peer_timeout: seconds(arguments.dead_peer_timeout),
+        timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
+        resume_seconds: arguments.resume_timeout,
+    }
+}
+
+/// A timeout; 0 is none.
+pub(super) fn seconds(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
