@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::resume_tests::resumable_state;
-use super::tests::{apply, format_output, resumable, send_line};
+use super::tests::{apply, connect, format_output, resumable, send_line};
 use super::{InputKind, Output, Sessions, Timeouts};
 use crate::protocol::{LeaveReason, MessageId, Name, ResumeToken, Secret};
 use crate::sequencer::{Change, Numbering, Sequencer};
@@ -56,7 +56,7 @@ fn room_with_message_of_alice() -> (Sessions, Arc<Mutex<StalledStore>>) {
     let room = Sessions::new(resumable_state(60), Timeouts::default());
     let mut room = room.with_store(Box::new(StalledSequencer(Arc::clone(&state))));
     for session in 1..=3 {
-        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        connect(&mut room, session);
     }
     send_line(&mut room, 1, "NICK alice");
     assert_eq!(send_line(&mut room, 1, "MSG hi"), [""; 0], "it waits");
@@ -223,7 +223,7 @@ fn stored_message_and_line_processed_with_it_are_both_answered() {
 #[test]
 fn line_is_answered_after_all_of_its_outputs() {
     let mut room = Sessions::default();
-    apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 1);
     let expected = ["*- JOIN alice", "1< OK NICK alice", "1 follows", "*- COORDINATOR alice"];
     assert_eq!(send_line(&mut room, 1, "NICK alice"), expected);
 }

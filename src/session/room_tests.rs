@@ -1,55 +1,38 @@
-//! Tests of rooms: prefixes, the commands that enter and leave rooms, chat mode, watchers.
+//! Tests of rooms: prefixes, the commands that enter and leave rooms, watchers. `chat_tests` has chat mode.
 
 use super::resume_tests::resumable_state;
-use super::tests::{apply, resumable, send_line, send_line_in, tick};
+use super::tests::{apply, connect, resumable, room, send_line, send_line_in, tick};
 use super::{InputKind, Sessions, Timeouts};
-use crate::limits::{FORMER_ROOMS_MAX, ROOM_CREATION_BURST, ROOM_CREATION_SECONDS};
+use crate::limits::{ROOM_CREATION_BURST, ROOM_CREATION_SECONDS};
 use crate::protocol::{LeaveReason, Mode, Peer, PeerAddress, ResumeToken, Secret, Token};
 use crate::sequencer::MemorySequencer;
 use crate::state::{RoomId, SharedState, StateLimits};
 
-/// Members with these nicknames in the lobby; the first one has session 1. Lines about `#ops`, room 1, have no epoch.
-fn lobby(names: &[&str]) -> Sessions {
-    let mut sessions = Sessions::new(SharedState::default(), Timeouts::default());
-    for (session, name) in (1..).zip(names) {
-        connect(&mut sessions, session);
-        send_line(&mut sessions, session, &format!("NICK {name}"));
-    }
-    sessions
-}
-
-fn connect(sessions: &mut Sessions, session: u64) {
-    apply(sessions, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-}
-
-/// Alice and bob are in the lobby and in `#ops`, carol is in the lobby.
-fn ops() -> Sessions {
-    let mut sessions = lobby(&["alice", "bob", "carol"]);
+/// Alice and bob are in the lobby and in `#ops`, carol is in the lobby. Lines about `#ops`, room 1, have no epoch.
+pub(super) fn ops() -> Sessions {
+    let mut sessions = room(&["alice", "bob", "carol"]);
     send_line(&mut sessions, 1, "JOIN #ops");
     send_line(&mut sessions, 2, "JOIN #ops");
     sessions
 }
 
 #[track_caller]
-fn check(sessions: &mut Sessions, session: u64, line: &str, expected: &[&str]) {
+pub(super) fn check(sessions: &mut Sessions, session: u64, line: &str, expected: &[&str]) {
     assert_eq!(send_line(sessions, session, line), expected, "{line}");
-}
-
-#[track_caller]
-fn check_chat(sessions: &mut Sessions, session: u64, line: &str, expected: &[&str]) {
-    assert_eq!(send_line_in(sessions, session, line, Mode::Chat), expected, "{line}");
 }
 
 #[test]
 fn hello_has_features() {
     let mut sessions = Sessions::new(SharedState::default().with_epoch(Token::truncated("k7qd")), Timeouts::default());
-    let hello = |sessions: &mut Sessions| apply(sessions, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     let text = "type NICK and your name to join, HELP for help";
-    assert_eq!(hello(&mut sessions), [format!("1< HELLO chinwag/1 epoch=k7qd features=rooms,watch,secure {text}")]);
-    let stored = Sessions::default().with_store(Box::new(MemorySequencer::default()));
-    assert_eq!(hello(&mut { stored }), [format!("1< HELLO chinwag/1 features=rooms,watch,search,secure {text}")]);
     assert_eq!(
-        hello(&mut Sessions::default().without_watch()),
+        connect(&mut sessions, 1),
+        [format!("1< HELLO chinwag/1 epoch=k7qd features=rooms,watch,secure {text}")]
+    );
+    let stored = Sessions::default().with_store(Box::new(MemorySequencer::default()));
+    assert_eq!(connect(&mut { stored }, 1), [format!("1< HELLO chinwag/1 features=rooms,watch,search,secure {text}")]);
+    assert_eq!(
+        connect(&mut Sessions::default().without_watch(), 1),
         [format!("1< HELLO chinwag/1 features=rooms,secure {text}")]
     );
 }
@@ -66,7 +49,7 @@ fn hello_says_whether_the_way_is_secure() {
 
 #[test]
 fn join_tells_others_and_follows_after_its_reply() {
-    let mut room = lobby(&["alice", "bob"]);
+    let mut room = room(&["alice", "bob"]);
     let out = ["1< OK JOIN #ops last=0", "*- JOIN alice in 1", "1 follows in 1, not home", "*- COORDINATOR alice in 1"];
     check(&mut room, 1, "JOIN #ops", &out);
     check(&mut room, 1, "JOIN #OPS", &["1< OK JOIN #ops last=0"]);
@@ -188,7 +171,7 @@ fn part_leaves_one_room() {
 
 #[test]
 fn parted_home_stays_home() {
-    let mut room = lobby(&["alice"]);
+    let mut room = room(&["alice"]);
     connect(&mut room, 2);
     let out = ["*- JOIN bob in 1", "2< OK NICK bob #team last=0", "2 follows in 1", "*- COORDINATOR bob in 1"];
     check(&mut room, 2, "NICK bob #team", &out);
@@ -309,7 +292,7 @@ fn rooms_are_refused_with_their_codes() {
 
 #[test]
 fn address_cannot_create_rooms_too_fast() {
-    let mut room = lobby(&["alice", "bob"]);
+    let mut room = room(&["alice", "bob"]);
     let create =
         |room: &mut Sessions, number: u32| send_line(room, 1 + u64::from(number % 2), &format!("JOIN #r{number}"));
     for number in 0..ROOM_CREATION_BURST {
@@ -322,109 +305,6 @@ fn address_cannot_create_rooms_too_fast() {
     assert!(send_line(&mut room, 2, "JOIN #1obby")[0].contains("room-alike"), "a refused command costs nothing");
     tick(&mut room, ROOM_CREATION_SECONDS);
     assert!(create(&mut room, 100)[0].contains("OK JOIN"));
-}
-
-#[test]
-fn chat_mode_sends_to_its_room() {
-    let mut room = ops();
-    check(&mut room, 1, "CHAT #nope", &["1< ERR CHAT not-in-room you are not in #nope; write: JOIN #nope"]);
-    check(&mut room, 1, "CHAT #Ops", &["1 mode Chat", "1< OK CHAT on #ops"]);
-    check_chat(&mut room, 1, "hi", &["*1 MSG alice hi in 1, for 1 #ops OK MSG 1"]);
-    check_chat(&mut room, 1, "/who", &["1< in 1 USER alice coordinator/USER bob member", "1< #ops OK WHO 2"]);
-    check_chat(&mut room, 1, "/ping", &["1< OK PING"]);
-    check_chat(&mut room, 1, "/#lobby hi", &["*1 MSG alice hi, for 1 OK MSG 1"]);
-    check_chat(&mut room, 1, "/#lobby //who", &["*2 MSG alice /who, for 1 OK MSG 2"]);
-    check_chat(&mut room, 1, "/#lobby /history 0", &["1< ", "1< OK HISTORY 0 last=2"]);
-    check_chat(&mut room, 1, "/msg #lobby hi", &["*3 MSG alice hi, for 1 OK MSG 3"]);
-    check_chat(&mut room, 1, "/msg bob hi", &["2< WHISPER alice hi", "1< OK WHISPER bob"]);
-    check_chat(&mut room, 1, "/chat #lobby", &["1 mode Chat", "1< OK CHAT on"]);
-    check_chat(&mut room, 1, "hi", &["*4 MSG alice hi, for 1 OK MSG 4"]);
-    check_chat(&mut room, 1, "/chat #ops", &["1 mode Chat", "1< OK CHAT on #ops"]);
-    check_chat(&mut room, 1, "/chat", &["1 mode Commands", "1< OK CHAT off"]);
-    check(&mut room, 1, "MSG hi", &["*5 MSG alice hi, for 1 OK MSG 5"]);
-}
-
-/// Nothing meant for one room may be said in another.
-#[test]
-fn lines_for_left_chat_room_are_refused() {
-    let mut room = ops();
-    send_line(&mut room, 1, "CHAT #ops");
-    send_line_in(&mut room, 1, "/part #ops", Mode::Chat);
-    check_chat(&mut room, 1, "hi", &["1< #ops ERR MSG not-in-room you are not in #ops; write: JOIN #ops"]);
-    check_chat(&mut room, 1, "/who", &["1< #ops ERR WHO not-in-room you are not in #ops; write: JOIN #ops"]);
-    check_chat(&mut room, 1, "/#lobby hi", &["*1 MSG alice hi, for 1 OK MSG 1"]);
-    send_line_in(&mut room, 1, "/join #ops", Mode::Chat);
-    check_chat(&mut room, 1, "hi", &["*1 MSG alice hi in 1, for 1 #ops OK MSG 1"]);
-    send_line_in(&mut room, 1, "/part #ops", Mode::Chat);
-    check_chat(&mut room, 1, "/chat", &["1 mode Commands", "1< OK CHAT off"]);
-    check(&mut room, 1, "CHAT", &["1 mode Chat", "1< OK CHAT on"]);
-    check_chat(&mut room, 1, "hi", &["*2 MSG alice hi, for 1 OK MSG 2"]);
-}
-
-/// Nothing meant for one room may be said in another.
-#[test]
-fn line_that_begins_with_own_room_is_ambiguous_in_chat_mode() {
-    let mut room = ops();
-    send_line(&mut room, 1, "CHAT");
-    let ambiguous = |name: &str| {
-        format!(
-            "1< ERR MSG room-ambiguous it is not clear whether this is for {name}; nothing was sent; to send it there, put a slash \
-             before it; to send it here, a blank"
-        )
-    };
-    check_chat(&mut room, 1, "#Ops db is slow", &[&ambiguous("#Ops")]);
-    check_chat(&mut room, 1, "#lobby", &[&ambiguous("#lobby")]);
-    check_chat(&mut room, 1, " #ops db is slow", &["*1 MSG alice  #ops db is slow, for 1 OK MSG 1"]);
-    check_chat(&mut room, 1, "#dev db is slow", &["*2 MSG alice #dev db is slow, for 1 OK MSG 2"]);
-    check_chat(&mut room, 1, "/#lobby #ops is slow", &["*3 MSG alice #ops is slow, for 1 OK MSG 3"]);
-    send_line_in(&mut room, 1, "/part #ops", Mode::Chat);
-    check_chat(&mut room, 1, "#ops db is slow", &[&ambiguous("#ops")]);
-    send_line_in(&mut room, 1, "/chat", Mode::Chat);
-    check(&mut room, 1, "MSG #ops db is slow", &["*4 MSG alice #ops db is slow, for 1 OK MSG 4"]);
-}
-
-/// Also after `RESUME` on a session that has watched another room.
-#[test]
-fn watched_rooms_are_former_rooms() {
-    let mut room = Sessions::new(resumable_state(60), Timeouts::default());
-    for session in 1..=3 {
-        connect(&mut room, session);
-    }
-    let secret = Secret::new([1; 16]);
-    apply(&mut room, 1, resumable(secret));
-    send_line(&mut room, 3, "NICK bob #ops");
-    send_line(&mut room, 3, "JOIN #dev");
-    for line in ["WATCH #ops", "WATCH", "NICK alice", "CHAT"] {
-        send_line(&mut room, 1, line);
-    }
-    let is_ambiguous = |room: &mut Sessions, session, name: &str| {
-        let replies = send_line_in(room, session, &format!("#{name} db is slow"), Mode::Chat);
-        replies[0].contains("ERR MSG room-ambiguous")
-    };
-    assert_eq!(["ops", "lobby", "dev"].map(|name| is_ambiguous(&mut room, 1, name)), [true, true, false]);
-    send_line(&mut room, 2, "WATCH #dev");
-    send_line(&mut room, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
-    send_line(&mut room, 2, "CHAT");
-    assert_eq!(["ops", "dev", "x"].map(|name| is_ambiguous(&mut room, 2, name)), [true, true, false]);
-}
-
-/// A session that does not remember all of its former rooms takes every room for one of them.
-#[test]
-fn any_room_is_ambiguous_after_too_many_former_rooms() {
-    let mut room = lobby(&["alice"]).with_unlimited_creation();
-    let leave = |room: &mut Sessions, number: usize| {
-        send_line(room, 1, &format!("JOIN #r{number}"));
-        send_line(room, 1, &format!("PART #r{number}"));
-    };
-    send_line(&mut room, 1, "CHAT");
-    (0..FORMER_ROOMS_MAX).for_each(|number| leave(&mut room, number));
-    check_chat(&mut room, 1, "#x hi", &["*1 MSG alice #x hi, for 1 OK MSG 1"]);
-    leave(&mut room, FORMER_ROOMS_MAX);
-    for name in ["#r0", "#r100", "#x"] {
-        assert!(send_line_in(&mut room, 1, name, Mode::Chat)[0].contains("room-ambiguous"), "{name}");
-    }
-    check_chat(&mut room, 1, "#, hi", &["*2 MSG alice #, hi, for 1 OK MSG 2"]);
-    check_chat(&mut room, 1, " #x hi", &["*3 MSG alice  #x hi, for 1 OK MSG 3"]);
 }
 
 #[test]
@@ -546,7 +426,7 @@ fn status_of_room_has_no_addresses() {
 /// Also with `SET rooms on`, and in a session that is in the lobby and has another home.
 #[test]
 fn shutdown_notice_reaches_each_session_once_without_a_room() {
-    let mut room = lobby(&["alice"]);
+    let mut room = room(&["alice"]);
     send_line(&mut room, 1, "JOIN #ops");
     send_line(&mut room, 1, "SET rooms on");
     connect(&mut room, 2);
@@ -615,20 +495,4 @@ fn hint_names_the_room_that_the_line_names() {
     let in_lobby = format!("1< {ahead} (HELLO has the current one), write: HISTORY [count]");
     check(&mut room, 1, "SINCE 9", &[&in_lobby]);
     check(&mut room, 1, "#lobby SINCE 9", &[&in_lobby]);
-}
-
-/// The outputs are shown as outside of chat mode.
-#[test]
-fn hint_in_chat_mode_names_the_room_unless_lines_go_there() {
-    let mut room = ops();
-    send_line(&mut room, 1, "CHAT");
-    let missing = "ERR MSG text-missing the text is missing; write: #ops MSG text";
-    check_chat(&mut room, 1, "/#ops \u{200b}", &[&format!("1< #ops {missing}")]);
-    check_chat(&mut room, 1, "/msg #ops", &[&format!("1< #ops {missing}")]);
-    let surplus = "ERR WHO argument-unexpected unexpected argument 'x'; write: ";
-    check_chat(&mut room, 1, "/#ops /who x", &[&format!("1< #ops {surplus}#ops WHO")]);
-    send_line_in(&mut room, 1, "/chat #ops", Mode::Chat);
-    check_chat(&mut room, 1, "/#ops /who x", &[&format!("1< #ops {surplus}WHO")]);
-    check_chat(&mut room, 1, "/who x", &[&format!("1< #ops {surplus}WHO")]);
-    check_chat(&mut room, 1, "/#lobby /who x", &[&format!("1< {surplus}#lobby WHO")]);
 }

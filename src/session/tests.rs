@@ -15,10 +15,15 @@ pub(super) fn room(names: &[&str]) -> Sessions {
 fn room_of(state: SharedState, names: &[&str]) -> Sessions {
     let mut room = Sessions::new(state, Timeouts::default());
     for (session, name) in (1..).zip(names) {
-        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        connect(&mut room, session);
         send_line(&mut room, session, &format!("NICK {name}"));
     }
     room
+}
+
+/// A connection over the loopback interface.
+pub(super) fn connect(room: &mut Sessions, session: u64) -> Vec<String> {
+    apply(room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()))
 }
 
 /// `SET resume on`, with this secret.
@@ -166,11 +171,11 @@ fn who_list_follows_every_change() {
     };
     assert_eq!(who("PING"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
     assert_eq!(who("NICK rob"), ["2< USER alice coordinator/USER rob member", "2< OK WHO 2"]);
-    apply(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 3);
     send_line(&mut room, 3, "NICK carol");
     send_line(&mut room, 1, "QUIT");
     assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER carol member", "2< OK WHO 2"]);
-    apply(&mut room, 4, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 4);
     send_line(&mut room, 4, "NICK dave");
     send_line(&mut room, 3, "QUIT");
     assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER dave member", "2< OK WHO 2"]);
@@ -212,7 +217,7 @@ fn history_is_replayed_on_request() {
 fn history_beyond_memory_is_read_from_store() {
     let state = SharedState::new(StateLimits { history_messages: 2, ..StateLimits::default() });
     let mut room = Sessions::new(state, Timeouts::default()).with_store(Box::new(MemorySequencer::default()));
-    apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 1);
     for line in ["NICK alice", "MSG one", "MSG two", "MSG three"] {
         send_line(&mut room, 1, line);
     }
@@ -294,9 +299,9 @@ fn whisper_to_own_name_is_refused() {
 #[test]
 fn own_join_is_an_event_only_with_echo() {
     let mut room = room(&["alice"]);
-    apply(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 2);
     assert_eq!(send_line(&mut room, 2, "NICK bob"), ["*- JOIN bob", "2< OK NICK bob", "2 follows"]);
-    apply(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 3);
     send_line(&mut room, 3, "SET echo on");
     assert_eq!(send_line(&mut room, 3, "NICK carol"), ["3 follows", "*- JOIN carol", "3< OK NICK carol"]);
 }
@@ -326,7 +331,7 @@ fn connection_during_shutdown_is_refused() {
     let mut room = room(&["alice"]);
     let farewell = "NOTICE the server is shutting down";
     assert_eq!(apply(&mut room, 0, InputKind::Shutdown), [&format!("1< {farewell}"), "1 closed", "1 removed"]);
-    let late = apply(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    let late = connect(&mut room, 2);
     assert_eq!(late, [&format!("2< {farewell}"), "2 closed", "2 removed"]);
     assert_eq!((room.connected_count(), room.names().count()), (0, 0));
 }
@@ -336,7 +341,7 @@ fn status_has_idle_and_online_seconds() {
     let mut room = room(&["alice", "bob"]);
     tick(&mut room, 40);
     apply(&mut room, 2, InputKind::Blank);
-    apply(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 3);
     tick(&mut room, 50);
     send_line(&mut room, 3, "NICK carol");
     tick(&mut room, 63);
@@ -365,7 +370,7 @@ pub(super) fn tick(room: &mut Sessions, seconds: u64) -> Vec<String> {
 fn name_timeout_ends_session_despite_lines() {
     let mut room = Sessions::new(SharedState::default(), Timeouts { name_seconds: 60, ..Timeouts::default() });
     for session in 1..=3 {
-        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        connect(&mut room, session);
     }
     send_line(&mut room, 1, "NICK alice");
     assert_eq!(tick(&mut room, 60), Vec::<String>::new());
@@ -380,7 +385,7 @@ fn name_timeout_ends_session_despite_lines() {
 fn silent_session_gets_ping_then_leaves() {
     let mut room = Sessions::new(SharedState::default(), Timeouts { name_seconds: 60, idle_seconds: 20 });
     for (session, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
-        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        connect(&mut room, session);
         send_line(&mut room, session, &format!("NICK {name}"));
     }
     send_line(&mut room, 3, "SET tags on");
@@ -422,7 +427,7 @@ fn caught_up_session_gets_member_list() {
 fn expired_members_leave_in_turns_at_the_same_tick() {
     let mut room = Sessions::new(SharedState::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     for session in 1..=EXPIRED_PER_TURN_MAX as u64 * 2 + 1 {
-        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        connect(&mut room, session);
         send_line(&mut room, session, &format!("NICK {session:0>32}"));
     }
     let mut turn = || (tick(&mut room, 21).iter().filter(|line| line.ends_with("removed")).count(), room.has_expired());
@@ -434,7 +439,7 @@ fn expired_members_leave_in_turns_at_the_same_tick() {
 #[test]
 fn are_you_there_gets_a_notice_and_postpones_the_idle_timeout() {
     let mut room = Sessions::new(SharedState::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
-    apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    connect(&mut room, 1);
     tick(&mut room, 10);
     assert_eq!(apply(&mut room, 1, InputKind::AreYouThere), ["1< NOTICE yes, the server is here"]);
     assert_eq!(tick(&mut room, 20), Vec::<String>::new());

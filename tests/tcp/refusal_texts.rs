@@ -43,10 +43,11 @@ const ELSEWHERE: [ErrorCode; 38] = [
     ErrorCode::PasswordRequired,
     ErrorCode::SecretRefused,
     ErrorCode::TooManyAttempts,
+    // session::chat_tests
+    ErrorCode::RoomAmbiguous,
     // session::room_tests
     ErrorCode::NotInRoom,
     ErrorCode::RoomAlike,
-    ErrorCode::RoomAmbiguous,
     ErrorCode::RoomUnexpected,
     ErrorCode::RoomsFull,
     ErrorCode::RoomsTooFast,
