@@ -2,7 +2,7 @@
 //! reads have a deadline that fails loudly, and `Client::sync` is the barrier.
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test program uses a part of it")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -110,6 +110,16 @@ impl Server {
     /// Standard error, if it is piped.
     pub fn take_stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("standard error is piped")
+    }
+
+    /// Stops the server. Returns what it wrote to standard error, which must be piped.
+    #[track_caller]
+    pub fn stop(mut self) -> String {
+        self.signal("-TERM");
+        let (status, _) = self.wait();
+        let log = io::read_to_string(self.take_stderr()).expect("UTF-8");
+        assert!(status.success(), "{status}: {log}");
+        log
     }
 
     pub fn pid(&self) -> u32 {

@@ -262,12 +262,10 @@ fn server_starts_without_its_default_socket() {
         (directory.path(), &listener, "a server listens there already"),
     ] {
         let arguments = ["--listen", "127.0.0.1:0", "--listen", listen, "--log", "warn"];
-        let mut server = Server::spawn(command(&arguments).env("RUNTIME_DIRECTORY", runtime).stderr(Stdio::piped()));
-        let log = BufReader::new(server.take_stderr());
+        let server = Server::spawn(command(&arguments).env("RUNTIME_DIRECTORY", runtime).stderr(Stdio::piped()));
         server.join("alice");
-        server.signal("-TERM");
-        server.wait();
-        let log: Vec<_> = log.lines().map(|line| line.expect("UTF-8")).collect();
+        let log = server.stop();
+        let log: Vec<_> = log.lines().collect();
         let [line] = &log[..] else { panic!("{log:#?}") };
         assert!(
             line.contains(" WARN running without a control socket error=\"cannot create the control socket "),

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::common::{Client, Server};
-use crate::paths::{serve, stop};
+use crate::paths::serve;
 
 const KILLS: usize = 6;
 const NAMES: [&str; 6] = ["ann", "bob", "carol", "dave", "erin", "frank"];
@@ -86,15 +86,15 @@ fn new_store_is_readable_by_its_user_alone() {
         let mode = fs::metadata(directory.path().join(name)).expect(name).permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name} has the mode {mode:o}");
     }
-    assert_eq!(stop(server), "");
+    assert_eq!(server.stop(), "");
     // An operator who has made the file readable keeps it so, and is warned once it has accounts.
     fs::set_permissions(directory.path().join("chat.db"), Permissions::from_mode(0o644)).expect("the mode is set");
     let server = start();
     let mut ann = server.join("ann");
     ann.send(&format!("REGISTER {PASSWORD}"));
     ann.until("OK REGISTER ann");
-    assert_eq!(stop(server), "");
-    let log = stop(start());
+    assert_eq!(server.stop(), "");
+    let log = start().stop();
     assert!(log.contains("every user of this machine can read the store"), "{log:?}");
 }
 
@@ -114,7 +114,7 @@ fn replaced_and_deleted_passwords_are_overwritten_in_the_file() {
             let verb = line.split(' ').next().expect("a verb");
             client.until_start(&format!("OK {verb}"));
         }
-        assert_eq!(stop(server), "");
+        assert_eq!(server.stop(), "");
         hashes.push(stored_hash(&path));
     }
     let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
@@ -123,7 +123,7 @@ fn replaced_and_deleted_passwords_are_overwritten_in_the_file() {
     client.until("OK LOGIN ann");
     client.send("UNREGISTER another good one");
     client.until_start("OK UNREGISTER");
-    assert_eq!(stop(server), "");
+    assert_eq!(server.stop(), "");
     let bytes = fs::read(&path).expect("the file");
     for old in hashes.iter().map(String::as_str).chain(["build server of ann"]) {
         let is_there = bytes.windows(old.len()).any(|window| window == old.as_bytes());

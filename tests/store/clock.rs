@@ -1,6 +1,5 @@
 //! A wrong system clock deletes no messages: tests with the real server, whose clock libfaketime sets.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -30,7 +29,7 @@ fn libfaketime() -> Option<String> {
 
 /// Sends these messages. Returns the history afterwards, and the log.
 fn session(path: &Path, clock: Option<&str>, texts: &[&str]) -> Option<(Vec<String>, String)> {
-    let mut server = serve(path, clock)?;
+    let server = serve(path, clock)?;
     let mut ann = server.join("ann");
     for text in texts {
         ann.send(&format!("MSG {text}"));
@@ -50,10 +49,7 @@ fn session(path: &Path, clock: Option<&str>, texts: &[&str]) -> Option<(Vec<Stri
             None => break,
         }
     }
-    server.signal("-TERM");
-    let mut log = String::new();
-    server.take_stderr().read_to_string(&mut log).expect("a log");
-    assert!(server.wait().0.success(), "{log}");
+    let log = server.stop();
     told.retain(|text| text != "one" && text != "two");
     Some((told, log))
 }

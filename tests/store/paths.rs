@@ -1,7 +1,6 @@
 //! The value of `--data` is always a path. The server locks and uses the file at that path, and finds it again at the next start.
 
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -37,14 +36,6 @@ pub(crate) fn refused(directory: &Path, data: &str, why: &str) {
     let output = in_time.output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && told.contains(why), "{data}: {told}");
-}
-
-pub(crate) fn stop(mut server: Server) -> String {
-    server.signal("-TERM");
-    let mut log = String::new();
-    server.take_stderr().read_to_string(&mut log).expect("a log");
-    assert!(server.wait().0.success(), "{log}");
-    log
 }
 
 #[test]
@@ -102,7 +93,7 @@ fn links_lead_to_one_file_with_one_lock() {
     refused(directory.path(), "hard.db", "its latest messages are still in ");
     let server = Server::spawn(&mut serve(directory.path(), "real.db"));
     assert_eq!(history(&server), ["hello"]);
-    assert!(stop(server).contains("hard links"));
+    assert!(server.stop().contains("hard links"));
     assert_eq!(history(&Server::spawn(&mut serve(directory.path(), "hard.db"))), ["hello"]);
 }
 
@@ -165,7 +156,7 @@ fn displaced_file_refuses_messages() {
         let directory = tempfile::tempdir().expect("a directory");
         let (server, ann) = displaced(directory.path(), accident);
         drop(ann);
-        let log = stop(server);
+        let log = server.stop();
         assert_eq!(log.matches(WARNED).count(), 1, "{name}: {log}");
         assert_eq!(log.matches("refusing new ones").count(), 1, "{name}: the log has contradictory advice: {log}");
         let wal = directory.path().join("chat.db-wal");
@@ -193,6 +184,6 @@ fn restored_file_accepts_messages() {
     ann.send("MSG back");
     ann.expect_start("OK MSG ");
     drop(ann);
-    stop(server);
+    server.stop();
     assert_eq!(history(&Server::spawn(&mut serve(directory.path(), "chat.db"))), ["before", "back"]);
 }

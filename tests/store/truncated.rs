@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::common::{Client, Server};
-use crate::paths::{history, refused, serve, stop, store};
+use crate::paths::{history, refused, serve, store};
 
 const WARNED: &str = "refusing new ones until chinwagd is restarted";
 
@@ -59,7 +59,7 @@ fn refuses_after_truncation(directory: &Path, name: &str, change: Change) -> Str
     expect_refused(&mut ann);
     ann.expect_nothing();
     drop(ann);
-    stop(server)
+    server.stop()
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn emptied_database_refuses_messages_and_is_left_empty() {
     ann.send("MSG refused");
     ann.expect_start("ERR MSG not-stored the message was not delivered: the store's file was truncated ");
     drop(ann);
-    assert_eq!(stop(server).matches(WARNED).count(), 1);
+    assert_eq!(server.stop().matches(WARNED).count(), 1);
     assert_eq!(directory.path().join("chat.db").metadata().expect("a length").len(), 0);
     refused(directory.path(), "chat.db", "is empty, but ");
 }
@@ -133,7 +133,7 @@ fn checkpoint_by_another_program_is_harmless() {
         say(format!("shrunk {round}"));
     }
     drop(ann);
-    let log = stop(server);
+    let log = server.stop();
     assert!(!log.contains("refusing"), "{log}");
     assert_eq!(history(&Server::spawn(&mut serve(directory, "chat.db"))), said);
 }

@@ -1,7 +1,6 @@
 //! The server's command line: what it prints where, and with what it exits.
 
 use std::fs;
-use std::io::Read as _;
 use std::net::TcpListener;
 use std::process::Stdio;
 
@@ -353,7 +352,7 @@ fn listeners_are_announced_in_order() {
 #[test]
 fn log_has_nicks_but_no_text_and_no_token() {
     let mut command = command(&["--listen", "127.0.0.1:0", "--log", "debug", "--line-rate", "0"]);
-    let mut server = Server::spawn(command.stderr(Stdio::piped()));
+    let server = Server::spawn(command.stderr(Stdio::piped()));
     let mut alice = server.connect();
     let from = alice.stream().local_addr().expect("an address").to_string();
     alice.send("NICK alice");
@@ -369,11 +368,7 @@ fn log_has_nicks_but_no_text_and_no_token() {
     let mut resumed = server.connect();
     resumed.send(&format!("RESUME {token}\nQUIT secret reason"));
     assert_eq!(resumed.rest(), ["OK RESUME Alice", "OK QUIT"]);
-    let mut stderr = server.take_stderr();
-    server.signal("-TERM");
-    assert_eq!(server.wait().0.code(), Some(0));
-    let mut log = String::new();
-    stderr.read_to_string(&mut log).expect("UTF-8");
+    let log = server.stop();
     for logged in [
         &format!("INFO connected id=1 transport=tcp address={from}"),
         "INFO joined id=1 nick=alice room=#lobby",

@@ -216,11 +216,7 @@ fn limits_show_the_effective_number_of_clients() {
         "--listen",
         "127.0.0.1:0",
     ]);
-    let mut server = Server::spawn(shell.args(["--max-clients", "100000"]).stderr(Stdio::piped()));
-    let stderr = server.take_stderr();
-    server.signal("-TERM");
-    server.wait();
-    let log = io::read_to_string(stderr).expect("UTF-8");
+    let log = Server::spawn(shell.args(["--max-clients", "100000"]).stderr(Stdio::piped())).stop();
     assert!(log.contains(" limits max_clients=192 max_per_address="), "{log}");
     assert!(log.contains(" max_clients=100000 available=192\n"), "{log}");
 }

@@ -9,13 +9,9 @@ use crate::http::{rest, status};
 /// The log of a server up to its stop, without the times.
 fn log_of(run: impl FnOnce(&Site<WebSocket>)) -> Vec<String> {
     let mut command = command(&["--listen", "127.0.0.1:0", "--listen", "http://127.0.0.1:0"]);
-    let mut server = Server::spawn(command.stderr(Stdio::piped()));
-    let stderr = server.take_stderr();
-    let mut site = Site::<WebSocket>::adopt(server);
+    let site = Site::<WebSocket>::adopt(Server::spawn(command.stderr(Stdio::piped())));
     run(&site);
-    site.server.signal("-TERM");
-    site.server.wait();
-    let log = std::io::read_to_string(stderr).expect("UTF-8");
+    let log = site.server.stop();
     log.lines().map(|line| line.split_once("  ").expect("a time").1.to_owned()).collect()
 }
 
