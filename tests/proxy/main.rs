@@ -1,16 +1,18 @@
 //! The server behind proxies: the header of the PROXY protocol, and the fields `Forwarded` and `X-Forwarded-For`. Real proxies are in
 //! `tests/shell`; `tests/transports` runs over the PROXY protocol, too.
 
-#[path = "common/mod.rs"]
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "web")]
+mod web;
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-#[cfg(feature = "web")]
-use chinwag::limits::HEAD_FIELDS_MAX;
 use chinwag::limits::{PROXY_HEADER_BYTES_MAX, ROOM_CREATION_BURST, ROOMS_PER_COMMAND_MAX};
 use proxy_header::{ProxiedAddress, ProxyHeader, SslInfo, Tlv};
 use socket2::{Domain, Socket, Type};
@@ -48,11 +50,20 @@ impl ProxiedServer {
         self.connect_from(Ipv4Addr::LOCALHOST)
     }
 
+    /// A connection on which these bytes were sent.
+    fn send_from(&self, source: Ipv4Addr, bytes: impl AsRef<[u8]>) -> TcpStream {
+        let mut stream = self.connect_from(source);
+        stream.write_all(bytes.as_ref()).expect("the server reads");
+        stream
+    }
+
+    fn send(&self, bytes: impl AsRef<[u8]>) -> TcpStream {
+        self.send_from(Ipv4Addr::LOCALHOST, bytes)
+    }
+
     /// A client whose proxy sends these bytes first.
     fn client(&self, header: impl AsRef<[u8]>) -> Client {
-        let mut stream = self.connect();
-        stream.write_all(header.as_ref()).expect("the server reads");
-        Client::new(stream)
+        Client::new(self.send(header))
     }
 
     /// A member whose proxy sends these bytes first.
@@ -252,9 +263,7 @@ fn connection_without_a_header_is_refused() {
 #[test]
 fn other_addresses_are_refused() {
     let server = ProxiedServer::start(&[]);
-    let mut stream = server.connect_from(Ipv4Addr::new(127, 0, 0, 2));
-    stream.write_all(v1("127.0.0.1:1").as_bytes()).expect("the server reads");
-    let mut client = Client::new(stream);
+    let mut client = Client::new(server.send_from(Ipv4Addr::new(127, 0, 0, 2), v1("127.0.0.1:1")));
     client.expect("ERR - proxy-expected this port serves only clients of its proxies; connect to the proxy");
     client.expect_end();
 }
@@ -309,12 +318,9 @@ fn unix_socket_takes_headers() {
 
 /// The lines of a log, without the times.
 fn log_of(uri: &str, run: impl FnOnce(SocketAddr)) -> Vec<String> {
-    let mut server = Server::spawn(command(&["--listen", uri]).stderr(Stdio::piped()));
-    let stderr = server.take_stderr();
+    let server = Server::spawn(command(&["--listen", uri]).stderr(Stdio::piped()));
     run(server.address);
-    server.signal("-TERM");
-    server.wait();
-    let log = io::read_to_string(stderr).expect("UTF-8");
+    let log = server.stop();
     log.lines().map(|line| line.split_once("  ").expect("a time").1.to_owned()).collect()
 }
 
@@ -343,281 +349,13 @@ fn log_has_the_clients_address_and_the_refusals() {
     assert!(find("INFO connected ")[0].ends_with(" transport=tcp address=192.0.2.7:4711"), "{log:#?}");
     assert!(find("INFO disconnected ")[0].contains(" transport=tcp address=192.0.2.7:4711 "), "{log:#?}");
     let refused = find("INFO refused a connection without a valid PROXY protocol header ");
-    let [first, second, third] = refused[..] else { panic!("{refused:#?}") };
-    assert!(
-        first.contains(" address=127.0.0.1:")
-            && first.ends_with(" reason=\"the connection does not begin with one\" count=1"),
-        "{first}"
-    );
-    assert!(
-        second.contains(" address=127.0.0.2:")
-            && second.ends_with(" reason=\"the address is not that of a proxy\" count=1"),
-        "{second}"
-    );
-    assert!(
-        third.contains(" address=127.0.0.1:")
-            && third.ends_with(" reason=\"the connection does not begin with one\" count=1"),
-        "{third}"
-    );
-}
-
-#[cfg(feature = "tls")]
-mod tls {
-    use std::io::Read as _;
-
-    use super::common::tls::{certificate_options, client_config, relay, shared_certificate};
-    use super::*;
-
-    fn start(scheme: &str, parameters: &str) -> ProxiedServer {
-        let options = certificate_options(shared_certificate());
-        let options: Vec<_> = options.iter().map(String::as_str).collect();
-        ProxiedServer::listen(&format!("{scheme}://127.0.0.1:0?{parameters}"), &options)
-    }
-
-    fn encrypted(server: &ProxiedServer, header: &[u8]) -> TcpStream {
-        let mut stream = server.connect();
-        stream.write_all(header).expect("the server reads");
-        relay(stream, client_config(shared_certificate(), rustls::ALL_VERSIONS), "127.0.0.1")
-    }
-
-    #[test]
-    fn header_comes_before_the_handshake() {
-        let server = start("tls", "proxy=127.0.0.1");
-        let mut coordinator = server.server.join("coordinator");
-        // TLS may end at the proxy, unless the proxy says that the client uses it.
-        for (header, hello, nick) in [
-            (v1("192.0.2.7:4711").into_bytes(), HELLO_NOT_SECURE, "a"),
-            (v2("192.0.2.7:4711", &[tls_value(true)]), HELLO, "b"),
-        ] {
-            let mut client = Client::new(encrypted(&server, &header));
-            client.expect(hello);
-            client.send(&format!("NICK {nick}"));
-            client.until(&format!("OK NICK {nick}"));
-            client.sync();
-            assert_eq!(address_in_status(&mut coordinator, nick), "192.0.2.7:4711");
-        }
-    }
-
-    #[test]
-    fn connection_without_a_header_gets_an_alert() {
-        let server = start("tls", "proxy=127.0.0.1");
-        for source in [1, 2] {
-            let mut stream = server.connect_from(Ipv4Addr::new(127, 0, 0, source));
-            stream.write_all(&[22, 3, 1, 0, 1]).expect("the server reads");
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).expect("an orderly end");
-            assert_eq!(answer, [21, 3, 3, 0, 2, 2, 80]);
-        }
-    }
-
-    #[test]
-    #[cfg(feature = "web")]
-    fn https_takes_a_header_or_a_field() {
-        for (parameters, header, field) in [
-            ("proxy=127.0.0.1", v1("192.0.2.7:4711"), ""),
-            ("x-forwarded-for=127.0.0.1", String::new(), "X-Forwarded-For: 192.0.2.7:4711\r\n"),
-            ("proxy=127.0.0.1&forwarded=10.0.0.9", v1("10.0.0.9:1"), "Forwarded: for=\"192.0.2.7:4711\"\r\n"),
-        ] {
-            let server = start("https", parameters);
-            let mut stream = encrypted(&server, header.as_bytes());
-            let address = web::address_of_member(&mut stream, field);
-            assert_eq!(address, "192.0.2.7:4711", "{parameters}");
-        }
-    }
-}
-
-#[cfg(feature = "web")]
-mod web {
-    use std::io::Read as _;
-
-    use super::*;
-
-    const HANDSHAKE: &str = "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-
-    /// Sends a WebSocket handshake with these fields. Returns the head of the answer.
-    fn handshake(stream: &mut TcpStream, fields: &str) -> String {
-        let head = format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}{fields}\r\n");
-        stream.write_all(head.as_bytes()).expect("the server reads");
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream
-                .read_exact(&mut byte)
-                .unwrap_or_else(|error| panic!("{error} after {:?}", answer.escape_ascii().to_string()));
-            answer.push(byte[0]);
-        }
-        String::from_utf8(answer).expect("text")
-    }
-
-    /// Reads up to the line that begins like this, without the headers of the frames.
-    fn line_starting_with(stream: &mut TcpStream, start: &str) -> String {
-        let mut line = Vec::new();
-        loop {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("a line");
-            if byte != *b"\n" {
-                line.push(byte[0]);
-                continue;
-            }
-            let text = String::from_utf8_lossy(&line);
-            if let Some(at) = text.find(start) {
-                return text[at..].to_owned();
-            }
-            line.clear();
-        }
-    }
-
-    /// Joins with these fields in the handshake. Returns the address of this only member.
-    pub(super) fn address_of_member(stream: &mut TcpStream, fields: &str) -> String {
-        assert!(handshake(stream, fields).starts_with("HTTP/1.1 101 "));
-        // A frame with an empty mask.
-        stream.write_all(b"\x81\x8d\0\0\0\0NICK a\nSTATUS").expect("the server reads");
-        let user = line_starting_with(stream, "USER a ");
-        user.split(' ').find_map(|word| word.strip_prefix("address=")).expect("an address").to_owned()
-    }
-
-    fn greeting(stream: &mut TcpStream, fields: &str) -> String {
-        assert!(handshake(stream, fields).starts_with("HTTP/1.1 101 "));
-        line_starting_with(stream, "HELLO ")
-    }
-
-    fn listen(parameters: &str, arguments: &[&str]) -> ProxiedServer {
-        ProxiedServer::listen(&format!("http://127.0.0.1:0?{parameters}"), arguments)
-    }
-
-    #[test]
-    fn http_takes_a_header() {
-        let server = listen("proxy=127.0.0.1", &[]);
-        let mut stream = server.connect();
-        stream.write_all(v1("192.0.2.7:4711").as_bytes()).expect("the server reads");
-        assert_eq!(address_of_member(&mut stream, "X-Forwarded-For: 192.0.2.9\r\n"), "192.0.2.7:4711");
-        for (source, text) in
-            [(1, "this port expects a PROXY protocol header"), (2, "this port serves only clients of its proxies")]
-        {
-            let mut stream = server.connect_from(Ipv4Addr::new(127, 0, 0, source));
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).expect("an orderly end");
-            assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains(text), "{answer}");
-        }
-    }
-
-    #[test]
-    fn trusted_field_names_the_client() {
-        for (parameters, fields, expected) in [
-            ("x-forwarded-for=127.0.0.1", "X-Forwarded-For: 203.0.113.9, 192.0.2.7\r\n", "192.0.2.7:0"),
-            ("x-forwarded-for=127.0.0.1,10.0.0.0/8", "X-Forwarded-For: 192.0.2.7, 10.0.0.2\r\n", "192.0.2.7:0"),
-            ("forwarded=127.0.0.1", "Forwarded: for=\"[2001:db8::7]:4711\"\r\n", "[2001:db8::7]:4711"),
-        ] {
-            let server = listen(parameters, &[]);
-            assert_eq!(address_of_member(&mut server.connect(), fields), expected, "{parameters}");
-        }
-    }
-
-    #[test]
-    fn forged_fields_are_ignored() {
-        let forged = "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=192.0.2.7;proto=https\r\nX-Real-IP: 192.0.2.7\r\n";
-        for (parameters, source, fields) in [
-            // Not a proxy.
-            ("x-forwarded-for=127.0.0.1", 2, forged),
-            ("forwarded=127.0.0.1", 2, forged),
-            // Without the parameter.
-            ("", 1, forged),
-            // The other field.
-            ("forwarded=127.0.0.1", 1, "X-Forwarded-For: 192.0.2.7\r\n"),
-            ("x-forwarded-for=127.0.0.1", 1, "Forwarded: for=192.0.2.7\r\n"),
-        ] {
-            let server = listen(parameters, &[]);
-            let mut stream = server.connect_from(Ipv4Addr::new(127, 0, 0, source));
-            let own = stream.local_addr().expect("an address").to_string();
-            assert_eq!(address_of_member(&mut stream, fields), own, "{parameters}");
-            let mut stream = server.connect_from(Ipv4Addr::new(127, 0, 0, source));
-            let hello = greeting(&mut stream, fields);
-            assert_eq!(hello, HELLO_NOT_SECURE, "{parameters}");
-        }
-    }
-
-    #[test]
-    fn hello_says_secure_only_if_the_proxy_does() {
-        let server = listen("forwarded=127.0.0.1", &[]);
-        for (fields, expected) in [
-            ("Forwarded: for=192.0.2.7;proto=https\r\n", HELLO),
-            ("Forwarded: for=192.0.2.7;proto=http\r\n", HELLO_NOT_SECURE),
-            ("Forwarded: for=192.0.2.7\r\n", HELLO_NOT_SECURE),
-            ("Forwarded: for=192.0.2.7;proto=https\r\nVia: 1.1 x\r\n", HELLO_NOT_SECURE),
-            ("", HELLO_NOT_SECURE),
-        ] {
-            assert_eq!(greeting(&mut server.connect(), fields), expected, "{fields:?}");
-        }
-        let local_client = server.connect_from(Ipv4Addr::new(127, 0, 0, 2));
-        assert_eq!(greeting(&mut { local_client }, ""), HELLO);
-    }
-
-    /// The connections of a proxy do not count for its own address.
-    #[test]
-    fn limits_apply_to_the_clients_address() {
-        let server = listen("x-forwarded-for=127.0.0.1", &["--max-per-address", "1"]);
-        let mut first = server.connect();
-        assert_eq!(greeting(&mut first, "X-Forwarded-For: 192.0.2.7\r\n"), HELLO_NOT_SECURE);
-        let answer = |fields: &str| {
-            let mut stream = server.connect();
-            let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
-            stream.write_all(head.as_bytes()).expect("the server reads");
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).expect("an orderly end");
-            answer
-        };
-        let refused = answer("X-Forwarded-For: 192.0.2.7\r\n");
-        assert!(
-            refused.starts_with("HTTP/1.1 503 ") && refused.contains("your address has its maximum of 1 connections"),
-            "{refused}"
-        );
-        let other = answer("X-Forwarded-For: 192.0.2.8\r\n");
-        assert!(other.starts_with("HTTP/1.1 200 "), "{other}");
-    }
-
-    #[test]
-    fn log_has_the_proxies_and_their_field() {
-        for (parameters, expected) in [
-            ("x-forwarded-for=127.0.0.1&x-forwarded-for=10.0.0.0/8", " x_forwarded_for=127.0.0.1/32,10.0.0.0/8"),
-            ("forwarded=10.0.0.9", " forwarded=10.0.0.9/32"),
-            ("proxy=127.0.0.1&forwarded=10.0.0.9", " proxies=127.0.0.1/32 forwarded=10.0.0.9/32"),
-            ("", ""),
-        ] {
-            let mut listener = String::new();
-            let log = log_of(&format!("http://127.0.0.1:0?{parameters}"), |address| {
-                listener = format!("INFO listening listener=http://{address}{expected}");
-            });
-            assert!(log.contains(&listener), "no {listener:?} in {log:#?}");
-        }
-    }
-
-    /// Otherwise, a client could exhaust the limits of the proxy's address, which its health checks need.
-    #[test]
-    fn head_that_cannot_be_read_counts_for_no_address() {
-        let server = listen("x-forwarded-for=127.0.0.1", &["--max-per-address", "1", "--connect-rate", "1"]);
-        let send = |head: &str| {
-            let mut stream = server.connect();
-            stream.write_all(head.as_bytes()).expect("the server reads");
-            stream
-        };
-        let status = |stream: &mut TcpStream| {
-            let mut status = [0; 12];
-            stream.read_exact(&mut status).expect("an answer");
-            String::from_utf8(status.into()).expect("text")
-        };
-        let fields = "A: b\r\n".repeat(HEAD_FIELDS_MAX);
-        let too_large = format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{fields}X-Forwarded-For: 192.0.2.7\r\n\r\n");
-        let malformed = "GET /ws HTTP/1.1\r\nHost: localhost\r\nno field\r\n\r\n";
-        // They stay open until the client closes them.
-        let mut open = Vec::new();
-        for (head, expected) in [(&too_large[..], "HTTP/1.1 431"), (malformed, "HTTP/1.1 400")].repeat(3) {
-            let mut stream = send(head);
-            assert_eq!(status(&mut stream), expected);
-            open.push(stream);
-        }
-        let mut check = send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        assert_eq!(status(&mut check), "HTTP/1.1 200");
+    assert_eq!(refused.len(), 3, "{refused:#?}");
+    for (line, (source, reason)) in refused.iter().zip([
+        (1, "the connection does not begin with one"),
+        (2, "the address is not that of a proxy"),
+        (1, "the connection does not begin with one"),
+    ]) {
+        let end = format!(" reason=\"{reason}\" count=1");
+        assert!(line.contains(&format!(" address=127.0.0.{source}:")) && line.ends_with(&end), "{line}");
     }
 }
