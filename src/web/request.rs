@@ -58,7 +58,7 @@ impl HttpRequest {
                     "the request header is too large: expected at most {HEAD_BYTES_MAX} bytes and {HEAD_FIELDS_MAX} fields"
                 ),
             )),
-            Err(error) => answer_malformed(bytes, &head, error),
+            Err(error) => RequestKind::Other(answer_malformed(bytes, &head, error)),
         };
         let is_forwarded = head.headers.iter().any(|field| is_set_by_proxies(field.name));
         Some(Self { is_head: head.method == Some("HEAD"), is_forwarded, asked })
@@ -215,22 +215,20 @@ fn answer_handshake(
 }
 
 /// Answers bytes that are not an HTTP request.
-fn answer_malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> RequestKind {
+fn answer_malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> Answer {
     let request_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let version = request_line.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
     // The type of a handshake record (RFC 8446, section 5.1). No HTTP request begins with this byte, and the answer must not depend on how
     // many bytes arrived with it.
     if bytes.first() == Some(&22) {
-        let text = "this port speaks plain HTTP, not TLS; use http://, or a TLS proxy in front of chinwagd";
-        RequestKind::Other(bad_request(text))
+        bad_request("this port speaks plain HTTP, not TLS; use http://, or a TLS proxy in front of chinwagd")
     } else if error == Error::Version && version.starts_with(b"HTTP/") {
         let text = "unsupported HTTP version: expected HTTP/1.1 or HTTP/1.0";
-        RequestKind::Other(Answer::text(HttpStatus::VersionNotSupported, text))
+        Answer::text(HttpStatus::VersionNotSupported, text)
     } else if head.version.is_some() {
-        RequestKind::Other(bad_request("malformed header field: expected lines of the form Name: value"))
+        bad_request("malformed header field: expected lines of the form Name: value")
     } else {
-        let text = "not an HTTP request: this port is for browsers; with nc or telnet, connect to the TCP port";
-        RequestKind::Other(bad_request(text))
+        bad_request("not an HTTP request: this port is for browsers; with nc or telnet, connect to the TCP port")
     }
 }
 
