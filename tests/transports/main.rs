@@ -32,6 +32,31 @@ macro_rules! test_each_transport {
     };
 }
 
+/// Makes each of these functions one test, which runs it over all transports at once: for functions that wait for most of their time.
+macro_rules! test_all_transports_at_once {
+    ($($test:ident),* $(,)?) => {
+        mod all {
+            $(#[test] fn $test() {
+                std::thread::scope(|scope| {
+                    let run = |transport: &str, test: fn()| {
+                        std::thread::Builder::new().name(transport.to_owned()).spawn_scoped(scope, test).expect("a thread");
+                    };
+                    run("tcp", super::$test::<crate::common::Tcp>);
+                    #[cfg(feature = "proxy")]
+                    run("proxy", super::$test::<crate::common::Proxy>);
+                    run("unix", super::$test::<crate::common::Unix>);
+                    #[cfg(feature = "tls")]
+                    run("tls", super::$test::<crate::common::Tls>);
+                    #[cfg(feature = "web")]
+                    run("websocket", super::$test::<crate::common::WebSocket>);
+                    #[cfg(all(feature = "tls", feature = "web"))]
+                    run("secure_websocket", super::$test::<crate::common::SecureWebSocket>);
+                });
+            })*
+        }
+    };
+}
+
 /// Makes each of these functions a test for each transport whose bytes TCP carries as they are.
 macro_rules! test_each_plain_tcp_transport {
     ($($test:ident),* $(,)?) => {

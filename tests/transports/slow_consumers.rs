@@ -168,12 +168,12 @@ fn backlog_of_whispers_disconnects_slow_consumer<T: Transport>() {
 test_each_transport!(
     eviction_disconnects_slow_consumer,
     send_timeout_disconnects_slow_consumer,
-    full_socket_leaves_as_slow_and_not_as_lost,
-    slow_reader_that_goes_on_reading_stays,
     late_reader_misses_nothing,
     client_that_does_not_read_replies_is_not_read,
     backlog_of_whispers_disconnects_slow_consumer,
 );
+
+test_all_transports_at_once!(full_socket_leaves_as_slow_and_not_as_lost, slow_reader_that_goes_on_reading_stays);
 
 /// The feed's retention bounds the server's memory.
 #[test]

@@ -1,5 +1,4 @@
-//! Clients that take no nickname, or send nothing. These tests wait for most of their time, and the session has the timeouts, so they do not
-//! run over every transport.
+//! Clients that take no nickname, or send nothing.
 
 use std::thread;
 use std::time::Instant;
@@ -61,4 +60,4 @@ fn stay<T: Transport>(mut client: Client<T>, answer: &str) {
     client.sync();
 }
 
-test_each_plain_tcp_transport!(name_timeout_disconnects_unnamed_client, idle_timeout_disconnects_silent_member);
+test_all_transports_at_once!(name_timeout_disconnects_unnamed_client, idle_timeout_disconnects_silent_member);
