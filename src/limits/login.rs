@@ -28,7 +28,8 @@ pub const PASSWORD_THREAD_NICENESS: i32 = 10;
 /// Most passwords of clients of one address that wait to be checked: an office whose network was down comes back at once.
 pub const LOGINS_WAITING_OF_ONE_MAX: usize = 128;
 
-/// Most passwords of all clients that wait to be checked. They have half a megabyte at most.
+/// Most passwords of all clients that wait to be checked. They have half a megabyte at most. All clients on Unix sockets count as one
+/// address.
 pub const LOGINS_WAITING_MAX: usize = 1024;
 
 /// Wrong passwords for one account that clients of one address may try at once after a pause.
@@ -42,6 +43,13 @@ pub const LOGIN_ADDRESS_BURST: u32 = 10;
 
 /// Interval at which clients of one address may try another wrong password for any account, in seconds.
 pub const LOGIN_ADDRESS_SECONDS: u64 = 6;
+
+/// Right passwords for one account, from clients of one address, whose logins may be refused at once after a pause, mostly because another
+/// connection uses the account: some clients that send one message each take turns, and each tries five times.
+pub const LOGIN_REFUSED_BURST: u32 = 30;
+
+/// Interval at which another such login may be refused, in seconds. Each costs a check.
+pub const LOGIN_REFUSED_SECONDS: u64 = 2;
 
 /// Addresses, and accounts at an address, whose wrong passwords are counted.
 pub const LOGIN_KEYS_MAX: usize = 16_384;

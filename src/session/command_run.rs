@@ -200,7 +200,7 @@ impl Context for CommandRun<'_> {
     }
 
     fn check_password(&mut self, request: PasswordRequest) -> Result<(), PasswordNotChecked> {
-        self.sessions.queue_password(self.session, request)?;
+        self.sessions.queue_password(self.at, self.session, request, self.out)?;
         self.await_answer();
         self.sessions.begin_turns(self.at, self.out);
         Ok(())

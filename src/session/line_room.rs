@@ -4,7 +4,7 @@ use super::former_rooms::FormerRooms;
 use super::logins::GivenPassword;
 use super::{Session, SessionId, Sessions};
 use crate::command::{Refusal, RoomUse, Verb};
-use crate::protocol::{AccessToken, ErrorCode, Mode, RoomName, Verifier};
+use crate::protocol::{AccessToken, AccountId, ErrorCode, Mode, RoomName, Verifier};
 use crate::state::RoomId;
 
 /// The room that a line is about.
@@ -131,6 +131,8 @@ pub(super) struct RareState {
     pub(super) new_token: Option<AccessToken>,
     /// The session's last login was a `TAKEOVER`.
     pub(super) is_taking_over: bool,
+    /// The account whose password was checked for the session's last login. `None`: it had an access token.
+    pub(super) checked_account: Option<AccountId>,
 }
 
 impl Session {

@@ -3,12 +3,14 @@
 //! Wrong passwords count for the account at this address, and for the address. An account to which a client of the address has logged in
 //! counts only for itself there: so the owner, who shares an address with a guesser, can still log in. Clients of other addresses never
 //! matter. Names without an account count like those with one, so that the limits do not tell them apart.
+//!
+//! A right password whose login is refused, because another connection uses the account, counts for itself: its check costs as much.
 
 use super::buckets::Buckets;
 use super::password::Guesser;
 use crate::limits::{
-    LOGIN_ADDRESS_BURST, LOGIN_ADDRESS_SECONDS, LOGIN_BURST, LOGIN_KEYS_MAX, LOGIN_KNOWN_SECONDS, LOGIN_SECONDS,
-    REGISTRATION_ADDRESSES_MAX, REGISTRATION_BURST, REGISTRATION_SECONDS,
+    LOGIN_ADDRESS_BURST, LOGIN_ADDRESS_SECONDS, LOGIN_BURST, LOGIN_KEYS_MAX, LOGIN_KNOWN_SECONDS, LOGIN_REFUSED_BURST,
+    LOGIN_REFUSED_SECONDS, LOGIN_SECONDS, REGISTRATION_ADDRESSES_MAX, REGISTRATION_BURST, REGISTRATION_SECONDS,
 };
 use crate::protocol::Name;
 use crate::state::Uptime;
@@ -31,6 +33,8 @@ impl NameHash {
 pub(super) struct LoginLimits {
     of_account: Buckets<(NameHash, Guesser)>,
     of_address: Buckets<Guesser>,
+    /// The logins with the right password that were refused.
+    refused: Buckets<(NameHash, Guesser)>,
     /// The accounts to which clients of an address have logged in: their buckets are empty until they are forgotten.
     known: Buckets<(NameHash, Guesser)>,
     registrations: Buckets<Guesser>,
@@ -41,6 +45,7 @@ impl Default for LoginLimits {
         Self {
             of_account: Buckets::new(LOGIN_BURST, LOGIN_SECONDS, LOGIN_KEYS_MAX),
             of_address: Buckets::new(LOGIN_ADDRESS_BURST, LOGIN_ADDRESS_SECONDS, LOGIN_KEYS_MAX),
+            refused: Buckets::new(LOGIN_REFUSED_BURST, LOGIN_REFUSED_SECONDS, LOGIN_KEYS_MAX),
             known: Buckets::new(1, LOGIN_KNOWN_SECONDS, LOGIN_KEYS_MAX),
             registrations: Buckets::new(REGISTRATION_BURST, REGISTRATION_SECONDS, REGISTRATION_ADDRESSES_MAX),
         }
@@ -70,6 +75,16 @@ impl LoginLimits {
         if !self.is_known(pair, now) {
             self.known.spend(pair, 1, now);
         }
+    }
+
+    /// The seconds until a login to this account, from a client of this address, may be refused again; 0: it may now.
+    pub(super) fn wait_after_refusals(&self, name: &Name, guesser: Guesser, now: Uptime) -> u64 {
+        self.refused.wait((NameHash::new(name), guesser), 1, now)
+    }
+
+    /// Counts a right password whose login was refused.
+    pub(super) fn count_refused(&mut self, name: &Name, guesser: Guesser, now: Uptime) {
+        self.refused.spend((NameHash::new(name), guesser), 1, now);
     }
 
     /// The seconds until a client of this address may register an account; 0: it may now.

@@ -9,10 +9,11 @@ use super::login_queue::{LoginQueue, QueueFull};
 use super::password::Guesser;
 use super::{
     BySession, Output, PasswordJob, PasswordOutcome, PasswordResult, PasswordWork, Session, SessionId, Sessions,
+    counted_address,
 };
 use crate::command::{Hint, PasswordNotChecked, PasswordRequest, Refusal, Verb};
 use crate::limits::LOGIN_FRESH_SECONDS;
-use crate::protocol::{AccountId, ErrorCode, PasswordHash, Timestamp};
+use crate::protocol::{AccountId, ErrorCode, Name, PasswordHash, Timestamp};
 use crate::state::{
     Account, AccountChange, AccountUpdate, Action, LoginProof, LoginRequest, MemberId, Origin, SharedState, Uptime,
 };
@@ -42,6 +43,7 @@ pub(super) struct Logins {
 #[derive(Debug)]
 struct PendingRequest {
     request: PasswordRequest,
+    guesser: Guesser,
     /// The account whose hash the password is compared with, and its generation then. `None`: there is none.
     account: Option<(AccountId, u32)>,
 }
@@ -67,7 +69,8 @@ enum Turn {
 impl Logins {
     /// Begins the turn of the next request, if a thread is free.
     fn begin_turn(&mut self, state: &SharedState, sessions: &BySession<Session>) -> Option<Turn> {
-        let (guesser, session, PendingRequest { request, account }) = self.queue.start_next()?;
+        let (session, PendingRequest { request, guesser, account }) = self.queue.start_next()?;
+        let guesser = *guesser;
         let Some(open) = sessions.get(session).filter(|open| !open.is_closed()) else {
             return Some(Turn::Drop(session));
         };
@@ -91,6 +94,13 @@ impl Logins {
         if seconds > 0 {
             return Some(Turn::Refuse(session, Refusal::too_many_attempts(verb, seconds)));
         }
+        // `TAKEOVER` is what their owner may need.
+        if let PasswordRequest::Login { name, takes_over: false, .. } = request {
+            let seconds = self.limits.wait_after_refusals(name, guesser, state.now());
+            if seconds > 0 {
+                return Some(Turn::Refuse(session, too_many_refused_logins(seconds)));
+            }
+        }
         let seconds = self.limits.wait_to_register(guesser, state.now());
         if seconds > 0 && matches!(request, PasswordRequest::Register(_)) {
             return Some(Turn::Refuse(session, too_many_registrations(seconds)));
@@ -103,6 +113,11 @@ impl Logins {
         };
         Some(Turn::Start(PasswordJob { session, password: request.password().clone(), work }))
     }
+}
+
+fn too_many_refused_logins(seconds: u64) -> Refusal {
+    let what = format!("the account was in use at too many logins from your address; try again in {seconds} s");
+    Refusal::new(Verb::Login, ErrorCode::TooManyAttempts, what)
 }
 
 fn too_many_registrations(seconds: u64) -> Refusal {
@@ -163,19 +178,22 @@ impl Sessions {
         self.logins.as_ref().is_some_and(|logins| logins.queue.contains(session))
     }
 
-    /// Has a password checked or hashed when it is its turn.
+    /// Has a password checked or hashed when it is its turn. If too many wait, one of another session may be refused.
     pub(super) fn queue_password(
         &mut self,
+        at: Timestamp,
         session: SessionId,
         request: PasswordRequest,
+        out: &mut Vec<Output>,
     ) -> Result<(), PasswordNotChecked> {
         let address = self.all.get(session).map(|state| state.address);
         let (Some(logins), Some(address)) = (&mut self.logins, address) else { return Err(PasswordNotChecked::Busy) };
-        let pending = PendingRequest { request, account: None };
-        logins
-            .queue
-            .push(Guesser::new(session, address), session, pending)
-            .map_err(|QueueFull| PasswordNotChecked::Busy)
+        let pending = PendingRequest { request, guesser: Guesser::new(session, address), account: None };
+        let pushed = logins.queue.push(counted_address(address), session, pending);
+        if let Some((other, displaced)) = pushed.map_err(|QueueFull| PasswordNotChecked::Busy)? {
+            self.refuse_request(at, other, Refusal::busy(displaced.request.verb()), out);
+        }
+        Ok(())
     }
 
     /// Begins the turns of waiting passwords, until all threads are busy.
@@ -192,15 +210,15 @@ impl Sessions {
         }
     }
 
-    fn finish_password(&mut self, session: SessionId) -> Option<(Guesser, PendingRequest)> {
+    fn finish_password(&mut self, session: SessionId) -> Option<PendingRequest> {
         self.logins.as_mut()?.queue.finish(session)
     }
 
     /// Processes the result of a [`PasswordJob`].
     pub(super) fn process_password(&mut self, at: Timestamp, result: PasswordResult, out: &mut Vec<Output>) {
         let PasswordResult { session, outcome } = result;
-        if let Some((guesser, pending)) = self.finish_password(session) {
-            self.count_password((guesser, session), &pending, &outcome, out);
+        if let Some(pending) = self.finish_password(session) {
+            self.count_password(session, &pending, &outcome, out);
             self.carry_out(at, session, pending, outcome, out);
         }
         self.begin_turns(at, out);
@@ -209,12 +227,12 @@ impl Sessions {
     /// Counts the password for the limits, also if the session has ended.
     fn count_password(
         &mut self,
-        (guesser, session): (Guesser, SessionId),
+        session: SessionId,
         pending: &PendingRequest,
         outcome: &PasswordOutcome,
         out: &mut Vec<Output>,
     ) {
-        let now = self.now();
+        let (now, guesser) = (self.now(), pending.guesser);
         let Some(logins) = &mut self.logins else { return };
         let own = pending.account.and_then(|(id, _)| self.state.accounts().get(id)).map(|account| &account.name);
         let name = match &pending.request {
@@ -244,6 +262,10 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         if self.all.get(session).is_none_or(Session::is_closed) {
+            // A client that does not wait for the reply has the check for nothing.
+            if let (PasswordRequest::Login { name, .. }, PasswordOutcome::Right) = (&pending.request, &outcome) {
+                self.count_refused(&name.clone(), pending.guesser);
+            }
             return;
         }
         match self.action_of(at, session, pending, outcome) {
@@ -255,6 +277,22 @@ impl Sessions {
         }
     }
 
+    /// The state has refused a login of the session.
+    pub(super) fn record_refused_login(&mut self, session: SessionId) {
+        let Some(state) = self.all.get(session) else { return };
+        let account = state.rare.as_ref().and_then(|rare| self.state.accounts().get(rare.checked_account?));
+        if let Some(name) = account.map(|account| account.name.clone()) {
+            self.count_refused(&name, Guesser::new(session, state.address));
+        }
+    }
+
+    fn count_refused(&mut self, name: &Name, guesser: Guesser) {
+        let now = self.now();
+        if let Some(logins) = &mut self.logins {
+            logins.limits.count_refused(name, guesser, now);
+        }
+    }
+
     fn action_of(
         &mut self,
         at: Timestamp,
@@ -262,7 +300,7 @@ impl Sessions {
         pending: PendingRequest,
         outcome: PasswordOutcome,
     ) -> Result<Action, Refusal> {
-        let PendingRequest { request, account } = pending;
+        let PendingRequest { request, account, .. } = pending;
         let verb = request.verb();
         let update = match (request, outcome, account) {
             (PasswordRequest::Login { takes_over, .. }, PasswordOutcome::Right, Some((account, generation))) => {
@@ -301,6 +339,7 @@ impl Sessions {
         let rare = self.all.get_mut(session).map(|state| state.rare.get_or_insert_default());
         let verifier = rare.and_then(|rare| {
             rare.is_taking_over = takes_over;
+            rare.checked_account = matches!(proof, LoginProof::Password { .. }).then_some(account);
             rare.verifier
         });
         Action::Login(LoginRequest { account, proof, takes_over, verifier })

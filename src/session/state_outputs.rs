@@ -4,7 +4,7 @@ use super::former_rooms::FormerRooms;
 use super::{MembershipChange, Output, OwnLine, SessionId, Sessions, private_tag};
 use crate::command::{EmptyReply, Hint, NickReply, Refusal, Reply, RoomLine, RoomPosition, ServerLine};
 use crate::protocol::{CloseReason, ErrorCode, Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp};
-use crate::state::{Cause, EnteredRoom, MemberId, Origin, Rejection, RoomId, StateOutput};
+use crate::state::{AccountCommand, Cause, EnteredRoom, MemberId, Origin, Rejection, RoomId, StateOutput};
 
 /// How a session has taken its first nickname.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,9 @@ impl Sessions {
                 out.push(Output::AccountChanged(Err(why)));
             }
             StateOutput::Rejected(origin, room, rejection) => {
+                if let Rejection::Account(AccountCommand::Login | AccountCommand::TakeOver, _) = rejection {
+                    self.record_refused_login(origin.session);
+                }
                 if self.is_open(origin.session) {
                     let refusal = Refusal::from(rejection);
                     match room {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chinwag::command::{AccessTokens, Command, Login, Register, Reply, SetPassword, Takeover, TokenReply, Unregister};
-use chinwag::limits::{LOGIN_BURST, LOGIN_FRESH_SECONDS, REGISTRATION_BURST};
+use chinwag::limits::{LOGIN_BURST, LOGIN_FRESH_SECONDS, LOGIN_REFUSED_BURST, REGISTRATION_BURST};
 use chinwag::protocol::{
     AccessToken, AccountId, AccountPassword, Credential, ErrorCode, Name, PasswordHash, Timestamp,
 };
@@ -44,8 +44,10 @@ pub(super) struct Accounts {
     sessions: BTreeSet<SessionId>,
     /// The sessions that ended before their password was checked: the line has no reply.
     unanswered: BTreeSet<SessionId>,
-    /// Number of wrong passwords, and of registrations, of each session. Each has an address of its own.
+    /// Number of wrong passwords, of right ones whose logins were refused, and of registrations, of each session. Each has an address of
+    /// its own.
     wrong: BTreeMap<SessionId, u32>,
+    refused: BTreeMap<SessionId, u32>,
     registrations: BTreeMap<SessionId, u32>,
     observer: AccountObserver,
     /// Number of actions.
@@ -129,14 +131,17 @@ impl Accounts {
         self.is_pending(session) || self.unanswered.contains(&session)
     }
 
-    /// Records the end of the check. Call it after the sessions have processed the result. `is_awaited`: the session is there.
-    pub(super) fn finish(&mut self, result: &PasswordResult, is_awaited: bool) {
+    /// Records the end of the check. Call it after the sessions have processed the result. `end`: how the command has ended, if the session
+    /// is there.
+    pub(super) fn finish(&mut self, result: &PasswordResult, end: Option<Result<(), ErrorCode>>) {
         let check = self.checks.remove(&result.session).expect("only a password that is checked has a result");
-        if !is_awaited {
+        if end.is_none() {
             self.unanswered.insert(result.session);
         }
         let wrong = matches!(result.outcome, PasswordOutcome::Wrong);
         *self.wrong.entry(result.session).or_default() += u32::from(wrong);
+        let refused = matches!(result.outcome, PasswordOutcome::Right) && end != Some(Ok(()));
+        *self.refused.entry(result.session).or_default() += u32::from(refused);
         let registered = matches!(check.command, Command::Register(_));
         *self.registrations.entry(result.session).or_default() += u32::from(registered);
     }
@@ -146,7 +151,7 @@ impl Accounts {
         let count = |counts: &BTreeMap<SessionId, u32>| counts.get(&session).copied().unwrap_or(0);
         match (command, code) {
             (Command::Login(_) | Command::Takeover(_) | Command::Unregister(_), Some(ErrorCode::TooManyAttempts)) => {
-                count(&self.wrong) >= LOGIN_BURST
+                count(&self.wrong) >= LOGIN_BURST || count(&self.refused) >= LOGIN_REFUSED_BURST
             }
             (Command::Register(_), Some(ErrorCode::AccountsTooFast)) => {
                 count(&self.registrations) >= REGISTRATION_BURST

@@ -123,7 +123,7 @@ impl Model {
             if let Some(expected) = result {
                 assert_eq!(rules::actual(processed.session, &outputs), expected.err(), "{processed:?}");
             }
-            self.accounts.finish(processed, result.is_some());
+            self.accounts.finish(processed, result);
         }
         if let InputKind::Disconnected(_) = action {
             let outlives = named.contains(&session) && is_connected && self.resume_tokens.must_detach(session, action);
