@@ -1,10 +1,10 @@
 //! `TOKEN`: makes, lists and revokes the access tokens of the session's account.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::account::{require_fresh_login, require_login};
-use super::arguments::{parse_number, shorten, unexpected_argument};
 use super::{Context, Definition, Hint, Pipelining, Refusal, Reply, ReplyWords, ServerLine, Specification, Verb};
 use crate::limits::{ACCESS_TOKEN_DAYS_DEFAULT, ACCESS_TOKEN_DAYS_MAX, TOKEN_LABEL_BYTES_MAX};
 use crate::protocol::{
@@ -61,19 +61,16 @@ impl Definition for AccessTokens {
         if word.eq_ignore_ascii_case(NEW) {
             parse_new(rest)
         } else if word.eq_ignore_ascii_case(LIST) {
-            match rest.split_whitespace().next() {
-                None => Ok(Self::List),
-                Some(surplus) => Err(unexpected_argument(Verb::AccessTokens, surplus)),
-            }
+            if rest.is_empty() { Ok(Self::List) } else { Err(unexpected_argument(LIST)) }
         } else if word.eq_ignore_ascii_case(REVOKE) {
             let (number, surplus) = split_word(rest);
-            let number = parse_number(Verb::AccessTokens, number)?;
-            match surplus {
-                None => Ok(Self::Revoke(AccountTokenId(u32::try_from(number).unwrap_or(u32::MAX)))),
-                Some(surplus) => Err(unexpected_argument(Verb::AccessTokens, surplus.trim())),
+            match (parse_digits(number), surplus) {
+                (None, _) if number.is_empty() => Err(invalid_number("the number of the token is missing")),
+                (None, _) => Err(invalid_number("invalid number of a token: expected the digits that TOKEN list shows")),
+                (Some(_), Some(_)) => Err(unexpected_argument("the number")),
+                (Some(number), None) => Ok(Self::Revoke(AccountTokenId(number))),
             }
         } else {
-            // The word is not repeated: it may be a token.
             let what = format!("expected {NEW}, {LIST} or {REVOKE} after TOKEN");
             Err(refuse(ErrorCode::OptionUnknown, &what).with_hint(Hint::Write(Verb::AccessTokens)))
         }
@@ -98,11 +95,10 @@ fn parse_new(arguments: &str) -> Result<AccessTokens, Refusal> {
     let (days, label) = match word.strip_prefix(DAYS) {
         None => (None, arguments),
         Some(days) => {
-            let count = parse_number(Verb::AccessTokens, days)?;
-            let count = u16::try_from(count).ok().filter(|days| (1..=ACCESS_TOKEN_DAYS_MAX).contains(days));
+            let count = parse_digits(days).filter(|days| (1..=ACCESS_TOKEN_DAYS_MAX).contains(days));
             let count = count.ok_or_else(|| {
-                let what = format!("invalid days '{}': expected 1 to {ACCESS_TOKEN_DAYS_MAX}", shorten(days));
-                refuse(ErrorCode::NumberInvalid, &what)
+                let what = format!("invalid number of days: expected 1 to {ACCESS_TOKEN_DAYS_MAX} after {DAYS}");
+                refuse(ErrorCode::NumberInvalid, &what).with_hint(Hint::Write(Verb::AccessTokens))
             })?;
             (Some(count), rest.unwrap_or_default().trim_start())
         }
@@ -117,6 +113,22 @@ fn parse_new(arguments: &str) -> Result<AccessTokens, Refusal> {
     Ok(AccessTokens::New { days, label })
 }
 
+/// Parses a number of decimal digits only.
+fn parse_digits<T: FromStr>(word: &str) -> Option<T> {
+    word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok()).flatten()
+}
+
+fn invalid_number(what: &str) -> Refusal {
+    refuse(ErrorCode::NumberInvalid, what).with_hint(Hint::Write(Verb::AccessTokens))
+}
+
+/// The refusal of a surplus argument.
+fn unexpected_argument(before: &str) -> Refusal {
+    let what = format!("unexpected argument after {before}");
+    refuse(ErrorCode::ArgumentUnexpected, &what).with_hint(Hint::Write(Verb::AccessTokens))
+}
+
+/// A refusal. No text repeats the arguments: one may be an access token.
 fn refuse(code: ErrorCode, what: &str) -> Refusal {
     Refusal::new(Verb::AccessTokens, code, what)
 }

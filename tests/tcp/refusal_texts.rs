@@ -106,9 +106,12 @@ const REFUSALS: [(&str, &str); 67] = [
     ),
     (
         "TOKEN revoke x",
-        "TOKEN number-invalid invalid number 'x'¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
+        "TOKEN number-invalid invalid number of a token: expected the digits that TOKEN list shows¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
     ),
-    ("TOKEN new days=400 build", "TOKEN number-invalid invalid days '400': expected 1 to 366"),
+    (
+        "TOKEN new days=400 build",
+        "TOKEN number-invalid invalid number of days: expected 1 to 366 after days=¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
+    ),
     ("JOIN", "JOIN room-missing the name of a room is missing¦; write: ~JOIN #room[,#room...]"),
     ("PART ops", "PART room-invalid a room's name begins with '#'¦; write: ~PART #room [reason]"),
     (
