@@ -39,6 +39,9 @@ fn at_command_line(hint: &Hint) -> String {
         }
         Hint::TakeNickname => "; take one with --nick".to_owned(),
         Hint::JoinNamesByCommas => "; separate the names by commas, without spaces".to_owned(),
+        Hint::ListTokens | Hint::RevokeToken => {
+            "; list and revoke them at a terminal, with /token list and /token revoke number".to_owned()
+        }
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
         Hint::ListRooms => "; chinwag rooms lists the rooms".to_owned(),
         Hint::Since(MessageId(id)) => format!("; to get all from there on, use --since {id}"),
@@ -61,6 +64,8 @@ fn at_terminal(hint: &Hint) -> String {
         Hint::LogInOrChooseNickname => write("log in to it with /login, or choose another and type: ", Verb::Nick),
         Hint::TakeOverAccount => write("to close that one, type: ", Verb::Takeover),
         Hint::TakeNickname => write("take one first: ", Verb::Nick),
+        Hint::ListTokens => "; /token list shows the numbers".to_owned(),
+        Hint::RevokeToken => "; to revoke one, type: /token revoke number".to_owned(),
         Hint::ListMembers => "; /who lists names".to_owned(),
         Hint::ListRooms => "; /rooms lists rooms".to_owned(),
         Hint::ListCommands => "; /help lists the commands".to_owned(),
@@ -100,6 +105,8 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::LogInOrChooseNickname
         | Hint::TakeOverAccount
         | Hint::TakeNickname
+        | Hint::ListTokens
+        | Hint::RevokeToken
         | Hint::ListMembers
         | Hint::ListRooms
         | Hint::ListCommands

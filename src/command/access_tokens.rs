@@ -66,7 +66,7 @@ impl Definition for AccessTokens {
             let (number, surplus) = split_word(rest);
             match (parse_digits(number), surplus) {
                 (None, _) if number.is_empty() => Err(invalid_number("the number of the token is missing")),
-                (None, _) => Err(invalid_number("invalid number of a token: expected the digits that TOKEN list shows")),
+                (None, _) => Err(invalid_number("the number of the token is not valid")),
                 (Some(_), Some(_)) => Err(unexpected_argument("the number")),
                 (Some(number), None) => Ok(Self::Revoke(AccountTokenId(number))),
             }
@@ -92,7 +92,7 @@ impl Definition for AccessTokens {
 /// Parses the days, if they are given, and the label.
 fn parse_new(arguments: &str) -> Result<AccessTokens, Refusal> {
     let (word, rest) = split_word(arguments);
-    let (days, label) = match word.strip_prefix(DAYS) {
+    let (days, label) = match strip_days(word) {
         None => (None, arguments),
         Some(days) => {
             let count = parse_digits(days).filter(|days| (1..=ACCESS_TOKEN_DAYS_MAX).contains(days));
@@ -103,6 +103,11 @@ fn parse_new(arguments: &str) -> Result<AccessTokens, Refusal> {
             (Some(count), rest.unwrap_or_default().trim_start())
         }
     };
+    // Otherwise the token would be valid for longer than its owner wants.
+    if label.split_whitespace().any(|word| strip_days(word).is_some()) {
+        let what = format!("{DAYS} comes before the label, and once");
+        return Err(refuse(ErrorCode::ArgumentUnexpected, &what).with_hint(Hint::Write(Verb::AccessTokens)));
+    }
     let text = Text::new(label).map_err(|_| {
         refuse(ErrorCode::TextMissing, "the label is missing").with_hint(Hint::Write(Verb::AccessTokens))
     })?;
@@ -113,13 +118,19 @@ fn parse_new(arguments: &str) -> Result<AccessTokens, Refusal> {
     Ok(AccessTokens::New { days, label })
 }
 
+/// The number of days, if the word begins with `days=`, in any letter case.
+fn strip_days(word: &str) -> Option<&str> {
+    let (key, days) = word.split_at_checked(DAYS.len())?;
+    key.eq_ignore_ascii_case(DAYS).then_some(days)
+}
+
 /// Parses a number of decimal digits only.
 fn parse_digits<T: FromStr>(word: &str) -> Option<T> {
     word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok()).flatten()
 }
 
 fn invalid_number(what: &str) -> Refusal {
-    refuse(ErrorCode::NumberInvalid, what).with_hint(Hint::Write(Verb::AccessTokens))
+    refuse(ErrorCode::NumberInvalid, what).with_hint(Hint::ListTokens)
 }
 
 /// The refusal of a surplus argument.
@@ -284,6 +295,34 @@ impl fmt::Display for TokenListing {
         match last_used_on {
             Some(day) => write!(f, "{day} {label}"),
             None => write!(f, "{NEVER} {label}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise a token would be valid for 90 days instead of those that its owner wants.
+    #[test]
+    fn days_are_found_in_any_case_and_place() {
+        let parse = |line: &str| AccessTokens::parse(line, Mode::Commands);
+        for line in ["new days=5 build", "NEW DAYS=5 build", "new Days=5  build"] {
+            let Ok(AccessTokens::New { days: Some(5), label }) = parse(line) else { panic!("{line}") };
+            assert_eq!(label.as_str(), "build");
+        }
+        for line in ["new build days=5", "new build DAYS=5 server", "new days=5 days=6 build", "new build days="] {
+            assert_eq!(parse(line).map_err(|refusal| refusal.code), Err(ErrorCode::ArgumentUnexpected), "{line}");
+        }
+        assert!(matches!(parse("new holidays=5"), Ok(AccessTokens::New { days: None, .. })));
+    }
+
+    #[test]
+    fn number_of_another_token_is_never_revoked() {
+        let code = |line: &str| AccessTokens::parse(line, Mode::Commands).map_err(|refusal| refusal.code);
+        assert_eq!(code("revoke 4294967295"), Ok(AccessTokens::Revoke(AccountTokenId(u32::MAX))));
+        for line in ["revoke", "revoke 4294967296", "revoke -1", "revoke +1", "revoke x"] {
+            assert_eq!(code(line), Err(ErrorCode::NumberInvalid), "{line}");
         }
     }
 }

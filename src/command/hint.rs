@@ -33,6 +33,10 @@ pub enum Hint {
     AskOperator,
     /// Ask the operator to let the server have accounts.
     EnableAccounts,
+    /// List the access tokens, to see their numbers.
+    ListTokens,
+    /// Revoke an access token.
+    RevokeToken,
     /// List the members.
     ListMembers,
     /// List the rooms.
@@ -130,6 +134,8 @@ impl Hint {
             Self::ChangePassword,
             Self::AskOperator,
             Self::EnableAccounts,
+            Self::ListTokens,
+            Self::RevokeToken,
             Self::ListMembers,
             Self::ListRooms,
             Self::SlashOrBlank,
@@ -319,6 +325,8 @@ impl fmt::Display for HintInMode<'_> {
             }
             Hint::AskOperator => f.write_str("; ask the operator for one"),
             Hint::EnableAccounts => f.write_str(" (to enable them, start chinwagd with --data PATH)"),
+            Hint::ListTokens => write!(f, "; {prefix}TOKEN list shows the numbers"),
+            Hint::RevokeToken => write!(f, "; to revoke one, write: {prefix}TOKEN revoke number"),
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
             Hint::ListRooms => write!(f, "; {prefix}ROOMS lists rooms"),
             Hint::SlashOrBlank => f.write_str("; to send it there, put a slash before it; to send it here, a blank"),

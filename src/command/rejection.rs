@@ -130,11 +130,12 @@ fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
             refuse(ErrorCode::AccountsFull, &format!("the server has {count} accounts, and takes no more"))
         }
         AccountRejection::TooManyTokens(count) => {
-            let what = format!("your account has {count} access tokens; revoke one first");
-            refuse(ErrorCode::TokensTooMany, &what)
+            let what = format!("your account has {count} access tokens");
+            refuse(ErrorCode::TokensTooMany, &what).with_hint(Hint::RevokeToken)
         }
         AccountRejection::TokenUnknown(AccountTokenId(number)) => {
-            refuse(ErrorCode::TokenUnknown, &format!("your account has no access token {number}"))
+            let what = format!("your account has no access token {number}");
+            refuse(ErrorCode::TokenUnknown, &what).with_hint(Hint::ListTokens)
         }
         // No client reads this one.
         AccountRejection::AlreadyRecorded => refuse(ErrorCode::Busy, "the token was already used today"),
@@ -223,11 +224,11 @@ mod tests {
         );
         check(
             account(AccountCommand::CreateToken, AccountRejection::TooManyTokens(32)),
-            "TOKEN tokens-too-many your account has 32 access tokens; revoke one first",
+            "TOKEN tokens-too-many your account has 32 access tokens; to revoke one, write: ~TOKEN revoke number",
         );
         check(
             account(AccountCommand::RevokeToken, AccountRejection::TokenUnknown(AccountTokenId(7))),
-            "TOKEN token-unknown your account has no access token 7",
+            "TOKEN token-unknown your account has no access token 7; ~TOKEN list shows the numbers",
         );
         check(
             account(AccountCommand::Login, AccountRejection::LoggedIn),

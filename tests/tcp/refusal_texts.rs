@@ -60,7 +60,7 @@ const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] 
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 67] = [
+const REFUSALS: [(&str, &str); 69] = [
     ("PASS", "PASS password-missing the password is missing¦; write: ~PASS password"),
     ("PASS hunter2", "PASS password-unexpected this server needs no password"),
     ("PASS {longest token}", "PASS password-wrong the password is wrong¦; write: ~PASS password"),
@@ -104,13 +104,18 @@ const REFUSALS: [(&str, &str); 67] = [
         "TOKEN cwt",
         "TOKEN option-unknown expected new, list or revoke after TOKEN¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
     ),
-    (
-        "TOKEN revoke x",
-        "TOKEN number-invalid invalid number of a token: expected the digits that TOKEN list shows¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
-    ),
+    ("TOKEN revoke x", "TOKEN number-invalid the number of the token is not valid¦; ~TOKEN list shows the numbers"),
     (
         "TOKEN new days=400 build",
         "TOKEN number-invalid invalid number of days: expected 1 to 366 after days=¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
+    ),
+    (
+        "TOKEN revoke 4294967296",
+        "TOKEN number-invalid the number of the token is not valid¦; ~TOKEN list shows the numbers",
+    ),
+    (
+        "TOKEN new build Days=30",
+        "TOKEN argument-unexpected days= comes before the label, and once¦; write: ~TOKEN new [days=count] label, or ~TOKEN list, or ~TOKEN revoke number",
     ),
     ("JOIN", "JOIN room-missing the name of a room is missing¦; write: ~JOIN #room[,#room...]"),
     ("PART ops", "PART room-invalid a room's name begins with '#'¦; write: ~PART #room [reason]"),

@@ -12,6 +12,8 @@ const HINTS = [
   ['change-password', '; if it was not yours, log in with TAKEOVER and change the password with PASSWORD'],
   ['ask-operator', '; ask the operator for one'],
   ['enable-accounts', ' (to enable them, start chinwagd with --data PATH)'],
+  ['list-tokens', '; TOKEN list shows the numbers'],
+  ['revoke-token', '; to revoke one, write: TOKEN revoke number'],
   ['list-members', '; WHO lists names'],
   ['list-rooms', '; ROOMS lists rooms'],
   ['slash-or-blank', '; to send it there, put a slash before it; to send it here, a blank'],

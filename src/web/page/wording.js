@@ -41,6 +41,7 @@ const HINTS = {
   'choose-nickname': 'Choose another name.',
   'close-connection': 'Close another window first.',
   'log-in-or-choose-nickname': 'Log in to it, or choose another name.',
+  'revoke-token': 'Revoke one first.',
   'retry-in-a-second': 'Try again in a second.',
   'retry-later': 'Try again later.',
   'retry-nickname': 'Try again later, or choose another name.',
