@@ -175,12 +175,12 @@ impl SecretDialog {
         let login = Login { name, credential: Credential::new(first).ok()? };
         let new = || AccountPassword::new(last).ok();
         let (command, then) = match input {
-            AccountInput::Register => (Register(new()?).into(), None),
+            AccountInput::Register => (Register(new()?.into()).into(), None),
             AccountInput::Login(_) => (login.into(), None),
             AccountInput::Takeover(_) => (Takeover(login).into(), None),
-            AccountInput::Unregister => (Unregister(new()?).into(), None),
+            AccountInput::Unregister => (Unregister(new()?.into()).into(), None),
             // The server makes these changes only shortly after a login with the password.
-            AccountInput::SetPassword => (login.into(), Some(SetPassword(new()?).into())),
+            AccountInput::SetPassword => (login.into(), Some(SetPassword(new()?.into()).into())),
             AccountInput::Token(command) => (login.into(), Some(command.into())),
         };
         Some(AccountRequest { line, command, then })

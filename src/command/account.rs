@@ -2,7 +2,7 @@
 
 use super::{Context, Hint, Refusal, Verb};
 use crate::limits::LOGIN_FRESH_SECONDS;
-use crate::protocol::{AccountId, AccountPassword, Credential, ErrorCode, InvalidAccountPassword, Name};
+use crate::protocol::{AccountId, AccountPassword, Credential, ErrorCode, GivenPassword, Name};
 use crate::state::Account;
 
 /// A command that needs a password to be checked or hashed. The result is its reply.
@@ -55,21 +55,21 @@ pub enum PasswordNotChecked {
     Busy,
 }
 
-/// Parses the new password of an account.
-pub(super) fn parse_new_password(verb: Verb, arguments: &str) -> Result<AccountPassword, Refusal> {
-    AccountPassword::new(arguments).map_err(|error| match error {
-        InvalidAccountPassword::Missing => missing_password(verb),
-        _ => Refusal::new(verb, ErrorCode::PasswordInvalid, error.to_string()).with_hint(Hint::Write(verb)),
-    })
+/// Parses a password. Its form is checked after everything else: a user who is told to write another password expects that it works.
+pub(super) fn parse_password(verb: Verb, arguments: &str) -> Result<GivenPassword, Refusal> {
+    GivenPassword::new(arguments).ok_or_else(|| missing_password(verb))
 }
 
 /// Parses a password, or an access token, that is compared with that of an account.
 pub(super) fn parse_credential(verb: Verb, arguments: &str) -> Result<Credential, Refusal> {
-    Credential::new(arguments).map_err(|error| match error {
-        InvalidAccountPassword::Missing => missing_password(verb),
-        // No account has such a password.
-        _ => Refusal::wrong_account_password(verb),
-    })
+    Credential::given(arguments).ok_or_else(|| missing_password(verb))
+}
+
+/// Checks the form of the new password of an account.
+pub(super) fn check_new_password(verb: Verb, password: &GivenPassword) -> Result<AccountPassword, Refusal> {
+    password
+        .check()
+        .map_err(|error| Refusal::new(verb, ErrorCode::PasswordInvalid, error.to_string()).with_hint(Hint::Write(verb)))
 }
 
 fn missing_password(verb: Verb) -> Refusal {

@@ -69,6 +69,7 @@ pub(super) fn log_in(login: Login, context: &mut dyn Context, takes_over: bool) 
         Credential::Password(password) => {
             request_password(context, PasswordRequest::Login { name, password, takes_over })
         }
+        Credential::Impossible(_) => Err(Refusal::wrong_account_password(verb)),
         Credential::Token(AccessToken(secret)) => {
             // An unknown account has no tokens: one more comparison takes less time than anybody can measure over a network.
             let account = context.state().accounts().find(&name);

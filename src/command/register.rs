@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use super::account::{PasswordRequest, parse_new_password, refuse_other_login, request_password, require_accounts};
+use super::account::{
+    PasswordRequest, check_new_password, parse_password, refuse_other_login, request_password, require_accounts,
+};
 use super::{Context, Definition, Hint, Pipelining, Refusal, Specification, Verb};
-use crate::protocol::{AccountPassword, ErrorCode, Mode, Name};
+use crate::protocol::{ErrorCode, GivenPassword, Mode, Name};
 
 /// Make the nickname an account with this password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Register(pub AccountPassword);
+pub struct Register(pub GivenPassword);
 
 impl Definition for Register {
     const SPECIFICATION: Specification = Specification {
@@ -25,7 +27,7 @@ impl Definition for Register {
     type Reply = Name;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        parse_new_password(Verb::Register, arguments).map(Self)
+        parse_password(Verb::Register, arguments).map(Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
@@ -35,7 +37,8 @@ impl Definition for Register {
             return Err(Refusal::new(Verb::Register, ErrorCode::RegistrationClosed, what).with_hint(Hint::AskOperator));
         }
         refuse_other_login(context, Verb::Register, None)?;
-        request_password(context, PasswordRequest::Register(self.0))
+        let password = check_new_password(Verb::Register, &self.0)?;
+        request_password(context, PasswordRequest::Register(password))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::account::{PasswordRequest, parse_new_password, request_password, require_fresh_login};
+use super::account::{PasswordRequest, check_new_password, parse_password, request_password, require_fresh_login};
 use super::{Context, Definition, EmptyReply, Pipelining, Refusal, Specification, Verb};
-use crate::protocol::{AccountPassword, Mode};
+use crate::protocol::{GivenPassword, Mode};
 
 /// Set this password. The old one is not an argument: the client has given it with `LOGIN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetPassword(pub AccountPassword);
+pub struct SetPassword(pub GivenPassword);
 
 impl Definition for SetPassword {
     const SPECIFICATION: Specification = Specification {
@@ -23,12 +23,13 @@ impl Definition for SetPassword {
     type Reply = EmptyReply;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        parse_new_password(Verb::SetPassword, arguments).map(Self)
+        parse_password(Verb::SetPassword, arguments).map(Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         require_fresh_login(context, Verb::SetPassword)?;
-        request_password(context, PasswordRequest::SetPassword(self.0))
+        let password = check_new_password(Verb::SetPassword, &self.0)?;
+        request_password(context, PasswordRequest::SetPassword(password))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::account::{PasswordRequest, parse_credential, request_password, require_login};
+use super::account::{PasswordRequest, parse_password, request_password, require_login};
 use super::{Context, Definition, Pipelining, Refusal, Specification, Verb};
-use crate::protocol::{AccountPassword, Credential, Mode, Name};
+use crate::protocol::{GivenPassword, Mode, Name};
 
 /// Delete the account, which has this password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unregister(pub AccountPassword);
+pub struct Unregister(pub GivenPassword);
 
 impl Definition for Unregister {
     const SPECIFICATION: Specification = Specification {
@@ -25,15 +25,14 @@ impl Definition for Unregister {
     type Reply = Name;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        match parse_credential(Verb::Unregister, arguments)? {
-            Credential::Password(password) => Ok(Self(password)),
-            Credential::Token(_) => Err(Refusal::wrong_account_password(Verb::Unregister)),
-        }
+        parse_password(Verb::Unregister, arguments).map(Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         require_login(context, Verb::Unregister)?;
-        request_password(context, PasswordRequest::Unregister(self.0))
+        // Not an access token either.
+        let password = self.0.check().map_err(|_| Refusal::wrong_account_password(Verb::Unregister))?;
+        request_password(context, PasswordRequest::Unregister(password))
     }
 }
 

@@ -84,13 +84,53 @@ impl fmt::Display for InvalidAccountPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("the password is missing"),
-            Self::Length(bytes) => write!(
-                f,
-                "the password has {bytes} bytes: expected {ACCOUNT_PASSWORD_BYTES_MIN} to {ACCOUNT_PASSWORD_BYTES_MAX}"
-            ),
+            Self::Length(bytes) => {
+                let unit = if *bytes == 1 { "byte" } else { "bytes" };
+                let expected = format_args!("{ACCOUNT_PASSWORD_BYTES_MIN} to {ACCOUNT_PASSWORD_BYTES_MAX}");
+                write!(f, "the password has {bytes} {unit}: expected {expected}")
+            }
             Self::ControlCharacter => f.write_str("the password has a control character, which clients cannot type"),
             Self::AccessToken => f.write_str("the password has the form of an access token"),
         }
+    }
+}
+
+/// A text that a client gives in the place of a password. It may break the rules for passwords: a command says so only if nothing else
+/// is wrong. `Debug` does not reveal it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GivenPassword(String);
+
+impl GivenPassword {
+    /// The text, unless it is empty.
+    pub fn new(raw: &str) -> Option<Self> {
+        (!raw.is_empty()).then(|| Self(raw.to_owned()))
+    }
+
+    /// The password.
+    ///
+    /// # Errors
+    /// The first rule that the text breaks.
+    pub fn check(&self) -> Result<AccountPassword, InvalidAccountPassword> {
+        AccountPassword::new(&self.0)
+    }
+}
+
+impl From<AccountPassword> for GivenPassword {
+    fn from(AccountPassword(password): AccountPassword) -> Self {
+        Self(password)
+    }
+}
+
+/// The text itself, for the line that sends it.
+impl fmt::Display for GivenPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for GivenPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GivenPassword")
     }
 }
 
@@ -123,6 +163,8 @@ pub enum Credential {
     Password(AccountPassword),
     /// An access token of the account.
     Token(AccessToken),
+    /// A text that no account has as its password.
+    Impossible(GivenPassword),
 }
 
 impl Credential {
@@ -136,6 +178,17 @@ impl Credential {
             Err(InvalidToken) => AccountPassword::new(raw).map(Self::Password),
         }
     }
+
+    /// Reads what a client gives in a command; `None` if that is nothing.
+    pub fn given(raw: &str) -> Option<Self> {
+        Self::new(raw).ok().or_else(|| GivenPassword::new(raw).map(Self::Impossible))
+    }
+}
+
+impl From<GivenPassword> for Credential {
+    fn from(given: GivenPassword) -> Self {
+        given.check().map_or(Self::Impossible(given), Self::Password)
+    }
 }
 
 /// The secret itself, for the line that sends it.
@@ -144,6 +197,7 @@ impl fmt::Display for Credential {
         match self {
             Self::Password(password) => password.fmt(f),
             Self::Token(token) => token.fmt(f),
+            Self::Impossible(text) => text.fmt(f),
         }
     }
 }
@@ -165,6 +219,7 @@ mod tests {
         let check = |raw: &str, error| assert_eq!(AccountPassword::new(raw), Err(error), "{raw:?}");
         check("", InvalidAccountPassword::Missing);
         check("1234567", InvalidAccountPassword::Length(7));
+        assert_eq!(InvalidAccountPassword::Length(1).to_string(), "the password has 1 byte: expected 8 to 512");
         check(&"x".repeat(ACCOUNT_PASSWORD_BYTES_MAX + 1), InvalidAccountPassword::Length(513));
         check(&"x".repeat(100_000), InvalidAccountPassword::Length(100_000));
         check("1234567\t", InvalidAccountPassword::ControlCharacter);
@@ -198,12 +253,16 @@ mod tests {
         assert_eq!(Credential::new(&format!(" {token} ")), Ok(Credential::Token(token)));
         assert_eq!(Credential::new("hunter22"), Ok(Credential::Password(password("hunter22"))));
         assert_eq!(Credential::new(""), Err(InvalidAccountPassword::Missing));
+        assert_eq!(Credential::given("hunter22"), Some(Credential::Password(password("hunter22"))));
+        assert_eq!(Credential::given("short").map(|given| given.to_string()).as_deref(), Some("short"));
+        assert_eq!(Credential::given(""), None);
     }
 
     #[test]
     fn debug_output_hides_secrets() {
         let token = AccessToken(Secret::new([0xab; 16]));
-        let shown = format!("{:?} {:?} {token:?}", password("hunter22"), Credential::new("hunter22"));
+        let given = [Credential::given("hunter22"), Credential::given("hunter")];
+        let shown = format!("{:?} {given:?} {token:?}", password("hunter22"));
         assert!(!shown.contains("hunter") && !shown.contains("ab"), "{shown}");
     }
 }

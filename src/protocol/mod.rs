@@ -28,7 +28,7 @@ pub(crate) mod words;
 
 pub use account::{AccountId, AccountTokenId, Day, InvalidPasswordHash, LabelTooLong, PasswordHash, TokenLabel};
 pub(crate) use account_password::ACCESS_TOKEN_PREFIX;
-pub use account_password::{AccessToken, AccountPassword, Credential, InvalidAccountPassword};
+pub use account_password::{AccessToken, AccountPassword, Credential, GivenPassword, InvalidAccountPassword};
 pub(crate) use case::fold_case;
 pub use dialect::{DIALECTS, Dialect};
 pub(crate) use drawing::CLEAR;

@@ -536,6 +536,39 @@ fn refusals_do_not_repeat_secrets() {
     }
 }
 
+/// A user who is told that the password is wrong tries another one, which is of no use if the server checks none.
+#[test]
+fn form_of_password_is_refused_last() {
+    let timeouts = Timeouts { name_seconds: 60, idle_seconds: 0 };
+    let mut without = Server { sessions: Sessions::new(resumable_state(60), timeouts), ..Server::start(POLICY) };
+    without.join(1, "bob");
+    let accounts_off = "accounts-off this server has no accounts (to enable them, start chinwagd with --data PATH)";
+    let mut server = Server::with_alice();
+    server.apply(1, InputKind::Connect(Peer { is_secure: false, ..peer(HOME) }));
+    server.send(1, "NICK bob");
+    server.join(2, "carl");
+    let mut only = Server::start(AccountPolicy { accounts_only: true, ..POLICY });
+    only.connect(1, HOME);
+    for (line, code) in [
+        ("LOGIN alice short", "password-wrong"),
+        ("TAKEOVER alice short", "password-wrong"),
+        ("REGISTER short", "password-invalid"),
+        ("PASSWORD short", "not-logged-in"),
+        ("UNREGISTER short", "not-logged-in"),
+    ] {
+        let verb = line.split(' ').next().unwrap();
+        without.expect(1, line, &[&format!("1< ERR {verb} {accounts_off}")]);
+        let refused = server.send(1, line).concat();
+        assert!(refused.starts_with(&format!("1< ERR {verb} insecure ")), "{refused}");
+        let refused = server.send(2, line).concat();
+        assert!(refused.starts_with(&format!("2< ERR {verb} {code} ")), "{refused}");
+        if !["LOGIN", "TAKEOVER"].contains(&verb) {
+            let refused = only.send(1, line).concat();
+            assert!(refused.starts_with(&format!("1< ERR {verb} login-required ")), "{refused}");
+        }
+    }
+}
+
 #[test]
 fn address_registers_few_accounts_in_a_short_time() {
     let mut server = Server::start(POLICY);

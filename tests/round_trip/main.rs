@@ -126,9 +126,9 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
     Ok(match u.int_in_range(0..=28)? {
         23 => login(u)?.into(),
         24 => Takeover(login(u)?).into(),
-        25 => Register(account_password(u)?).into(),
-        26 => SetPassword(account_password(u)?).into(),
-        27 => Unregister(account_password(u)?).into(),
+        25 => Register(account_password(u)?.into()).into(),
+        26 => SetPassword(account_password(u)?.into()).into(),
+        27 => Unregister(account_password(u)?.into()).into(),
         28 => access_tokens(u)?.into(),
         0 => Nick { name: name(u)?, room: option(u, room_name)? }.into(),
         1 => Msg(text(u)?).into(),

@@ -8,7 +8,7 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 38] = [
+const ELSEWHERE: [ErrorCode; 39] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
@@ -40,6 +40,7 @@ const ELSEWHERE: [ErrorCode; 38] = [
     ErrorCode::NotLoggedIn,
     // session::password_tests
     ErrorCode::Insecure,
+    ErrorCode::PasswordInvalid,
     ErrorCode::PasswordRequired,
     ErrorCode::SecretRefused,
     ErrorCode::TooManyAttempts,
@@ -98,7 +99,7 @@ const REFUSALS: [(&str, &str); 69] = [
     ),
     (
         "REGISTER short",
-        "REGISTER password-invalid the password has 5 bytes: expected 8 to 512¦; write: ~REGISTER password",
+        "REGISTER accounts-off this server has no accounts¦ (to enable them, start chinwagd with --data PATH)",
     ),
     (
         "TOKEN cwt",

@@ -112,12 +112,12 @@ impl ChatState {
             }
             (Reply::Register(name), Some(Command::Register(Register(password)))) => {
                 let text = format!("{name} is your account now: its password is needed to take the nickname");
-                self.change_account(Some(Login { name, credential: Credential::Password(password) }));
+                self.change_account(Some(Login { name, credential: password.into() }));
                 vec![note(text)]
             }
             (Reply::SetPassword(_), Some(Command::SetPassword(SetPassword(password)))) => {
                 if let Some(account) = self.account.clone() {
-                    self.change_account(Some(Login { credential: Credential::Password(password), ..account }));
+                    self.change_account(Some(Login { credential: password.into(), ..account }));
                 }
                 vec![note("the password is changed; access tokens remain valid: /token list shows them")]
             }
