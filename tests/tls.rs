@@ -212,6 +212,21 @@ fn page_without_tls_may_not_join_over_https() {
     }
 }
 
+/// TLS protects the way whatever name the browser uses.
+#[test]
+#[cfg(feature = "web")]
+fn hello_says_secure_over_https_under_any_name() {
+    let server = TlsServer::start("https", &[shared_certificate()], &[]);
+    let mut stream = relay(server.connect(), client_config(shared_certificate(), rustls::ALL_VERSIONS), "127.0.0.1");
+    let head = "GET /ws HTTP/1.1\r\nHost: 192.0.2.2\r\nOrigin: https://192.0.2.2\r\nUpgrade: websocket\r\n\
+                Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("the server reads");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let mut lines = BufReader::new(stream).split(b'\n').map(|line| line.expect("a line"));
+    let hello = lines.find(|line| line.windows(6).any(|word| word == b"HELLO ")).expect("a greeting");
+    assert!(String::from_utf8_lossy(&hello).contains(",secure"), "{}", hello.escape_ascii());
+}
+
 /// Bytes that begin like a handshake end the connection, and delay nobody.
 #[test]
 fn malformed_handshakes_are_refused() {

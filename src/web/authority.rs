@@ -32,6 +32,14 @@ impl Authority {
 }
 
 impl Host {
+    /// Whether this is the machine of the client that uses it (RFC 6761, section 6.3, for the names).
+    pub(super) fn is_own_machine(&self) -> bool {
+        match self {
+            Self::Address(address) => address.to_canonical().is_loopback(),
+            Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),
+        }
+    }
+
     fn parse(raw: &str) -> Option<Self> {
         if let Some(literal) = raw.strip_prefix('[') {
             let literal = literal.strip_suffix(']')?;

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use super::request::is_set_by_proxies;
+use super::route::is_set_by_proxies;
 use crate::limits::HEAD_FIELDS_MAX;
 use crate::protocol::{Peer, PeerAddress};
 use crate::proxy::TrustedProxies;

@@ -15,6 +15,7 @@ mod origins;
 mod outgoing;
 mod page;
 mod request;
+mod route;
 mod target;
 
 pub use self::answer::{Answer, HttpStatus};
@@ -26,3 +27,4 @@ pub use self::no_forwarded::Forwarding;
 pub use self::origins::{AllowedOrigins, WebOrigin};
 pub use self::outgoing::{CloseMessage, FrameEncoder};
 pub use self::request::{HttpRequest, RequestKind, loggable_request};
+pub use self::route::RequestRoute;

@@ -40,6 +40,10 @@ impl WebOrigin {
         Some(Self { scheme, host, port: port.unwrap_or(scheme.default_port()) })
     }
 
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Whether pages at this host, in a URL of the origin's scheme, have this origin.
     fn is_at(&self, Authority { host, port }: &Authority) -> bool {
         self.host == *host && self.port == port.unwrap_or(self.scheme.default_port())

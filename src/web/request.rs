@@ -6,7 +6,7 @@ use tungstenite::handshake::derive_accept_key;
 use super::authority::Authority;
 use super::page::{self, Asset};
 use super::target::RequestTarget;
-use super::{AllowedOrigins, Answer, HttpStatus, WebOrigin};
+use super::{AllowedOrigins, Answer, HttpStatus, RequestRoute, WebOrigin};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 
 /// The relevant parts of a request.
@@ -14,8 +14,8 @@ use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 pub struct HttpRequest {
     /// The method is HEAD: send the answer without its body.
     pub is_head: bool,
-    /// A proxy has passed the request on.
-    pub is_forwarded: bool,
+    /// The way on which it came.
+    pub route: RequestRoute,
     /// The kind of request, with its answer.
     pub asked: RequestKind,
 }
@@ -60,15 +60,8 @@ impl HttpRequest {
             )),
             Err(error) => RequestKind::Other(answer_malformed(bytes, &head, error)),
         };
-        let is_forwarded = head.headers.iter().any(|field| is_set_by_proxies(field.name));
-        Some(Self { is_head: head.method == Some("HEAD"), is_forwarded, asked })
+        Some(Self { is_head: head.method == Some("HEAD"), route: RequestRoute::of(&head), asked })
     }
-}
-
-/// Whether proxies add this field to requests that they pass on.
-pub(super) fn is_set_by_proxies(name: &str) -> bool {
-    let known = ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"];
-    known.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 impl Resource {
@@ -407,8 +400,9 @@ mod tests {
     fn handshake_follows_the_standard() {
         let head = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{HANDSHAKE}\r\n");
         // The key and the answer are those of RFC 6455, section 1.3.
+        let route = RequestRoute { is_forwarded: false, is_to_own_machine: true };
         let expected = RequestKind::Join(Answer::switching_protocols("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
-        assert_eq!(read(&head), Some(HttpRequest { is_head: false, is_forwarded: false, asked: expected }));
+        assert_eq!(read(&head), Some(HttpRequest { is_head: false, route, asked: expected }));
         let check = |from: &str, to: &str, expected: u16| {
             assert_eq!(status("GET /ws", &HANDSHAKE.replace(from, to)), expected, "{from:?} as {to:?}");
         };
@@ -451,16 +445,6 @@ mod tests {
         assert_eq!(with, answer(&format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}\r\n")));
         let bytes = String::from_utf8(with.to_bytes("", false)).unwrap();
         assert!(!bytes.contains("-Protocol") && !bytes.contains("-Extensions"), "{bytes}");
-    }
-
-    #[test]
-    fn fields_of_proxies_are_noticed() {
-        let is_forwarded = |field: &str| {
-            let head = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n{field}\r\n\r\n");
-            HttpRequest::read(head.as_bytes(), &AllowedOrigins::default()).unwrap().is_forwarded
-        };
-        assert!(is_forwarded("x-forwarded-for: 192.0.2.1") && is_forwarded("Forwarded: for=192.0.2.1"));
-        assert!(is_forwarded("Via: 1.1 proxy") && !is_forwarded("Forward: 1"));
     }
 
     #[test]

@@ -118,9 +118,10 @@ fn forged_fields_are_ignored() {
 
 #[test]
 fn hello_says_secure_only_if_the_proxy_does() {
-    let server = listen("forwarded=127.0.0.1", &[]);
+    // The proxy vouches for the way, whatever name the browser uses.
+    let server = listen("forwarded=127.0.0.1", &["--http-origin", "https://chat.example.org"]);
     for (fields, expected) in [
-        ("Forwarded: for=192.0.2.7;proto=https\r\n", HELLO),
+        ("Forwarded: for=192.0.2.7;proto=https\r\nOrigin: https://chat.example.org\r\n", HELLO),
         ("Forwarded: for=192.0.2.7;proto=http\r\n", HELLO_NOT_SECURE),
         ("Forwarded: for=192.0.2.7\r\n", HELLO_NOT_SECURE),
         ("Forwarded: for=192.0.2.7;proto=https\r\nVia: 1.1 x\r\n", HELLO_NOT_SECURE),

@@ -1,6 +1,6 @@
 //! Answers to HTTP requests, and the limits of requests.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 
 use crate::common::{Client, Site, WebSocket};
 use crate::http::{HANDSHAKE, rest, status};
@@ -103,6 +103,28 @@ fn foreign_origin_is_refused() {
     let head = [&["GET /ws HTTP/1.1", bare.as_str()], &handshake[..]].concat().join("\r\n") + "\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("it reads");
     assert_eq!(Client::new(stream).next().as_deref(), Some("HTTP/1.1 101 Switching Protocols\r"), "no browser");
+}
+
+/// A port forward on the server's machine sets no field of proxies; the browser in front of it sends the host that it was given.
+#[test]
+fn hello_says_secure_only_to_requests_to_own_machine() {
+    let site = Site::<WebSocket>::with(&["--http-origin", "http://chat.example.org"]);
+    let is_secure = |host: &str, origin: &str| {
+        let mut stream = site.open();
+        let head = ["GET /ws HTTP/1.1", &format!("Host: {host}"), &format!("Origin: {origin}")];
+        stream.write_all(([&head, &HANDSHAKE[..]].concat().join("\r\n") + "\r\n\r\n").as_bytes()).expect("it reads");
+        let mut lines = BufReader::new(stream)
+            .split(b'\n')
+            .map(|line| String::from_utf8_lossy(&line.expect("a line")).into_owned());
+        lines.find(|line| line.contains("HELLO ")).expect("a greeting").contains(",secure ")
+    };
+    for own in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080"] {
+        assert!(is_secure(own, &format!("http://{own}")), "{own}");
+    }
+    for other in ["192.0.2.2:8080", "chat.example.org"] {
+        assert!(!is_secure(other, &format!("http://{other}")), "{other}");
+    }
+    assert!(!is_secure("127.0.0.1:8080", "http://chat.example.org"), "nginx has replaced the Host");
 }
 
 #[test]

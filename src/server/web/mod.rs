@@ -19,7 +19,9 @@ use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX, LOGGED_REQUEST_BYTES_MAX};
 use crate::protocol::{ClientOrigin, ErrorCode, Mode, Peer, PeerAddress, Timestamp};
-use crate::web::{AllowedOrigins, Answer, Forwarding, HttpRequest, HttpStatus, RequestKind, loggable_request};
+use crate::web::{
+    AllowedOrigins, Answer, Forwarding, HttpRequest, HttpStatus, RequestKind, RequestRoute, loggable_request,
+};
 
 /// The configuration for browsers.
 #[derive(Clone, Debug, Default)]
@@ -79,9 +81,8 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
     fn serve(&self, acceptor: &Acceptor, transport: T, origin: ClientOrigin, mut ticket: Ticket) {
         let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
         let options = Arc::clone(&self.options);
-        let peer = origin.peer(T::IS_ENCRYPTED);
         let receiving = async move {
-            if let Some((transport, peer)) = serve_request(transport, peer, &mut ticket, &options, &acceptor).await {
+            if let Some((transport, peer)) = serve_request(transport, origin, &mut ticket, &options, &acceptor).await {
                 acceptor.spawn_connection(WebSocket::new(transport, options.ping_interval), peer, ticket);
             }
         };
@@ -96,12 +97,12 @@ impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
 /// Answers one request. Returns the transport and the client if lines over WebSocket follow; otherwise the transport is closed.
 async fn serve_request<T: Transport>(
     transport: T,
-    peer: Peer,
+    origin: ClientOrigin,
     ticket: &mut Ticket,
     options: &WebOptions,
     acceptor: &Acceptor,
 ) -> Option<(T, Peer)> {
-    let answering = answer_request(&transport, peer, ticket, options, acceptor);
+    let answering = answer_request(&transport, origin, ticket, options, acceptor);
     // A panic in one request ends only this connection. The panic hook has logged it.
     let answered = AssertUnwindSafe(Box::pin(answering)).catch_unwind().await;
     if let Some(peer) = answered.ok()?.ok()? {
@@ -113,9 +114,9 @@ async fn serve_request<T: Transport>(
 }
 
 /// Reads and answers one request. Returns the client if the request is a WebSocket handshake.
-async fn answer_request(
-    transport: &impl Transport,
-    peer: Peer,
+async fn answer_request<T: Transport>(
+    transport: &T,
+    origin: ClientOrigin,
     ticket: &mut Ticket,
     options: &WebOptions,
     acceptor: &Acceptor,
@@ -126,11 +127,12 @@ async fn answer_request(
         Timer::after(options.header_timeout).await;
         let text = format!("the request header was not complete within {} s", options.header_timeout.as_secs_f64());
         let asked = RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text));
-        Ok(HttpRequest { is_head: false, is_forwarded: false, asked })
+        Ok(HttpRequest { is_head: false, route: RequestRoute::default(), asked })
     };
-    let HttpRequest { is_head, is_forwarded, asked } =
+    let HttpRequest { is_head, route, asked } =
         future::or(read_request(transport, &mut head, &options.origins), late).await?;
-    let (client, admitted) = identify_client(peer, ticket, &head, is_forwarded, options, context.clock.steady());
+    let way = (origin, T::IS_ENCRYPTED, route);
+    let (client, admitted) = identify_client(way, ticket, &head, options, context.clock.steady());
     if let Err(limit) = admitted {
         acceptor.log_frequent(FrequentEvent::ConnectionRefused(client.address, limit));
         send_answer(transport, &refusal_answer(&limit.into()), is_head, context).await?;
@@ -156,16 +158,17 @@ async fn answer_request(
 /// The client of a request. If a trusted proxy has sent the request, counts the connection for the client that it names. If the head
 /// cannot be read, the connection counts for no address: it gets an error and ends.
 fn identify_client(
-    peer: Peer,
+    (origin, is_encrypted, route): (ClientOrigin, bool, RequestRoute),
     ticket: &mut Ticket,
     head: &[u8],
-    is_forwarded: bool,
     options: &WebOptions,
     now: Instant,
 ) -> (Peer, Result<(), AdmissionLimit>) {
+    let peer = origin.peer(is_encrypted);
     let Some(forwarding) = options.forwarding_at(peer.address) else {
-        // The server does not know the way to another proxy.
-        return (Peer { is_secure: peer.is_secure && !is_forwarded, ..peer }, Ok(()));
+        // The server does not know the way beyond another proxy, which may set no field, as a port forward.
+        let is_direct = !route.is_forwarded && (is_encrypted || origin.proxy.is_some() || route.is_to_own_machine);
+        return (Peer { is_secure: peer.is_secure && is_direct, ..peer }, Ok(()));
     };
     match forwarding.client(head, peer) {
         Some(client) => (client, ticket.count_for(client.address, now)),

@@ -44,6 +44,8 @@ export class Session {
   home;
   #connection;
   #isEncrypted;
+  /** Whether the address of the server is on the user's machine. */
+  #isToOwnMachine;
   #on;
   #name = '';
   #token = null;
@@ -82,7 +84,9 @@ export class Session {
    */
   constructor(address, on, [first, ...others]) {
     this.#on = on;
-    this.#isEncrypted = address.startsWith('wss:');
+    const { protocol, hostname } = new URL(address);
+    this.#isEncrypted = protocol === 'wss:';
+    this.#isToOwnMachine = isOwnMachine(hostname);
     this.current = this.home = this.want(first);
     others.forEach((name) => this.want(name));
     this.#connection = new Connection(address, {
@@ -143,8 +147,9 @@ export class Session {
   /** The features of the server, from a greeting on another connection. */
   expect({ hasAccounts, isAccountsOnly, isSecure, needsPassword }) {
     Object.assign(this, { hasAccounts, isAccountsOnly, hasPassword: needsPassword });
-    // A proxy may have encrypted the way to this page, unknown to the server, which then decides.
-    this.isPrivate = isSecure || this.#isEncrypted;
+    // A proxy may have encrypted the way to this page, unknown to the server, which then decides. Over plain text from another
+    // machine, an attacker who can read the password can also write the greeting.
+    this.isPrivate = this.#isEncrypted || (isSecure && this.#isToOwnMachine);
     this.#on.greeted();
   }
 
@@ -527,4 +532,9 @@ export class Session {
 
 function isLobby(room) {
   return foldCase(room.name) === LOBBY;
+}
+
+/** Whether a host name of a URL stands for the machine of the browser. */
+function isOwnMachine(hostname) {
+  return /^(?:(?:.+\.)?localhost\.?|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
