@@ -96,7 +96,7 @@ fn without_commands(hint: &Hint) -> &'static str {
         Hint::CloseConnection => "; close one first",
         Hint::ConnectWithTls => "; connect with --tls",
         Hint::ConnectWithoutTls => "; connect without --tls",
-        Hint::CommandOrMessage => "; to send it as a message, put a blank before it",
+        Hint::CommandOrMessage | Hint::Blank => "; to send it as a message, put a blank before it",
         Hint::SlashOrBlank => "; to send it there, put a slash before it; to send it here, a blank",
         Hint::Write(_)
         | Hint::JoinNamesByCommas

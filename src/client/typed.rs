@@ -8,8 +8,8 @@ use super::account_input::AccountInput;
 use super::offered_commands::usage_of;
 use super::refusal::explain_at_terminal;
 use crate::command::{
-    ClientLine, Command, Msg, Part, Quit, Refusal, SECRET_SEPARATORS, Search, Topic, Verb, Whisper, begins_with_secret,
-    resembled_secret_verb, split_indent, strip_slash,
+    ClientLine, Command, Msg, Part, Quit, Refusal, SECRET_SEPARATORS, Search, Topic, TypedSecret, Verb, Whisper,
+    find_access_token, resembled_secret_verb, split_indent, strip_slash,
 };
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
 use crate::protocol::{ErrorCode, Mode, Name, ROOM_MARK, RoomName, fold_case, sanitize, split_word};
@@ -196,14 +196,16 @@ const PUBLIC: [&str; 13] = [
 /// The part of a typed line that the history file keeps. Whispered text is private; so is the text after an unknown command, which may be
 /// a mistyped whisper.
 pub(super) fn history_entry(line: &str) -> String {
+    let line = find_access_token(line).map_or(line, |at| line[..at].trim_end());
     let (word, rest) = split_word(split_indent(line).1);
     if strip_slash(word).is_some_and(|room| room.starts_with(ROOM_MARK)) {
         return format!("{word} {}", history_entry(rest.unwrap_or_default())).trim_end().to_owned();
     }
     // Whether it was sent or refused.
-    if begins_with_secret(line).is_some()
-        || resembled_secret_verb(word).is_some_and(|_| word.contains(SECRET_SEPARATORS))
-    {
+    if TypedSecret::all_in(line).next().is_some() {
+        return word.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned() + " ";
+    }
+    if word.contains(SECRET_SEPARATORS) && resembled_secret_verb(word).is_some() {
         return word.split(SECRET_SEPARATORS).next().unwrap_or_default().to_owned() + " ";
     }
     let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
@@ -470,6 +472,12 @@ mod tests {
         check("/password the secret", "/password ");
         check("/token revoke 1", "/token ");
         check("LOGIN alice the secret", "LOGIN ");
+        check("LOGIN/alice/the secret", "LOGIN ");
+        check("LOGIN\u{200b}alice the secret", "LOGIN ");
+        check("L\u{200b}OGIN alice the secret", "L ");
+        check("the token is cwt_0123456789abcdef0123456789abcdef", "the token is");
+        check(" cwt_0123456789abcdef0123456789abcdef", "");
+        check("/topic cwt_0123456789abcdef0123456789abcdef", "/topic");
         check("/lgoin alice the secret", "/lgoin ");
         check("/#ops /register the secret", "/#ops /register");
     }

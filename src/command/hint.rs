@@ -45,6 +45,8 @@ pub enum Hint {
     SlashOrBlank,
     /// Put a slash before the line to carry it out as a command, or a blank to send it as a message.
     CommandOrMessage,
+    /// Put a blank before the line to send it as a message.
+    Blank,
     /// List the commands.
     ListCommands,
     /// The line is not a command: send it as a message. Holds the beginning of the line.
@@ -140,6 +142,7 @@ impl Hint {
             Self::ListRooms,
             Self::SlashOrBlank,
             Self::CommandOrMessage,
+            Self::Blank,
             Self::ListCommands,
             Self::WhisperOrSay,
             Self::CheckEpoch,
@@ -333,6 +336,7 @@ impl fmt::Display for HintInMode<'_> {
             Hint::CommandOrMessage => {
                 f.write_str("; to give it to the server, put a slash before it; to send it as a message, a blank")
             }
+            Hint::Blank => f.write_str("; to send it as a message, put a blank before it"),
             Hint::ListCommands => write!(f, "; {prefix}HELP lists the commands"),
             // The server writes these two outside of chat mode only.
             Hint::Say(message) => write!(f, "{SAY}{room}MSG {message}"),

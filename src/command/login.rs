@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::account::{PasswordRequest, parse_credential, refuse_other_login, request_password, require_accounts};
+use super::secret::has_name_and_secret;
 use super::{Context, Definition, Hint, Pipelining, Refusal, Specification, Verb};
 use crate::protocol::{AccessToken, Credential, ErrorCode, Mode, Name, NameError, split_word};
 
@@ -23,7 +24,7 @@ impl Definition for Login {
         summary: "log in to your account, and take its name",
         needs_nickname: false,
         needs_login: false,
-        may_be_secret: Some(has_two_words),
+        may_be_secret: Some(has_name_and_secret),
         pipelining: Pipelining::Off,
         reply_keys: &["name"],
         ..Specification::DEFAULT
@@ -39,11 +40,6 @@ impl Definition for Login {
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         log_in(self, context, false)
     }
-}
-
-/// Whether the text has two words: a name and a secret.
-pub(super) fn has_two_words(text: &str) -> bool {
-    text.split_whitespace().nth(1).is_some()
 }
 
 /// Parses the arguments of `LOGIN` and `TAKEOVER`. No refusal repeats them: they may have the password in place of the name.

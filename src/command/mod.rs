@@ -36,7 +36,7 @@ pub use self::received_line::{ReceivedLine, ReceivedRefusal};
 pub use self::refusal::Refusal;
 pub use self::reply::{EmptyReply, HistoryReply, NoReply, ReplyWords};
 pub use self::rooms::{RoomListing, RoomsReply};
-pub use self::secret::{SECRET_SEPARATORS, begins_with_secret, resembled_secret_verb};
+pub use self::secret::{SECRET_SEPARATORS, TypedSecret, find_access_token, resembled_secret_verb};
 pub use self::server_line::{Features, LineInMode, RoomLine, ServerLine};
 pub use self::set::{SetReply, Setting};
 pub use self::who::{WhoReply, list_members};

@@ -4,9 +4,7 @@ use std::fmt;
 
 use super::arguments::parse_text;
 use super::context::room_of;
-use super::{
-    Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, Verb, begins_with_secret, split_indent,
-};
+use super::{Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, TypedSecret, Verb, split_indent};
 use crate::protocol::{ErrorCode, MessageId, Mode, ROOM_MARK, RoomName, Text};
 use crate::state::{Action, Message};
 
@@ -32,9 +30,9 @@ impl Definition for Msg {
         parse_text(Verb::Msg, arguments).map(Self)
     }
 
-    /// A message that begins with the name of a room, or with a secret, may be refused at once.
+    /// A message that begins with the name of a room, or has a secret, may be refused at once.
     fn waits_for_store(&self) -> bool {
-        first_room(self.0.as_str()).is_none() && begins_with_secret(self.0.as_str()).is_none()
+        first_room(self.0.as_str()).is_none() && TypedSecret::all_in(self.0.as_str()).next().is_none()
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
@@ -53,15 +51,23 @@ impl Definition for Msg {
 }
 
 /// Refuses a line of chat mode that begins with a command and its secret: without the slash, it would be published. On a server
-/// without a password, `PASS` begins a sentence; so does `LOGIN` on one without accounts.
+/// without a password, `PASS` begins a sentence; so does `LOGIN` on one without accounts. An access token is refused anywhere: it may be
+/// one of another server.
 fn check_secret(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
-    match begins_with_secret(text.as_str()) {
-        Some(verb) if verb.is_offered(context) => {
-            let what = format!("this looks like the command {verb} with a secret; nothing was sent");
-            Err(Refusal::new(Verb::Msg, ErrorCode::SecretRefused, what).with_hint(Hint::CommandOrMessage))
+    let is_refused = |secret: &TypedSecret| match secret {
+        TypedSecret::Command(verb) => verb.is_offered(context),
+        TypedSecret::AccessToken => true,
+    };
+    let (what, hint) = match TypedSecret::all_in(text.as_str()).find(is_refused) {
+        None => return Ok(()),
+        Some(TypedSecret::Command(verb)) => {
+            (format!("this looks like the command {verb} with a secret; nothing was sent"), Hint::CommandOrMessage)
         }
-        _ => Ok(()),
-    }
+        Some(TypedSecret::AccessToken) => {
+            ("this has an access token, with which others could log in; nothing was sent".to_owned(), Hint::Blank)
+        }
+    };
+    Err(Refusal::new(Verb::Msg, ErrorCode::SecretRefused, what).with_hint(hint))
 }
 
 /// Refuses a line of chat mode that begins with the name of an own or former room: it may be meant for that room only.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::login::{has_two_words, log_in, parse_login};
+use super::login::{log_in, parse_login};
+use super::secret::has_name_and_secret;
 use super::{Context, Definition, Login, Pipelining, Refusal, Specification, Verb};
 use crate::protocol::{Mode, Name};
 
@@ -17,7 +18,7 @@ impl Definition for Takeover {
         summary: "log in to your account, and close the other connection that uses it",
         needs_nickname: false,
         needs_login: false,
-        may_be_secret: Some(has_two_words),
+        may_be_secret: Some(has_name_and_secret),
         pipelining: Pipelining::Off,
         reply_keys: &["name"],
         ..Specification::DEFAULT

@@ -137,6 +137,9 @@ impl fmt::Debug for GivenPassword {
 /// Precedes the secret of an access token, so that users and scanners of repositories recognize it.
 pub(crate) const ACCESS_TOKEN_PREFIX: &str = "cwt_";
 
+/// The number of hexadecimal digits after the prefix.
+pub(crate) const ACCESS_TOKEN_DIGITS: usize = 32;
+
 /// A secret with which a script logs in to an account. On the wire: `cwt_` and 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessToken(pub Secret);

@@ -27,7 +27,7 @@ mod verifier;
 pub(crate) mod words;
 
 pub use account::{AccountId, AccountTokenId, Day, InvalidPasswordHash, LabelTooLong, PasswordHash, TokenLabel};
-pub(crate) use account_password::ACCESS_TOKEN_PREFIX;
+pub(crate) use account_password::{ACCESS_TOKEN_DIGITS, ACCESS_TOKEN_PREFIX};
 pub use account_password::{AccessToken, AccountPassword, Credential, GivenPassword, InvalidAccountPassword};
 pub(crate) use case::fold_case;
 pub use dialect::{DIALECTS, Dialect};

@@ -483,11 +483,17 @@ fn secrets_are_not_said_in_chat_mode() {
         "unregister hunter22",
         "token new build",
         "ｌｏｇｉｎ alice hunter22",
+        "login hunter22",
+        "LOGIN\u{200b}/alice/hunter22",
+        "the token is cwt_0123456789abcdef0123456789abcdef",
+        "/#lobby cwt_0123456789abcdef0123456789abcdef",
     ] {
         let out = server.send_in(1, line, Mode::Chat);
         assert!(out.len() == 1 && out[0].starts_with("1< ERR MSG secret-refused "), "{line}: {out:?}");
-        assert!(!out[0].contains("hunter"), "{out:?}");
+        assert!(!out[0].contains("hunter") && !out[0].contains("cwt_"), "{out:?}");
     }
+    let out = server.send_in(1, "login please", Mode::Chat);
+    assert!(out[0].contains("MSG alice login please"), "{out:?}");
     let out = server.send_in(1, " login alice hunter22", Mode::Chat);
     assert!(out[0].contains("MSG alice  login"), "{out:?}");
 }

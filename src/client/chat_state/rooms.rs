@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{ChatAction, ChatState, ConnectionPhase, DisplayItem, note, warn};
 use crate::client::typed::UserInput;
-use crate::command::{ClientLine, Command, Msg, RoomPosition, Verb, Who, begins_with_secret};
+use crate::command::{ClientLine, Command, Msg, RoomPosition, TypedSecret, Verb, Who};
 use crate::limits::{MEMBERS_NOTED_MAX, ROOMS_NOTED_MAX};
 use crate::protocol::{Event, Mode, Name, RoomName, Text, split_word};
 
@@ -93,14 +93,15 @@ impl ChatState {
     pub(super) fn parse(&self, line: &str) -> UserInput {
         let parsed = UserInput::parse(line, [&self.current, self.rooms.home()], self.whisperer.as_ref());
         if let UserInput::Command(_, Command::Msg(Msg(text))) = &parsed
-            && let Some(verb) = begins_with_secret(text.as_str())
-            && (verb != Verb::Pass || self.features.password)
-            && (!verb.is_about_account() || self.features.accounts)
+            && let Some(secret) = TypedSecret::all_in(text.as_str()).find(|secret| self.refuses_to_publish(*secret))
         {
-            let command = verb.as_str().to_ascii_lowercase();
-            return UserInput::Invalid(format!(
-                "not sent: it looks like the command {command} with a secret (to send it as a message, begin it with a space)"
-            ));
+            let what = match secret {
+                TypedSecret::Command(verb) => {
+                    format!("it looks like the command {} with a secret", verb.as_str().to_ascii_lowercase())
+                }
+                TypedSecret::AccessToken => "it has an access token, with which others could log in".to_owned(),
+            };
+            return UserInput::Invalid(format!("not sent: {what} (to send it as a message, begin it with a space)"));
         }
         if let UserInput::Command(None, Command::Msg(Msg(text))) = &parsed
             && let (word, Some(_)) = split_word(text.as_str())
@@ -112,6 +113,14 @@ impl ChatState {
             ));
         }
         parsed
+    }
+
+    fn refuses_to_publish(&self, secret: TypedSecret) -> bool {
+        match secret {
+            TypedSecret::Command(Verb::Pass) => self.features.password,
+            TypedSecret::Command(verb) => !verb.is_about_account() || self.features.accounts,
+            TypedSecret::AccessToken => true,
+        }
     }
 
     /// Makes a room the current one, and says where there is something unread; after `before`.

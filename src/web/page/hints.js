@@ -18,6 +18,7 @@ const HINTS = [
   ['list-rooms', '; ROOMS lists rooms'],
   ['slash-or-blank', '; to send it there, put a slash before it; to send it here, a blank'],
   ['command-or-message', '; to give it to the server, put a slash before it; to send it as a message, a blank'],
+  ['blank', '; to send it as a message, put a blank before it'],
   ['list-commands', '; HELP lists the commands'],
   ['whisper-or-say', ' (HELP lists the commands, without a slash); to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text'],
   ['check-epoch', '; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]'],

@@ -2,14 +2,14 @@
 // slash, it opens a dialog and sends nothing. No refusal shows protocol syntax.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { expectFocus, expectText, intercept, nc, open, play, say, serve, serveAccounts, takeName } from '../stage.mjs';
 
-const LINES = [
-  'login alice hunter22', 'LOGIN: alice hunter22', 'takeover alice hunter22', 'Register hunter22', 'register:hunter22', 'PASSWORD hunter22',
-  'ｐａｓｓｗｏｒｄ：hunter22', 'password=hunter22', 'UNREGISTER hunter22', 'TOKEN new build', 'token list', 'token: cwt_0a', '\u200blogin alice hunter22',
-  'login', 'login please', ' login alice hunter22', 'register', 'token of thanks', 'tokens new', 'passwords are bad', 'unregistered users',
-  'my login alice hunter22', 'relogin a b', 'password:', 'hello',
-];
+/** Lines that are refused, and lines that are said, on a server with accounts and a password. */
+const TABLE = JSON.parse(readFileSync(new URL('../../common/secret-lines.json', import.meta.url)));
+
+/** Those that a server can answer, and that do not depend on its password. */
+const LINES = [...TABLE.refused, ...TABLE.said].filter((line) => line.trim() && !/^\u200b?(?:pass|ｐａｓｓ|ＰＡＳＳ)(?!word)/i.test(line) && !line.startsWith('//'));
 
 const REFUSED = [
   'REGISTER', 'REGISTER short', `REGISTER ${'x'.repeat(600)}`, `REGISTER cwt_${'0'.repeat(32)}`, 'PASSWORD staple staple', 'UNREGISTER staple staple',
@@ -52,7 +52,12 @@ await play(async () => {
     return lines.map((line) => looksLikeSecret(line, { hasAccounts: true, hasPassword: false }));
   }, LINES);
   assert.deepEqual(LINES.filter((_, at) => isSecret[at]), LINES.filter((_, at) => isRefused[at]), 'the page refuses what the server refuses');
-  assert.ok(isSecret.filter(Boolean).length === 13);
+  const read = await alice.evaluate(async (table) => {
+    const { looksLikeSecret } = await import('./secrets.js');
+    const isRefused = (line) => looksLikeSecret(line, { hasAccounts: true, hasPassword: true });
+    return { refused: table.refused.filter(isRefused), said: table.said.filter((line) => !isRefused(line)) };
+  }, TABLE);
+  assert.deepEqual(read, TABLE);
 
   const probe = nc(server, 'probe');
   await probe.hear(/^HELLO/, 'OK NICK probe');

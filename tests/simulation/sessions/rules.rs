@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::command::{
-    Chat, Command, Join, Msg, Nick, Part, Resume, RoomLine, RoomUse, ServerLine, Set, Setting, Since, Topic, Verb,
-    Watch, Whisper, begins_with_secret,
+    Chat, Command, Join, Msg, Nick, Part, Resume, RoomLine, RoomUse, ServerLine, Set, Setting, Since, Topic,
+    TypedSecret, Verb, Watch, Whisper,
 };
 use chinwag::protocol::{ErrorCode, Mode, Name, RoomName, Text, Timestamp};
 use chinwag::session::{Output, Sessions};
@@ -75,7 +75,7 @@ impl Line<'_> {
         }
         if let Command::Msg(Msg(text)) = command
             && self.mode == Mode::Chat
-            && begins_with_secret(text.as_str()).is_some_and(|verb| verb != Verb::Pass)
+            && TypedSecret::all_in(text.as_str()).any(|secret| secret != TypedSecret::Command(Verb::Pass))
         {
             return Some(ErrorCode::SecretRefused);
         }
