@@ -33,7 +33,7 @@ export class Account {
   constructor({ request, named, resumptionEnded }) {
     this.#request = (line, answered = () => {}) => request(line, (reply) => {
       // The operator may have deleted the account.
-      if (reply?.code === 'not-logged-in') this.becomeGuest();
+      if (reply?.code === 'not-logged-in') this.ended();
       answered(reply);
     });
     this.#named = named;
@@ -58,9 +58,9 @@ export class Account {
     return kept && { name: kept.name, secret: kept.token, isKept: true };
   }
 
-  /** Whether this device stays logged in to the account. */
+  /** Whether this device stays logged in: the session has logged in with the access token that the device keeps, or has made it. */
   get isKept() {
-    return this.name !== '' && this.kept?.name === this.name;
+    return this.name !== '' && this.login?.isKept === true && this.kept?.token === this.login.secret;
   }
 
   /** This device is not logged in any more: its access token has expired, or was revoked. */
@@ -79,10 +79,33 @@ export class Account {
     this.login = null;
   }
 
+  /** The account is deleted, and so are its access tokens. */
+  ended() {
+    if (this.#keptHere) this.forgetKept();
+    this.becomeGuest();
+  }
+
   /** The session has logged in to the account of this name. */
   entered(name) {
     this.name = name;
     this.login = { ...this.login, name, takesOver: false };
+    this.#checkKept();
+  }
+
+  /** The kept access token, if it is one of an account of this name. It may be of an earlier account, which was deleted. */
+  get #keptHere() {
+    const { kept } = this;
+    return kept?.name === this.name ? kept : null;
+  }
+
+  /** After a login with the password: finds out whether the device also stays logged in. */
+  #checkKept() {
+    const { keptLogin, login } = this;
+    if (login.isKept || login.stays || keptLogin?.name !== this.name) return;
+    this.#request(formatLogin(keptLogin.name, keptLogin.secret), (reply) => {
+      if (reply?.code === 'password-wrong') this.forgetKept();
+      if (reply?.isOk && this.login === login) this.login = keptLogin;
+    });
   }
 
   /** Logs in a member: a guest, or the owner once more, with the password. */
@@ -134,8 +157,7 @@ export class Account {
   remove(password, answered) {
     this.#request(formatUnregister(password), (reply) => {
       if (reply?.isOk) {
-        if (this.isKept) this.forgetKept();
-        this.becomeGuest();
+        this.ended();
         this.#resumptionEnded();
       }
       answered(reply);
@@ -144,20 +166,21 @@ export class Account {
 
   /** Lets this device log in by itself from now on, with a new access token in place of the one before. `label` names the device. */
   stay(label, answered) {
-    const before = this.isKept ? this.kept : null;
+    const before = this.#keptHere;
     this.#request(formatNewToken(STAY_DAYS, label), (reply) => {
       if (!reply?.isOk) return answered(reply);
       const made = newToken(reply.value);
       store('localStorage', 'login', { name: this.name, ...made });
-      const isKept = this.kept?.token === made.token;
-      const useless = isKept ? before : made;
-      if (useless) this.#request(formatRevokeToken(useless.number));
-      if (isKept) {
-        this.login = { name: this.name, secret: made.token, isKept };
-        // From here on, the revocation of the token also ends the resume token.
-        this.#request(this.line);
+      if (this.kept?.token !== made.token) {
+        this.#request(formatRevokeToken(made.number));
+        return answered(NOT_KEPT);
       }
-      answered(isKept ? reply : NOT_KEPT);
+      this.login = { name: this.name, secret: made.token, isKept: true };
+      // From here on, the revocation of the token also ends the resume token.
+      const logIn = () => this.#request(formatLogin(this.name, made.token));
+      if (before) this.#revokeKept(before, logIn);
+      else logIn();
+      answered(reply);
     });
   }
 
@@ -182,12 +205,21 @@ export class Account {
 
   /** Ends the login of this device. `answered` gets the reply to the revocation; `{ isOk: true }` if there is nothing to revoke. */
   logOut(answered) {
-    const kept = this.isKept ? this.kept : null;
+    const kept = this.#keptHere;
     this.login = null;
     if (!kept) return answered({ isOk: true });
     this.forgetKept();
-    // A client that has logged in with a token may revoke it without the password.
-    this.#request(formatLogin(kept.name, kept.token));
-    this.#request(formatRevokeToken(kept.number), answered);
+    this.#revokeKept(kept, answered);
+  }
+
+  /**
+   * Revokes a kept access token. Its number may mean another token by now: that of a new account of the same name. So the page logs in with
+   * the token first; then it may also revoke the token without the password.
+   */
+  #revokeKept(kept, answered) {
+    this.#request(formatLogin(kept.name, kept.token), (reply) => {
+      if (reply?.isOk) this.#request(formatRevokeToken(kept.number), answered);
+      else answered(reply?.code === 'password-wrong' ? { isOk: true } : reply);
+    });
   }
 }
