@@ -11,8 +11,11 @@ const PROBE_MS = 5_000;
 /** Longest wait for the greeting on a new connection, in milliseconds. A browser would wait for minutes if the network drops packets. */
 const CONNECT_MS = 10_000;
 
-/** Close codes after which the page does not reconnect: another window has the session or the account, or the user chose no name in time. */
-const FINAL_CODES = new Set(['resumed', 'taken-over', 'name-timeout']);
+/**
+ * Close codes after which the page does not reconnect: another window has the session or the account, the account was deleted, or the user
+ * chose no name in time.
+ */
+const FINAL_CODES = new Set(['login-required', 'resumed', 'taken-over', 'name-timeout']);
 
 export class Connection {
   #address;

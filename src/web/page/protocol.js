@@ -5,10 +5,8 @@ import { isHelp, splitText } from './hints.js';
 /** Longest line that the server accepts, in bytes. */
 export const LINE_BYTES_MAX = 4096;
 
-/** The codes of the `ERR -` that a server sends before it closes the connection. They are not replies. */
-const CLOSE_CODES = new Set([
-  'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'taken-over', 'too-many-errors', 'wrong-protocol',
-]);
+/** The codes of an `ERR -` that is a reply. With any other code, it is the last line before the server closes the connection. */
+const REPLY_CODES = new Set(['line-too-long', 'line-not-utf8', 'room-invalid', 'verb-missing', 'verb-unknown']);
 
 /**
  * Parses a line from the server to `{ kind, room, … }`; null for an unknown line, which the caller ignores. `room` is the name of the room
@@ -45,7 +43,7 @@ const PARSERS = {
   },
   ERR: (rest) => {
     const [verb, code, text] = splitWords(rest, 2);
-    return { kind: 'err', isOk: false, isCloseReason: verb === '-' && CLOSE_CODES.has(code), verb, code, ...splitText(text) };
+    return { kind: 'err', isOk: false, isCloseReason: verb === '-' && !REPLY_CODES.has(code), verb, code, ...splitText(text) };
   },
   USER: (rest) => {
     const [name, role, details] = splitWords(rest, 2);

@@ -526,6 +526,8 @@ export class Session {
     clearTimeout(this.#timer);
     this.#isGreeted = false;
     this.#isJoined = false;
+    // The account was deleted, on a server without guests.
+    if (how.closeReason?.code === 'login-required') this.account.ended();
     this.#on.closed(how);
   }
 }

@@ -1,12 +1,13 @@
 // The operator deletes an account, and adds another one of the same name. The device that stayed logged in to the first one notices it, and
-// its logout revokes no access token of the second one, although the numbers of the tokens begin again.
+// its logout revokes no access token of the second one, although the numbers of the tokens begin again. On a server for accounts only, the page
+// says that the account was deleted, and does not connect again by itself.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { expect, expectText, nc, open, play, serveAccounts } from '../stage.mjs';
+import { expect, expectText, nc, open, play, serve, serveAccounts } from '../stage.mjs';
 
 const PASSWORD = 'correct horse battery';
 const ASKS = 'You are logged in as alice. This device asks for the password when you come back.';
@@ -76,5 +77,19 @@ await play(async () => {
   await page.click('#account-log-out');
   await expectText(page, '#name-reason', 'You are logged out.');
   assert.equal(await page.evaluate(isKept), false);
+
+  // Without guests.
+  await logIn(true);
+  await expect(page, isKept, null, 'the device stays logged in');
+  await server.stop();
+  await serve({ ...server, options: [...server.options, '--accounts-only'] });
+  await page.reload();
+  await expectText(page, '#me', 'alice');
+  account('remove', 'alice');
+  await expectText(page, '#name-reason',
+    'Your account was deleted, and this server has no guests. Ask the operator of the server for another account.');
+  await expectText(page, '#connection', 'Not connected');
+  assert.equal(await page.evaluate(isKept), false);
+  assert.equal(await page.isVisible('#log-in-again'), false);
 });
 rmSync(directory, { recursive: true });
