@@ -223,7 +223,8 @@ mod tests {
     #[test]
     fn login_waits_only_while_the_secret_is_not_checked() {
         let mut patience = LoginPatience::new();
-        let busy = refusal("ERR LOGIN busy too many passwords wait to be checked; this one was not; try again later");
+        let busy =
+            refusal("ERR LOGIN busy the server has too many passwords to check, so it did nothing; try again later");
         assert!(patience.pause(&busy).is_some());
         let limited =
             refusal("ERR LOGIN too-many-attempts too many wrong passwords from your address; try again in 6 s");
@@ -234,7 +235,7 @@ mod tests {
         assert!(patience.pause(&reserved).is_some());
         for line in [
             "ERR LOGIN password-wrong the name or the password is wrong; write: LOGIN name password",
-            "ERR LOGIN insecure others may read this connection, so it was not checked",
+            "ERR LOGIN insecure others may read this connection, so the server did nothing",
             "ERR LOGIN accounts-off this server has no accounts",
             "ERR LOGIN too-many-attempts try again in 3600 s",
             "ERR LOGIN too-many-attempts later",

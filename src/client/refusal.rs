@@ -95,6 +95,7 @@ fn without_commands(hint: &Hint) -> &'static str {
         Hint::RetryInASecond => "; try again in a second",
         Hint::CloseConnection => "; close one first",
         Hint::ConnectWithTls => "; connect with --tls",
+        Hint::ConnectLocally => "; connect on the machine of the server, or ask its operator for an encrypted address",
         Hint::ConnectWithoutTls => "; connect without --tls",
         Hint::CommandOrMessage | Hint::Blank => "; to send it as a message, put a blank before it",
         Hint::SlashOrBlank => "; to send it there, put a slash before it; to send it here, a blank",
@@ -124,6 +125,7 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::ReplaceToken
         | Hint::Reconnect
         | Hint::ReconnectAndJoin
+        | Hint::ReconnectAndLogIn
         | Hint::ReconnectAndPong
         | Hint::ReconnectAndHelp
         | Hint::UseNetcat

@@ -55,7 +55,7 @@ pub enum PasswordNotChecked {
     Busy,
 }
 
-/// Parses a password. Its form is checked after everything else: a user who is told to write another password expects that it works.
+/// Parses a password. Its form is checked after everything else: another password must be of use.
 pub(super) fn parse_password(verb: Verb, arguments: &str) -> Result<GivenPassword, Refusal> {
     GivenPassword::new(arguments).ok_or_else(|| missing_password(verb))
 }
@@ -94,7 +94,7 @@ impl Refusal {
 
     /// The password was not checked, because too many others wait.
     pub(crate) fn busy(verb: Verb) -> Self {
-        let what = "too many passwords wait to be checked; this one was not";
+        let what = "the server has too many passwords to check, so it did nothing";
         Self::new(verb, ErrorCode::Busy, what).with_hint(Hint::RetryLater)
     }
 }
@@ -106,10 +106,15 @@ pub(super) fn require_accounts(context: &dyn Context, verb: Verb) -> Result<(), 
         return Err(refusal.with_hint(Hint::EnableAccounts));
     }
     if !context.accepts_account_secrets() {
-        let what = "others may read this connection, so it was not checked";
-        return Err(Refusal::new(verb, ErrorCode::Insecure, what).with_hint(Hint::ConnectWithTls));
+        return Err(insecure(context, verb, "others may read this connection, so the server did nothing"));
     }
     Ok(())
+}
+
+/// The refusal of a secret over a connection that others may read.
+pub(super) fn insecure(context: &dyn Context, verb: Verb, what: &str) -> Refusal {
+    let hint = if context.has_tls() { Hint::ConnectWithTls } else { Hint::ConnectLocally };
+    Refusal::new(verb, ErrorCode::Insecure, what).with_hint(hint)
 }
 
 /// The account of the session, on a server with accounts.

@@ -58,6 +58,9 @@ pub trait Context {
     /// Checks a password, unless the session may not try one now.
     fn try_password(&mut self, password: &Password) -> PasswordAttempt;
 
+    /// Whether the server has a listener for lines over TLS.
+    fn has_tls(&self) -> bool;
+
     /// Whether the server has accounts.
     fn has_accounts(&self) -> bool;
 

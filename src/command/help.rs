@@ -46,6 +46,10 @@ impl Definition for Help {
             Some(verb) => vec![verb],
             None => Verb::ALL.iter().copied().filter(|verb| verb.is_offered(context)).collect(),
         };
+        if self.0.is_none() && context.needs_login() {
+            let first = format!("log in first, because this server is for accounts only: {}", Verb::Login.usage_in(mode));
+            context.send(ServerLine::Event(None, Event::Notice(Text::truncated(&first))));
+        }
         for verb in verbs {
             let line = format!("{}: {}", verb.usage_in(mode), verb.specification().summary);
             context.send(ServerLine::Event(None, Event::Notice(Text::truncated(&line))));

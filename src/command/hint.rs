@@ -96,6 +96,8 @@ pub enum Hint {
     Reconnect,
     /// Connect again, and take a nickname.
     ReconnectAndJoin,
+    /// Connect again, and log in.
+    ReconnectAndLogIn,
     /// Connect again, and answer `PING`.
     ReconnectAndPong,
     /// Connect again, and list the commands.
@@ -104,6 +106,8 @@ pub enum Hint {
     UseNetcat,
     /// Connect with TLS.
     ConnectWithTls,
+    /// The server has no listener for lines over TLS: connect on its machine.
+    ConnectLocally,
     /// Connect without TLS.
     ConnectWithoutTls,
     /// This hint, whose commands name the room. [`Hint::in_room`] creates it.
@@ -163,13 +167,29 @@ impl Hint {
             Self::ReplaceToken,
             Self::Reconnect,
             Self::ReconnectAndJoin,
+            Self::ReconnectAndLogIn,
             Self::ReconnectAndPong,
             Self::ReconnectAndHelp,
             Self::UseNetcat,
             Self::ConnectWithTls,
+            Self::ConnectLocally,
             Self::ConnectWithoutTls,
         ];
         Verb::ALL.iter().copied().map(Self::Write).chain(others)
+    }
+
+    /// The hint for a session that can take a nickname only by logging in.
+    #[must_use]
+    pub fn for_accounts_only(self) -> Self {
+        match self {
+            Self::Write(Verb::Nick)
+            | Self::ChooseNickname
+            | Self::RetryNickname
+            | Self::TakeNickname
+            | Self::LogInOrChooseNickname => Self::Write(Verb::Login),
+            Self::ReconnectAndJoin => Self::ReconnectAndLogIn,
+            hint => hint,
+        }
     }
 
     /// The hint for a line about this room, whose commands name the room. A hint without a command about a room stays as it is.
@@ -385,10 +405,14 @@ impl fmt::Display for HintInMode<'_> {
             }
             Hint::Reconnect => f.write_str("; connect again"),
             Hint::ReconnectAndJoin => f.write_str("; connect again and write: NICK name"),
+            Hint::ReconnectAndLogIn => f.write_str("; connect again and write: LOGIN name password"),
             Hint::ReconnectAndPong => f.write_str("; connect again and answer PING"),
             Hint::ReconnectAndHelp => f.write_str("; connect again and write: HELP"),
             Hint::UseNetcat => f.write_str("; connect with nc or telnet and write: NICK name"),
             Hint::ConnectWithTls => f.write_str("; connect with: openssl s_client -quiet -connect HOST:PORT"),
+            Hint::ConnectLocally => {
+                f.write_str("; connect on the machine of the server, or ask its operator for a tls:// address")
+            }
             Hint::ConnectWithoutTls => f.write_str("; connect without TLS and write: NICK name"),
             // `Hint::in_mode` has taken it apart.
             Hint::InRoom(..) => Ok(()),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::account::insecure;
 use super::{Context, Definition, EmptyReply, Hint, Refusal, Reply, Specification, Verb};
 use crate::protocol::{ErrorCode, InvalidPassword, Mode, Password};
 
@@ -65,7 +66,7 @@ impl Definition for Pass {
             PasswordAttempt::GivenAlready => Err(unexpected_password(context, "you have given the password already")),
             PasswordAttempt::Insecure => {
                 let what = "others may read this connection, so the password was not checked";
-                Err(Refusal::new(Verb::Pass, ErrorCode::Insecure, what).with_hint(Hint::ConnectWithTls))
+                Err(insecure(context, Verb::Pass, what))
             }
             PasswordAttempt::TooMany { seconds } => {
                 let what = format!("too many wrong passwords from your address; try again in {seconds} s");

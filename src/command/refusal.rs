@@ -38,6 +38,12 @@ impl Refusal {
         Self { hint: Some(hint), ..self }
     }
 
+    /// Makes the hint one for a session that can take a nickname only by logging in.
+    #[must_use]
+    pub fn for_accounts_only(self) -> Self {
+        Self { hint: self.hint.map(Hint::for_accounts_only), ..self }
+    }
+
     /// Makes the commands in the hint name this room.
     #[must_use]
     pub fn with_hint_in(self, room: Option<RoomName>) -> Self {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Context, Definition, Hint, Refusal, Specification, Verb};
+use super::{Context, Definition, Hint, Refusal, Specification, Verb, find_access_token};
 use crate::protocol::{ErrorCode, InvalidToken, Mode, Name, ResumeToken};
 use crate::state::{Action, MemberId};
 
@@ -33,7 +33,13 @@ impl Definition for Resume {
             return Err(refusal.with_hint(Hint::Write(Verb::Resume)));
         };
         match words.next() {
-            None => token.parse().map(Self).map_err(|InvalidToken| Refusal::token_unknown()),
+            None => token.parse().map(Self).map_err(|InvalidToken| match find_access_token(token) {
+                None => Refusal::token_unknown(),
+                Some(_) => {
+                    let what = "this is an access token, not one from SET resume on";
+                    Refusal::new(Verb::Resume, ErrorCode::TokenUnknown, what).with_hint(Hint::Write(Verb::Login))
+                }
+            }),
             Some(_) => {
                 // Not repeated: it may be a part of the token.
                 let what = "unexpected argument after the token";

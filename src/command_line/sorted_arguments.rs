@@ -8,6 +8,9 @@ use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, PositionalI
 
 use super::{CommandLine, nearest, quoted};
 
+/// The commands that ask for a password, which users try to write after them.
+const ASK_FOR_PASSWORD: [&str; 2] = ["login", "account"];
+
 /// A sorted command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SortedArguments {
@@ -137,6 +140,11 @@ impl SortedArguments {
                 }
                 let is_open = known.iter().any(|known| known.optionality == Optionality::Repeating);
                 let surplus = self.arguments.get(known.len()).filter(|_| !is_open)?;
+                if ASK_FOR_PASSWORD.contains(&command) {
+                    // It may be the password.
+                    let hint = "the program asks for a password, or reads it from a file, and never takes it here";
+                    return Some(format!("unexpected argument after {command}: {hint}"));
+                }
                 let hint = match known.last() {
                     None => "expected options only".to_owned(),
                     Some(last) if is_required(&last) => format!("put a <{}> with spaces in quotes", last.name),

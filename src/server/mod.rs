@@ -177,6 +177,7 @@ impl ServerOptions {
     fn create_sessions(&self, state: SharedState) -> Sessions {
         let sessions = Sessions::new(state, self.timeouts);
         let sessions = if self.has_watch { sessions } else { sessions.without_watch() };
+        let sessions = if self.listen.iter().any(Listener::is_tls) { sessions.with_tls() } else { sessions };
         match &self.password {
             Some(password) => sessions.with_password(PasswordPolicy {
                 check: Arc::clone(password) as _,

@@ -18,6 +18,14 @@ const DISPLACED: &str =
 const DISPLACED_IN_CHAT: &str =
     "the owner of this name has logged in, so you have no name now; choose another and write: /NICK name";
 
+/// This text on a server for accounts only.
+const DISPLACED_TO_LOG_IN: &str =
+    "the owner of this name has logged in, so you have no name now; log in again and write: LOGIN name password";
+
+/// This text in chat mode.
+const DISPLACED_TO_LOG_IN_IN_CHAT: &str =
+    "the owner of this name has logged in, so you have no name now; log in again and write: /LOGIN name password";
+
 impl Sessions {
     /// Translates an output about accounts.
     pub(super) fn translate_account_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
@@ -78,7 +86,11 @@ impl Sessions {
                         state.remember_room(room_name.clone());
                         out.push(Output::Unfollow(session, *room));
                     }
-                    out.push(Output::Send(session, None, displacement_notice(state, at, name).into()));
+                    out.push(Output::Send(
+                        session,
+                        None,
+                        displacement_notice(state, self.features.accounts_only, at, name).into(),
+                    ));
                 }
                 Displacement::TakenOver => {
                     out.push(Output::SendAfterAll(session, ServerLine::Err(taken_over(name))));
@@ -155,10 +167,12 @@ impl Sessions {
 }
 
 /// The line that tells a guest that it has no nickname any more. It is about no room: the guest has left all of its rooms.
-fn displacement_notice(state: &Session, at: Timestamp, name: &Name) -> ServerLine {
-    let text = match state.mode {
-        Mode::Commands => DISPLACED,
-        Mode::Chat => DISPLACED_IN_CHAT,
+fn displacement_notice(state: &Session, accounts_only: bool, at: Timestamp, name: &Name) -> ServerLine {
+    let text = match (state.mode, accounts_only) {
+        (Mode::Commands, false) => DISPLACED,
+        (Mode::Chat, false) => DISPLACED_IN_CHAT,
+        (Mode::Commands, true) => DISPLACED_TO_LOG_IN,
+        (Mode::Chat, true) => DISPLACED_TO_LOG_IN_IN_CHAT,
     };
     let event = Event::Leave(name.clone(), LeaveReason::Displaced, Some(Text::truncated(text)));
     ServerLine::Event(private_tag(state, at), event)

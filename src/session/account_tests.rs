@@ -285,3 +285,28 @@ fn deleted_account_ends_the_session_on_a_server_for_accounts_only() {
         server.expect(2, "MSG hi", &["*1 MSG bob hi, for 2 OK MSG 1"]);
     }
 }
+
+/// `NICK` is refused before a login.
+#[test]
+fn hints_name_login_on_a_server_for_accounts_only() {
+    let mut server = Server::start(AccountPolicy { accounts_only: true, is_registration_open: false, ..POLICY });
+    server.add_account("bob", "hunter22");
+    server.connect(1, HOME);
+    let unknown = "1< ERR RESUME token-unknown the token is invalid or has expired; write: LOGIN name password";
+    server.expect(1, "RESUME 1-0a", &[unknown]);
+    server.expect(1, "RESUME 9-00000000000000000000000000000000", &[unknown]);
+    let comma = "1< ERR NICK name-invalid a name cannot contain a comma; write: LOGIN name password";
+    server.expect(1, "NICK a,b", &[comma]);
+    let first = "1< NOTICE log in first, because this server is for accounts only: LOGIN name password";
+    assert_eq!(server.run(1, "HELP")[0], first);
+    assert!(!server.run(1, "HELP LOGIN").concat().contains("log in first"));
+    server.run(1, "LOGIN bob hunter22");
+    assert!(!server.run(1, "HELP").concat().contains("log in first"));
+    server.run(1, "NICK carol");
+    server.add_account("carol", "hunter33");
+    server.connect(2, HOME);
+    let displaced = server.run(2, "LOGIN carol hunter33").concat();
+    assert!(displaced.contains("so you have no name now; log in again and write: LOGIN name password"), "{displaced}");
+    let timed_out = server.tick(61).concat();
+    assert!(timed_out.contains("ERR - name-timeout ") && timed_out.contains("write: LOGIN name"), "{timed_out}");
+}

@@ -174,6 +174,10 @@ impl Context for CommandRun<'_> {
         self.sessions.try_password(self.session, password, self.out)
     }
 
+    fn has_tls(&self) -> bool {
+        self.sessions.has_tls
+    }
+
     fn has_accounts(&self) -> bool {
         self.sessions.account_policy().is_some()
     }

@@ -448,8 +448,12 @@ fn secrets_are_refused_over_plain_text() {
     server.run(1, "NICK bob");
     for line in ["REGISTER hunter22", "PASSWORD hunter22", "UNREGISTER hunter22", "TOKEN list", "TOKEN new build"] {
         let out = server.send(1, line);
-        assert!(out[0].contains(" insecure others may read this connection, so it was not checked; "), "{out:?}");
+        assert!(out[0].contains(" insecure others may read this connection, so the server did nothing; "), "{out:?}");
     }
+    // A server without TLS suggests no client of TLS.
+    assert!(server.send(1, "TOKEN list")[0].ends_with("ask its operator for a tls:// address"));
+    server.sessions = std::mem::take(&mut server.sessions).with_tls();
+    assert!(server.send(1, "TOKEN list")[0].ends_with("; connect with: openssl s_client -quiet -connect HOST:PORT"));
     assert!(server.jobs.is_empty());
 }
 

@@ -65,6 +65,8 @@ pub struct Sessions {
     has_more_idle: bool,
     /// The optional parts of the protocol; `secure` differs between sessions. With a store, `search` is on, and messages that are not in memory can be read from it.
     features: Features,
+    /// The server has a listener for lines over TLS, which hints name.
+    has_tls: bool,
     room_creations: RoomCreations,
     /// The password that sessions must give; `None`: none.
     password: Option<PasswordPolicy>,
@@ -143,6 +145,7 @@ impl Sessions {
             rosters: Vec::new(),
             has_more_idle: false,
             features: Features { rooms: true, watch: true, ..Features::default() },
+            has_tls: false,
             room_creations: RoomCreations::default(),
             password: None,
             wrong_passwords: WrongPasswords::default(),
@@ -166,6 +169,12 @@ impl Sessions {
     pub fn without_watch(self) -> Self {
         let features = Features { watch: false, ..self.features };
         Self { features, ..self }
+    }
+
+    /// Lets hints name the listener for lines over TLS.
+    #[must_use]
+    pub fn with_tls(self) -> Self {
+        Self { has_tls: true, ..self }
     }
 
     /// Lets clients create rooms as fast as they want.
@@ -425,6 +434,7 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         self.record_activity(session);
+        let refusal = if self.needs_login(session) { refusal.for_accounts_only() } else { refusal };
         let Some(state) = self.all.get_mut(session) else { return };
         let errors = match refusal.code {
             ErrorCode::PasswordWrong | ErrorCode::TooManyAttempts => ERRORS_IN_A_ROW_MAX / WRONG_PASSWORDS_MAX,

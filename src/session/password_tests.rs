@@ -140,7 +140,7 @@ fn password_is_given_once() {
 fn password_is_accepted_over_secure_connections_only() {
     let far: PeerAddress = ([192, 0, 2, 1], 1024).into();
     let refusal = "1< ERR PASS insecure others may read this connection, so the password was not checked; \
-                   connect with: openssl s_client -quiet -connect HOST:PORT";
+                   connect on the machine of the server, or ask its operator for a tls:// address";
     for password in ["hunter2", "hunter3"] {
         let mut sessions = guarded(false);
         let hello = connect(&mut sessions, 1, Peer::new(far, false));

@@ -56,13 +56,9 @@ impl Sessions {
         for (session, timeout) in due {
             match timeout {
                 Timeout::Ping => self.send_ping(at, session, out),
-                Timeout::Registration => self.disconnect_with_error(
-                    at,
-                    session,
-                    LeaveReason::Timeout,
-                    self.timeouts.registration_error(),
-                    out,
-                ),
+                Timeout::Registration => {
+                    self.disconnect_with_error(at, session, LeaveReason::Timeout, self.registration_error(), out)
+                }
                 Timeout::AccountDeleted => {
                     self.disconnect_with_error(at, session, LeaveReason::Displaced, account_deleted(), out);
                 }
@@ -102,17 +98,20 @@ impl Session {
     }
 }
 
+impl Sessions {
+    fn registration_error(&self) -> Refusal {
+        let what = format!("you did not take a name within {} s", self.timeouts.name_seconds);
+        let refusal = Refusal::new(None, ErrorCode::NameTimeout, what).with_hint(Hint::ReconnectAndJoin);
+        if self.features.accounts_only { refusal.for_accounts_only() } else { refusal }
+    }
+}
+
 fn account_deleted() -> Refusal {
     let what = "your account was deleted, and this server is for accounts only";
     Refusal::new(None, ErrorCode::LoginRequired, what).with_hint(Hint::AskOperator)
 }
 
 impl Timeouts {
-    fn registration_error(self) -> Refusal {
-        let what = format!("you did not take a name within {} s", self.name_seconds);
-        Refusal::new(None, ErrorCode::NameTimeout, what).with_hint(Hint::ReconnectAndJoin)
-    }
-
     fn idle_error(self) -> Refusal {
         let what = format!("you sent no line for {} s", self.idle_seconds);
         Refusal::new(None, ErrorCode::IdleTimeout, what).with_hint(Hint::ReconnectAndPong)

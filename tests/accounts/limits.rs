@@ -90,7 +90,7 @@ fn full_queue_refuses_passwords_of_one_address() {
     assert_eq!(ask(&mut server.connect_from(4), &format!("LOGIN bob {PASSWORD}")), "OK LOGIN bob");
     let replies: Vec<_> = clients.iter_mut().map(reply).collect();
     let count = |start: &str| replies.iter().filter(|reply| reply.starts_with(start)).count();
-    let busy = count("ERR LOGIN busy too many passwords wait to be checked; this one was not; try again later");
+    let busy = count("ERR LOGIN busy the server has too many passwords to check, so it did nothing; try again later");
     assert_eq!(count("OK LOGIN alice"), 1);
     let refused = count("ERR LOGIN account-in-use ") + count("ERR LOGIN too-many-attempts the account was in use ");
     assert_eq!(refused + busy + 1, clients.len(), "{replies:?}");

@@ -165,12 +165,12 @@ fn refused_login_ends_the_command() {
 /// The password was not checked, or an earlier command has not left yet.
 #[test]
 fn login_is_tried_again_while_that_is_safe() {
-    let busy = "ERR LOGIN busy too many passwords wait to be checked; this one was not; try again later";
+    let busy = "ERR LOGIN busy the server has too many passwords to check, so it did nothing; try again later";
     let limited = "ERR LOGIN too-many-attempts too many wrong passwords from your address; try again in 1 s";
     let in_use = "ERR LOGIN account-in-use another connection uses the account alice; to close that one, write: TAKEOVER name \
                   password";
     for (refusal, reason) in [
-        (busy, "too many passwords wait to be checked; this one was not"),
+        (busy, "the server has too many passwords to check, so it did nothing"),
         (limited, "too many wrong passwords from your address; try again in 1 s"),
         (in_use, "another connection uses the account alice"),
     ] {

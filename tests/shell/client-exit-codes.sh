@@ -88,6 +88,7 @@ ends 2 'unexpected login: raw logs in by its input, as LOGIN name password*' raw
 ends 2 'unexpected --login or --nick: expected the account after login*' login alice --login bob
 ends 2 'unexpected --room: a token is for all rooms*' login alice --room '#ops'
 ends 2 'missing <name>: expected login <name>*' login
+ends 2 'unexpected argument after login: the program asks for a password, *' login alice hunter22pw
 ends 2 'invalid --days "0": expected a number of days from 1 to 366*' login alice --days 0
 ends 2 'unexpected --days: expected it with login; *' send --days 3 x
 ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink

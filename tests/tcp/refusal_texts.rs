@@ -61,7 +61,7 @@ const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] 
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 69] = [
+const REFUSALS: [(&str, &str); 70] = [
     ("PASS", "PASS password-missing the password is missing¦; write: ~PASS password"),
     ("PASS hunter2", "PASS password-unexpected this server needs no password"),
     ("PASS {longest token}", "PASS password-wrong the password is wrong¦; write: ~PASS password"),
@@ -83,6 +83,10 @@ const REFUSALS: [(&str, &str); 69] = [
     ("RESUME", "RESUME token-missing the token is missing¦; write: ~RESUME token"),
     ("RESUME a b", "RESUME argument-unexpected unexpected argument after the token¦; write: ~RESUME token"),
     ("RESUME 1-0a", "RESUME token-unknown the token is invalid or has expired¦; write: ~NICK name"),
+    (
+        "RESUME cwt_0123456789abcdef0123456789abcdef",
+        "RESUME token-unknown this is an access token, not one from SET resume on¦; write: ~LOGIN name password",
+    ),
     (
         "RESUME 1-00000000000000000000000000000000",
         "RESUME already-named you are already carol¦; to resume a session, send RESUME on a new connection, instead of NICK",

@@ -84,7 +84,7 @@ macro_rules! command {
             #[argh(option, arg_name = "file", from_str_fn(parse_file), $($secret)?)]
             account_password_file: Option<PathBuf>,
 
-            /// log in with the access token in this file, which chinwag login writes (default: $`CHINWAG_TOKEN_FILE`)
+            /// the file with an access token: chinwag login writes it, and other commands log in with it (default: $`CHINWAG_TOKEN_FILE`)
             #[argh(option, arg_name = "file", from_str_fn(parse_file), $($secret)?)]
             token_file: Option<PathBuf>,
 

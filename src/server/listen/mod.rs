@@ -76,6 +76,11 @@ impl Listener {
         Self { scheme: Scheme::Unix, endpoint, proxies: ListenerProxies::default() }
     }
 
+    /// Whether it is for lines over TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.scheme == Scheme::Tls
+    }
+
     pub(super) fn over_tcp(scheme: Scheme, address: SocketAddr, protocol: Arc<dyn ListenerProtocol<Tcp>>) -> Self {
         Self { scheme, endpoint: Endpoint::Tcp(address, protocol), proxies: ListenerProxies::default() }
     }

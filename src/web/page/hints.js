@@ -39,10 +39,12 @@ const HINTS = [
   ['replace-token', '; if it was not yours, RESUME the session and SET resume on to replace the token'],
   ['reconnect', '; connect again'],
   ['reconnect-and-join', '; connect again and write: NICK name'],
+  ['reconnect-and-log-in', '; connect again and write: LOGIN name password'],
   ['reconnect-and-pong', '; connect again and answer PING'],
   ['reconnect-and-help', '; connect again and write: HELP'],
   ['use-netcat', '; connect with nc or telnet and write: NICK name'],
   ['connect-with-tls', '; connect with: openssl s_client -quiet -connect HOST:PORT'],
+  ['connect-locally', '; connect on the machine of the server, or ask its operator for a tls:// address'],
   ['connect-without-tls', '; connect without TLS and write: NICK name'],
 ];
 
