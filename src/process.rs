@@ -40,6 +40,14 @@ fn ignored_in(status: &str) -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
+/// Ends the process by the default action of a signal that was caught. A shell stops a loop if a signal ends a command in it, but not if
+/// the command exits with a code.
+#[cfg(any(feature = "accounts", feature = "client"))]
+pub(crate) fn end_by(signal: Signal) {
+    // This returns only if the default action of the signal does not end the process.
+    let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
+}
+
 /// Writes a line to a standard stream. Waits while the stream is full, even if another program has made it
 /// non-blocking.
 ///

@@ -68,10 +68,10 @@ use smol::block_on;
 
 use self::arguments::{Arguments, ClientOptions, Subcommand};
 use self::output::CommandOutput;
-use self::stop::end_by;
 use crate::command::{self, Command};
 use crate::command_line::{self, CommandLine, OptionGroup};
 use crate::limits::SEARCH_FOUND_MAX;
+use crate::process::end_by;
 use crate::protocol::Mode;
 
 /// The name in errors and in `--version`.

@@ -16,7 +16,7 @@ use smol::Timer;
 
 use super::ExitCode;
 use crate::limits::SIGNAL_GRACE_MS_MAX;
-use crate::process::catch_signals;
+use crate::process::{catch_signals, end_by};
 
 /// Reports whether a signal has arrived. Clones share the state.
 #[derive(Clone, Debug)]
@@ -69,11 +69,4 @@ impl StopSignal {
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.hung_up.as_fd()
     }
-}
-
-/// Ends the process by the default action of a signal that was caught. A shell stops a loop if a signal ends a command in it, but not if
-/// the command exits with a code.
-pub(super) fn end_by(signal: Signal) {
-    // This returns only if the default action of the signal does not end the process.
-    let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
 }

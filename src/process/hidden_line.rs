@@ -1,10 +1,16 @@
 //! Asks for a line at the terminal that the terminal does not show.
 
-use std::io::{self, Read as _, Stdin, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use async_signal::Signal;
+use futures_lite::StreamExt as _;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-use super::Stream;
+use super::{Stream, catch_signals, end_by, write_line};
+use crate::limits::ERROR_WRITE_MS_MAX;
 
 /// The bytes of Ctrl-C and Ctrl-\.
 const CANCEL: [u8; 2] = [3, 28];
@@ -47,30 +53,63 @@ fn read_line() -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The terminal shows nothing that is typed, except a line ending. Restores its settings on drop.
-struct HiddenInput {
-    terminal: Stdin,
-    before: Termios,
-}
+/// The terminal's settings before it hides what is typed, while it does.
+static SETTINGS: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// The terminal shows nothing that is typed, except a line ending. Restores its settings on drop, and before a signal ends the process.
+struct HiddenInput;
 
 impl HiddenInput {
     fn begin() -> io::Result<Self> {
-        let terminal = io::stdin();
-        let before = tcgetattr(&terminal)?;
+        let before = tcgetattr(io::stdin())?;
+        end_restored()?;
         let mut changed = before.clone();
         changed.local_modes -= LocalModes::ECHO | LocalModes::ISIG;
         changed.local_modes |= LocalModes::ECHONL | LocalModes::ICANON;
         // The keys end the line, so that it is read at once.
         [changed.special_codes[SpecialCodeIndex::VEOL], changed.special_codes[SpecialCodeIndex::VEOL2]] = CANCEL;
+        let mut settings = SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
         // Discards what was typed before, which the terminal has shown.
-        tcsetattr(&terminal, OptionalActions::Flush, &changed)?;
-        Ok(Self { terminal, before })
+        tcsetattr(io::stdin(), OptionalActions::Flush, &changed)?;
+        *settings = Some(before);
+        Ok(Self)
     }
 }
 
 impl Drop for HiddenInput {
     fn drop(&mut self) {
-        // If this fails, the terminal is gone.
-        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        restore(&mut SETTINGS.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+fn restore(settings: &mut Option<Termios>) {
+    if let Some(before) = settings.take() {
+        // If this fails, the terminal is gone.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+    }
+}
+
+/// From now on, signals that end the process restore the terminal's settings first. Once caught, a signal has its default action only here:
+/// so they are caught to the end of the process.
+fn end_restored() -> io::Result<()> {
+    static IS_STARTED: Mutex<bool> = Mutex::new(false);
+    let mut is_started = IS_STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *is_started {
+        return Ok(());
+    }
+    let mut signals = catch_signals(&[Signal::Hup, Signal::Int, Signal::Quit, Signal::Term])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        while let Some(Ok(signal)) = smol::block_on(signals.next()) {
+            // The other thread cannot change the settings any more.
+            let mut settings = SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
+            if settings.is_some() {
+                restore(&mut settings);
+                // The terminal has shown no line ending. If this fails, the program ends without it.
+                let _ = write_line(io::stderr(), "", Some(Duration::from_millis(ERROR_WRITE_MS_MAX)));
+            }
+            end_by(signal);
+        }
+    })?;
+    *is_started = true;
+    Ok(())
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `chinwagd account` asks for a password at the terminal, twice, without showing it. Ctrl-C leaves the terminal as it was.
+# `chinwagd account` asks for a password at the terminal, twice, without showing it. Ctrl-C leaves the terminal as it was, and so do
+# signals that end the program.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -35,6 +36,24 @@ for key in C-c 'C-\' C-d; do
     [[ $key == C-d ]] || keys 'correct horse'
     keys "$key"
     screen $'*\nchinwagd: cancelled; nothing was changed\ncode 130\n$'
+done
+
+# A signal ends the program, and leaves the terminal as it was, too. An interactive shell would restore it itself, so another one observes it.
+cat >"$work/asking.sh" <<END
+echo \$\$ >"$work/pid"
+exec env --default-signal chinwagd account password alice --control "$control"
+END
+cat >"$work/observer.sh" <<END
+ulimit -c 0
+sh "$work/asking.sh"
+echo "code \$?"
+stty -a | grep -o -w -e '-*echo' -e '-*isig'
+END
+for signal in HUP:129 INT:130 QUIT:131 TERM:143; do
+    keys "clear; sh $work/observer.sh" Enter
+    screen $'*\nnew password of alice:'
+    kill -s "${signal%:*}" "$(<"$work/pid")"
+    screen "*code ${signal#*:}"$'\nisig\necho\n$'
 done
 # The terminal shows again what is typed.
 keys 'clear; stty -a | grep -o -w -e "-*echo" -e "-*isig"' Enter

@@ -21,10 +21,9 @@ use super::{ENDING_SIGNALS, OTHER_SIGNALS, Shared, after, farewell_ms, has_shell
 use crate::client::ExitCode;
 use crate::client::account_input::{DialogStep, SecretDialog};
 use crate::client::editor::{HistoryFile, InputHistory, Key, KeyDecoder, KeyOutcome};
-use crate::client::stop::end_by;
 use crate::client::typed::{completions, history_entry};
 use crate::limits::{BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, KEY_SEQUENCE_MS_MAX};
-use crate::process::catch_signals;
+use crate::process::{catch_signals, end_by};
 
 /// An event that the thread waits for.
 enum Wakeup {
