@@ -168,7 +168,9 @@ impl Model {
         self.accounts.check(&self.room, at);
         if is_tick {
             let is_watching = |session| self.room.state().watched_room(session).is_some();
-            self.timers.check(|session| self.is_named(session) || is_watching(session));
+            // While its password is checked, a session needs no nickname either.
+            let is_pending = |session| self.accounts.is_pending(session);
+            self.timers.check(|session| self.is_named(session) || is_watching(session) || is_pending(session));
             self.resume_tokens.check();
         }
     }
