@@ -173,7 +173,7 @@ fn list(context: &mut dyn Context) -> Result<(), Refusal> {
 
 /// Revokes a token. A client that has logged in with it needs no password: it knows the token anyway.
 fn revoke(context: &mut dyn Context, token: AccountTokenId) -> Result<(), Refusal> {
-    let own = context.state().member(context.member()).and_then(|member| member.login()?.token);
+    let own = context.state().member(context.member()).and_then(|member| member.login()?.token());
     let account = if own == Some(token) {
         require_login(context, Verb::AccessTokens)?
     } else {

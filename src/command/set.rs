@@ -7,6 +7,7 @@ use super::line::{require_account, require_password};
 use super::reply::{on_off, on_off_from_word};
 use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
+use crate::state::{LoginProof, Member};
 
 /// Turn this option on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,7 @@ impl Definition for Set {
             require_account(context, Verb::Set)?;
         }
         if self.needs_secret() {
+            require_valid_login(context)?;
             return give_token(context);
         }
         // The reply comes first: the change applies to the lines after it, in all rooms.
@@ -118,6 +120,20 @@ impl Definition for Set {
         }
         Ok(())
     }
+}
+
+/// Refuses a member whose login would not be resumed: its password was changed, or its access token has ended.
+fn require_valid_login(context: &dyn Context) -> Result<(), Refusal> {
+    let Some(login) = context.state().member(context.member()).and_then(Member::login) else { return Ok(()) };
+    let account = context.state().accounts().get(login.account);
+    if account.is_some_and(|account| account.accepts(login.proof, context.time())) {
+        return Ok(());
+    }
+    let what = match login.proof {
+        LoginProof::Password { .. } => "your account has another password since you logged in",
+        LoginProof::Token(_) => "the access token with which you logged in is not valid any more",
+    };
+    Err(Refusal::new(Verb::Set, ErrorCode::LoginTooOld, what).with_hint(Hint::Write(Verb::Login)))
 }
 
 fn give_token(context: &mut dyn Context) -> Result<(), Refusal> {

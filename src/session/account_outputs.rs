@@ -57,7 +57,7 @@ impl Sessions {
     pub(super) fn confirm_login(&mut self, session: SessionId, name: Name, out: &mut Vec<Output>) -> Reply {
         out.push(Output::Log(MembershipChange::Account(session, name.clone(), AccountEvent::LoggedIn)));
         let login = self.member(session).and_then(|member| self.state.member(member)?.login());
-        if login.is_some_and(|login| login.token.is_none()) {
+        if login.is_some_and(|login| login.token().is_none()) {
             self.record_given_password(session);
         }
         let rare = self.all.get(session).and_then(|state| state.rare.as_ref());
@@ -92,8 +92,9 @@ impl Sessions {
                         displacement_notice(state, self.features.accounts_only, at, name).into(),
                     ));
                 }
-                Displacement::TakenOver => {
-                    out.push(Output::SendAfterAll(session, ServerLine::Err(taken_over(name))));
+                Displacement::TakenOver | Displacement::PasswordSet => {
+                    let farewell = if why == Displacement::TakenOver { taken_over(name) } else { password_set(name) };
+                    out.push(Output::SendAfterAll(session, ServerLine::Err(farewell)));
                     self.remove_session(session, CloseReason::Left(LeaveReason::Displaced), out);
                 }
             }
@@ -182,4 +183,10 @@ fn displacement_notice(state: &Session, accounts_only: bool, at: Timestamp, name
 fn taken_over(name: &Name) -> Refusal {
     let what = format!("another connection logged in as {name} with TAKEOVER");
     Refusal::new(None, ErrorCode::TakenOver, what).with_hint(Hint::ChangePassword)
+}
+
+/// The last line to a session that has logged in with a password that the operator has replaced.
+fn password_set(name: &Name) -> Refusal {
+    let what = format!("the operator has set another password for {name}, with which you must log in");
+    Refusal::new(None, ErrorCode::LoginRequired, what).with_hint(Hint::Reconnect)
 }

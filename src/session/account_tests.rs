@@ -142,18 +142,66 @@ fn changes_need_the_password_again_after_ten_minutes() {
     server.expect(1, "PASSWORD hunter55", &["1< OK PASSWORD"]);
 }
 
-/// An attacker that has logged in with the old password must not set another one.
+/// An attacker that has logged in with the old password must be gone, and must not come back.
+#[test]
+fn password_of_the_operator_ends_the_session_of_the_old_one() {
+    let mut server = Server::with_alice();
+    server.log_in(1, HOME);
+    let token = server.send(1, "SET resume on")[0].rsplit(' ').next().unwrap().to_owned();
+    let account = server.alice();
+    let update = AccountUpdate::SetPassword { account, generation: None, password: hash("hunter33") };
+    let out = server.apply(0, InputKind::ChangeAccount(update));
+    let expected = [
+        "1< ERR - login-required the operator has set another password for alice, with which you must log in; connect again",
+        "1 closed",
+        "1 removed",
+        "*- LEAVE alice displaced",
+    ];
+    assert_eq!(shown(&out), expected);
+    server.connect(2, HOME);
+    assert!(server.run(2, &format!("RESUME {token}"))[0].contains(" token-unknown "));
+    server.expect(2, "LOGIN alice hunter22", &[&format!("2< {WRONG}")]);
+    assert!(shown(&server.run(2, "LOGIN alice hunter33")).contains(&"2< OK LOGIN alice"));
+}
+
+/// The resume token would never work.
+#[test]
+fn ended_login_gets_no_resume_token() {
+    let mut server = Server::with_alice();
+    server.log_in(1, HOME);
+    server.run(1, "TOKEN new build");
+    server.expect(1, "PASSWORD hunter33", &["1< OK PASSWORD"]);
+    let token = server.send(1, "SET resume on")[0].rsplit(' ').next().unwrap().to_owned();
+    server.connect(2, ELSEWHERE);
+    assert!(shown(&server.run(2, &format!("RESUME {token}"))).contains(&"2< OK RESUME alice"));
+    server.run(2, "QUIT");
+    server.connect(3, HOME);
+    server.send(3, &format!("LOGIN alice {TOKEN}"));
+    assert!(server.send(3, "SET resume on")[0].starts_with("3< OK SET resume on "));
+    server.expect(3, "TOKEN revoke 1", &["3< OK TOKEN revoke 1"]);
+    let refused = "3< ERR SET login-too-old the access token with which you logged in is not valid any more; \
+                   write: LOGIN name password";
+    server.expect(3, "SET resume on", &[refused]);
+    server.expect(3, "LOGIN alice hunter33", &["3< OK LOGIN alice"]);
+    assert!(server.send(3, "SET resume on")[0].starts_with("3< OK SET resume on "));
+}
+
+/// Its access tokens remain valid, and so does this login, but not the right to change the account.
 #[test]
 fn password_of_the_operator_ends_the_right_to_change_it() {
     let mut server = Server::with_alice();
     server.log_in(1, HOME);
+    server.run(1, "TOKEN new build");
+    server.run(1, "QUIT");
+    server.connect(1_001, HOME);
+    server.send(1_001, &format!("LOGIN alice {TOKEN}"));
     let account = server.sessions.state.accounts().find(&Name::new("alice").unwrap()).unwrap().id;
     server.change_account(AccountUpdate::SetPassword { account, generation: None, password: hash("hunter33") });
     for line in ["PASSWORD hunter44", "TOKEN new build"] {
-        assert!(server.run(1, line)[0].contains(" login-too-old "), "{line}");
+        assert!(server.run(1_001, line)[0].contains(" login-too-old "), "{line}");
     }
-    server.expect(1, "LOGIN alice hunter33", &["1< OK LOGIN alice"]);
-    server.expect(1, "PASSWORD hunter44", &["1< OK PASSWORD"]);
+    server.expect(1_001, "LOGIN alice hunter33", &["1001< OK LOGIN alice"]);
+    server.expect(1_001, "PASSWORD hunter44", &["1001< OK PASSWORD"]);
 }
 
 #[test]

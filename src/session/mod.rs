@@ -556,6 +556,8 @@ mod account_tests;
 #[cfg(test)]
 mod chat_tests;
 #[cfg(test)]
+mod login_limit_tests;
+#[cfg(test)]
 mod login_tests;
 #[cfg(test)]
 mod password_tests;

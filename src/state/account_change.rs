@@ -38,7 +38,8 @@ pub enum AccountUpdate {
         /// Also if the name rests: the operator has decided that.
         ends_rest: bool,
     },
-    /// Sets the password, and ends the resume token of the account's member.
+    /// Sets the password, and ends the resume token of the account's member. If the operator sets it, a member that has logged in with the
+    /// old one is displaced.
     SetPassword {
         /// The account.
         account: AccountId,

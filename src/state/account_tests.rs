@@ -7,26 +7,26 @@ use crate::protocol::{
     AccountTokenId, Day, Event, LeaveReason, MessageId, PasswordHash, Secret, Text, TokenLabel, Verifier,
 };
 
-const DAY_MS: i64 = 24 * 3600 * 1000;
+pub(super) const DAY_MS: i64 = 24 * 3600 * 1000;
 const REST_MS: i64 = NAME_REST_DAYS as i64 * DAY_MS;
-const ANN: AccountId = AccountId(1);
-const TOKEN: AccountTokenId = AccountTokenId(1);
+pub(super) const ANN: AccountId = AccountId(1);
+pub(super) const TOKEN: AccountTokenId = AccountTokenId(1);
 
 /// A state in which members can be resumed, and the time.
-struct World {
-    state: SharedState,
-    at: Timestamp,
+pub(super) struct World {
+    pub(super) state: SharedState,
+    pub(super) at: Timestamp,
 }
 
 fn world() -> World {
     World { state: SharedState::new(StateLimits { resume_seconds: 60, ..StateLimits::default() }), at: Timestamp(0) }
 }
 
-fn hash(password: &str) -> PasswordHash {
+pub(super) fn hash(password: &str) -> PasswordHash {
     PasswordHash::new(&format!("$test${password}")).unwrap()
 }
 
-fn verifier(secret: u8) -> Verifier {
+pub(super) fn verifier(secret: u8) -> Verifier {
     Secret::new([secret; 16]).verifier()
 }
 
@@ -34,13 +34,13 @@ fn create(raw: &str) -> AccountUpdate {
     AccountUpdate::Create { name: name(raw), password: hash("one"), ends_rest: false }
 }
 
-fn login(account: AccountId) -> LoginRequest {
+pub(super) fn login(account: AccountId) -> LoginRequest {
     LoginRequest { account, proof: LoginProof::Password { generation: 0 }, takes_over: false, verifier: None }
 }
 
 impl World {
     /// Applies an action of the member, whose session has the same number. Returns the outputs.
-    fn apply(&mut self, member: u64, action: Action) -> Vec<StateOutput> {
+    pub(super) fn apply(&mut self, member: u64, action: Action) -> Vec<StateOutput> {
         let origin = Origin { session: SessionId(member), member: MemberId(member) };
         let mut out = Vec::new();
         self.state.apply(Entry { seq: 1, at: self.at, uptime: Uptime(0), origin, action }, &mut out);
@@ -49,29 +49,29 @@ impl World {
         out
     }
 
-    fn nick(&mut self, member: u64, raw: &str) -> Vec<StateOutput> {
+    pub(super) fn nick(&mut self, member: u64, raw: &str) -> Vec<StateOutput> {
         self.apply(member, Action::Register { name: name(raw), verifier: None, room: None })
     }
 
-    fn rename(&mut self, member: u64, raw: &str) -> Vec<StateOutput> {
+    pub(super) fn rename(&mut self, member: u64, raw: &str) -> Vec<StateOutput> {
         self.apply(member, Action::Rename(name(raw)))
     }
 
-    fn change(&mut self, member: u64, update: AccountUpdate) -> Vec<StateOutput> {
+    pub(super) fn change(&mut self, member: u64, update: AccountUpdate) -> Vec<StateOutput> {
         let change = AccountChange { at: self.at, update };
         self.apply(member, Action::ChangeAccount(change))
     }
 
-    fn log_in(&mut self, member: u64, request: LoginRequest) -> Vec<StateOutput> {
+    pub(super) fn log_in(&mut self, member: u64, request: LoginRequest) -> Vec<StateOutput> {
         self.apply(member, Action::Login(request))
     }
 
-    fn take_over(&mut self, member: u64) -> Vec<StateOutput> {
+    pub(super) fn take_over(&mut self, member: u64) -> Vec<StateOutput> {
         self.log_in(member, LoginRequest { takes_over: true, ..login(ANN) })
     }
 
     /// The account of ann, whose member 1 has registered it. Member 2 is bob, a guest.
-    fn with_ann() -> Self {
+    pub(super) fn with_ann() -> Self {
         let mut world = world();
         world.nick(1, "ann");
         world.change(1, create("ann"));
@@ -79,23 +79,23 @@ impl World {
         world
     }
 
-    fn create_token(&mut self, secret: u8, days: i64) -> Vec<StateOutput> {
+    pub(super) fn create_token(&mut self, secret: u8, days: i64) -> Vec<StateOutput> {
         let (verifier, expires_at) = (verifier(secret), Timestamp(self.at.0 + days * DAY_MS));
         let label = TokenLabel::new(Text::new("build server").unwrap()).unwrap();
         self.change(1, AccountUpdate::CreateToken { account: ANN, verifier, label, expires_at })
     }
 
-    fn name_of(&self, member: u64) -> Option<&str> {
+    pub(super) fn name_of(&self, member: u64) -> Option<&str> {
         self.state.name(MemberId(member)).map(Name::as_str)
     }
 
-    fn ann(&self) -> &Account {
+    pub(super) fn ann(&self) -> &Account {
         self.state.accounts().get(ANN).unwrap()
     }
 }
 
 #[track_caller]
-fn assert_rejected(out: &[StateOutput], expected: &Rejection) {
+pub(super) fn assert_rejected(out: &[StateOutput], expected: &Rejection) {
     assert!(matches!(out, [StateOutput::Rejected(_, None, why)] if why == expected), "{out:?}, not {expected:?}");
 }
 
@@ -108,13 +108,13 @@ fn registered(taken: &str) -> Rejection {
     Rejection::NickRegistered(name(taken), name("ann"))
 }
 
-fn has_displaced(out: &[StateOutput], member: u64, expected: Displacement) -> bool {
+pub(super) fn has_displaced(out: &[StateOutput], member: u64, expected: Displacement) -> bool {
     out.iter().any(
         |output| matches!(output, StateOutput::Displaced { member: id, why, .. } if *id == MemberId(member) && *why == expected),
     )
 }
 
-fn has_left(out: &[StateOutput], member: u64, expected: LeaveReason) -> bool {
+pub(super) fn has_left(out: &[StateOutput], member: u64, expected: LeaveReason) -> bool {
     let left = |output: &StateOutput| matches!(output, StateOutput::Left { member: id, reason, .. } if *id == MemberId(member) && *reason == expected);
     out.iter().any(left)
 }
@@ -128,7 +128,10 @@ fn creation_logs_the_member_in() {
     assert!(
         matches!(&out[..], [StateOutput::AccountChanged(origin, found)] if origin.session == SessionId(1) && *found == outcome)
     );
-    assert_eq!(world.state.member(MemberId(1)).unwrap().login(), Some(Login { account: ANN, token: None }));
+    assert_eq!(
+        world.state.member(MemberId(1)).unwrap().login(),
+        Some(Login { account: ANN, proof: LoginProof::Password { generation: 0 } })
+    );
     assert_eq!(world.state.member_of(ANN), Some(MemberId(1)));
     assert_eq!(world.state.accounts().find(&name("ANN")).map(|account| account.id), Some(ANN));
 }
@@ -405,24 +408,6 @@ fn accounts_are_bounded() {
 }
 
 #[test]
-fn password_change_ends_resume_token() {
-    let mut world = World::with_ann();
-    let set =
-        |generation| AccountUpdate::SetPassword { account: ANN, generation: Some(generation), password: hash("two") };
-    world.apply(1, Action::SetVerifier(Some(verifier(1))));
-    let out = world.change(1, set(0));
-    assert!(
-        matches!(&out[..], [StateOutput::AccountChanged(..), StateOutput::ResumptionEnded(MemberId(1))]),
-        "{out:?}"
-    );
-    assert_rejected(&world.apply(3, Action::Resume(MemberId(1), verifier(1))), &Rejection::TokenUnknown);
-    world.apply(1, Action::SetVerifier(Some(verifier(2))));
-    world.apply(1, Action::Detach(LeaveReason::Lost));
-    let out = world.change(0, set(1));
-    assert!(has_left(&out, 1, LeaveReason::Lost), "nobody can resume it: {out:?}");
-}
-
-#[test]
 fn access_token_logs_in_until_it_expires_or_is_revoked() {
     let mut world = World::with_ann();
     world.create_token(7, 1);
@@ -433,7 +418,10 @@ fn access_token_logs_in_until_it_expires_or_is_revoked() {
     let out = world.log_in(3, by_token);
     let on = Day::from(world.at);
     assert_eq!(out.last(), Some(&StateOutput::TokenUsed { account: ANN, token: TOKEN, on }));
-    assert_eq!(world.state.member(MemberId(3)).unwrap().login(), Some(Login { account: ANN, token: Some(TOKEN) }));
+    assert_eq!(
+        world.state.member(MemberId(3)).unwrap().login(),
+        Some(Login { account: ANN, proof: LoginProof::Token(TOKEN) })
+    );
     world.at = Timestamp(DAY_MS);
     assert_eq!(found(&world, 7), None);
     assert_login_refused(&world.log_in(4, by_token), AccountRejection::Changed);
@@ -546,7 +534,7 @@ fn changes_depend_on_changes_of_the_same_account() {
 }
 
 impl World {
-    fn take_over_by_token(&mut self, member: u64, token: AccountTokenId) {
+    pub(super) fn take_over_by_token(&mut self, member: u64, token: AccountTokenId) {
         self.log_in(member, LoginRequest { proof: LoginProof::Token(token), takes_over: true, ..login(ANN) });
     }
 }

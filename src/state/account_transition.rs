@@ -5,7 +5,7 @@ use super::{
     AccountChange, AccountCommand, AccountEffect, AccountOutcome, AccountRejection, AccountUpdate, Displacement, Login,
     LoginProof, LoginRequest, MemberId, Rejection, StateOutput, StoreFailure, Transition,
 };
-use crate::protocol::{AccountId, AccountTokenId, Day, LeaveReason, Name};
+use crate::protocol::{AccountId, Day, LeaveReason, Name};
 
 impl Transition<'_> {
     /// A change of the accounts that the origin has requested is being stored. If it creates an account, the origin's nickname is
@@ -30,13 +30,16 @@ impl Transition<'_> {
             AccountEffect::Created { account, .. } => {
                 let is_logged_in = self.has_free_nickname(&account.name);
                 if is_logged_in {
-                    self.set_login(self.origin.member, Some(Login { account: account.id, token: None }));
+                    let proof = LoginProof::Password { generation: account.generation };
+                    self.set_login(self.origin.member, Some(Login { account: account.id, proof }));
                 }
                 self.confirm(AccountOutcome::Created { account: account.id, name: account.name, is_logged_in });
             }
-            AccountEffect::PasswordSet { account, .. } => {
+            AccountEffect::PasswordSet { account, generation, .. } => {
                 self.confirm(AccountOutcome::PasswordSet(account));
                 self.end_resumption(self.state.member_of(account));
+                let is_of_operator = matches!(change.update, AccountUpdate::SetPassword { generation: None, .. });
+                self.end_login_by_password(account, generation, is_of_operator);
             }
             AccountEffect::Deleted { account, resting, .. } => {
                 let member = self.state.member_of(account);
@@ -51,7 +54,7 @@ impl Transition<'_> {
             }
             AccountEffect::TokenRevoked { account, token } => {
                 self.confirm(AccountOutcome::TokenRevoked { account, token });
-                let has_used = |login: Login| login.token == Some(token);
+                let has_used = |login: Login| login.token() == Some(token);
                 let member = self.state.member_of(account);
                 self.end_resumption(member.filter(|member| self.login_of(*member).is_some_and(has_used)));
             }
@@ -75,8 +78,8 @@ impl Transition<'_> {
         let command = if takes_over { AccountCommand::TakeOver } else { AccountCommand::Login };
         let id = self.origin.member;
         let checked = self.check_login(account, proof, takes_over);
-        let (name, token) = match checked {
-            Ok(checked) => checked,
+        let name = match checked {
+            Ok(name) => name,
             Err(why) => return self.reject_account_command(command, why),
         };
         let other = self.state.member_of(account).filter(|other| *other != id);
@@ -93,7 +96,7 @@ impl Transition<'_> {
         if let Some(other) = other {
             self.displace(other, Displacement::TakenOver);
         }
-        let login = Login { account, token };
+        let login = Login { account, proof };
         if let Some(from) = self.state.name(id).cloned() {
             self.set_login(id, Some(login));
             let (origin, from) = (self.origin, Some(from).filter(|from| *from != name));
@@ -104,21 +107,13 @@ impl Transition<'_> {
         } else {
             self.add_member(NewMember { name, verifier, room: None, login: Some(login) });
         }
-        self.report_token_use(account, token);
+        self.report_token_use(login);
     }
 
-    /// The name of the account, and the token that proves the login, if the login may succeed.
-    fn check_login(
-        &self,
-        account: AccountId,
-        proof: LoginProof,
-        takes_over: bool,
-    ) -> Result<(Name, Option<AccountTokenId>), AccountRejection> {
+    /// The name of the account, if the login may succeed.
+    fn check_login(&self, account: AccountId, proof: LoginProof, takes_over: bool) -> Result<Name, AccountRejection> {
         let id = self.origin.member;
-        let found = self.state.accounts.get(account).filter(|account| match proof {
-            LoginProof::Password { generation } => generation == account.generation,
-            LoginProof::Token(token) => account.valid_token(token, self.at).is_some(),
-        });
+        let found = self.state.accounts.get(account).filter(|account| account.accepts(proof, self.at));
         let name = found.ok_or(AccountRejection::Changed)?.name.clone();
         if let Some(own) = self.login_of(id)
             && own.account != account
@@ -133,13 +128,12 @@ impl Transition<'_> {
         if other.is_some_and(|other| self.is_connected(other)) && !takes_over {
             return Err(AccountRejection::InUse(name));
         }
-        let LoginProof::Token(token) = proof else { return Ok((name, None)) };
-        Ok((name, Some(token)))
+        Ok(name)
     }
 
     /// Reports the first use of a token on a day, so that it is stored.
-    fn report_token_use(&mut self, account: AccountId, token: Option<AccountTokenId>) {
-        let Some(token) = token else { return };
+    fn report_token_use(&mut self, login: Login) {
+        let (account, Some(token)) = (login.account, login.token()) else { return };
         let on = Day::from(self.at);
         let found = self.state.accounts.get(account).and_then(|account| account.token(token));
         if found.is_some_and(|token| token.last_used_on < Some(on)) {
@@ -155,6 +149,20 @@ impl Transition<'_> {
 
     fn is_connected(&self, member: MemberId) -> bool {
         self.state.member(member).is_some_and(|member| member.detached().is_none())
+    }
+
+    /// The account has a password of this generation. A member that has logged in with the one before has set the new one itself, or else is
+    /// displaced by the operator.
+    fn end_login_by_password(&mut self, account: AccountId, generation: u32, is_of_operator: bool) {
+        let Some(id) = self.state.member_of(account) else { return };
+        if self.login_of(id).is_none_or(|login| login.token().is_some()) {
+            return;
+        }
+        if is_of_operator {
+            self.displace(id, Displacement::PasswordSet);
+        } else if id == self.origin.member {
+            self.set_login(id, Some(Login { account, proof: LoginProof::Password { generation } }));
+        }
     }
 
     /// Ends the resume token of a member. If the member is detached, it leaves.

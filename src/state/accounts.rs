@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::LoginProof;
 use super::dense_map::{DenseKey, DenseMap};
 use super::name_index::NameIndex;
 use crate::protocol::{AccountId, AccountTokenId, Day, Name, PasswordHash, Timestamp, TokenLabel, Verifier};
@@ -97,6 +98,14 @@ impl Account {
     /// The token with this number, if it is valid now.
     pub(super) fn valid_token(&self, id: AccountTokenId, now: Timestamp) -> Option<&AccountToken> {
         self.token(id).filter(|token| token.is_valid(now))
+    }
+
+    /// Whether what proved a login is still valid: the password has not changed, or the token has not expired and was not revoked.
+    pub fn accepts(&self, proof: LoginProof, now: Timestamp) -> bool {
+        match proof {
+            LoginProof::Password { generation } => generation == self.generation,
+            LoginProof::Token(token) => self.valid_token(token, now).is_some(),
+        }
     }
 
     /// The token with this verifier, if it is valid now.

@@ -160,7 +160,7 @@ pub struct LoginRequest {
 pub enum LoginProof {
     /// The password of the account when it had this generation.
     Password {
-        /// The generation.
+        /// The generation. Each new password has another one.
         generation: u32,
     },
     /// This access token of the account.

@@ -1,7 +1,7 @@
 //! Members.
 
 use super::memberships::Memberships;
-use super::{RoomId, Uptime};
+use super::{LoginProof, RoomId, Uptime};
 use crate::protocol::{AccountId, AccountTokenId, LeaveReason, Name, RoomName, Verifier};
 
 /// A nickname on the server, with or without a connection.
@@ -24,8 +24,18 @@ pub struct Member {
 pub struct Login {
     /// The account. Its other members were displaced.
     pub account: AccountId,
-    /// The access token that proved the login; `None`: the password did.
-    pub token: Option<AccountTokenId>,
+    /// The proof of the login. A member that has set another password has proved that one.
+    pub proof: LoginProof,
+}
+
+impl Login {
+    /// The access token that proved the login. `None`: the password did.
+    pub fn token(self) -> Option<AccountTokenId> {
+        match self.proof {
+            LoginProof::Password { .. } => None,
+            LoginProof::Token(token) => Some(token),
+        }
+    }
 }
 
 /// State of a member that can be resumed, or is detached.

@@ -176,8 +176,8 @@ impl Transition<'_> {
         let SharedState { members, accounts, .. } = &*self.state;
         let member = members.get(id).filter(|member| member.verifier() == Some(verifier));
         let member = member.ok_or(Rejection::TokenUnknown)?;
-        if let Some(Login { account, token: Some(token) }) = member.login()
-            && accounts.get(account).and_then(|account| account.valid_token(token, self.at)).is_none()
+        if let Some(Login { account, proof }) = member.login()
+            && !accounts.get(account).is_some_and(|account| account.accepts(proof, self.at))
         {
             return Err(Rejection::TokenUnknown);
         }

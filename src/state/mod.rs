@@ -491,6 +491,8 @@ struct Transition<'a> {
 }
 
 #[cfg(test)]
+mod account_password_tests;
+#[cfg(test)]
 mod account_tests;
 #[cfg(test)]
 mod memory_tests;

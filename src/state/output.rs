@@ -136,8 +136,8 @@ pub enum StateOutput {
         /// The nickname before, if it was another one. An [`StateOutput::Event`] for each of the member's rooms follows, without a reply.
         from: Option<Name>,
     },
-    /// A connected member has left the server, because another session takes its nickname. Its session remains, without a nickname. The
-    /// other members of its rooms receive a `LEAVE` with [`LeaveReason::Displaced`].
+    /// A connected member has left the server, because another session takes its nickname, or the operator has set another password for its
+    /// account. Its session remains, without a nickname. The other members of its rooms receive a `LEAVE` with [`LeaveReason::Displaced`].
     Displaced {
         /// The member.
         member: MemberId,
@@ -202,6 +202,8 @@ pub enum Displacement {
     Guest,
     /// Another session has logged in to its account, and takes over.
     TakenOver,
+    /// The operator has set another password for its account than the one with which it has logged in.
+    PasswordSet,
 }
 
 /// The result of a change of the accounts.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chinwag::protocol::{AccountId, Name, Timestamp};
-use chinwag::state::{Member, MemberId, SharedState, StateLimits, StateOutput};
+use chinwag::state::{Login, Member, MemberId, SharedState, StateLimits, StateOutput};
 
 /// The observations so far. Entries are counted from 1.
 #[derive(Default)]
@@ -52,11 +52,11 @@ impl AccountObserver {
             }
         }
         for output in outputs {
-            self.record(output, state);
+            self.record(output, now, state);
         }
     }
 
-    fn record(&mut self, output: &StateOutput, state: &SharedState) {
+    fn record(&mut self, output: &StateOutput, now: Timestamp, state: &SharedState) {
         match output {
             StateOutput::LoggedIn { account, name, .. }
             | StateOutput::Registered { login: Some(account), name, .. } => {
@@ -71,6 +71,10 @@ impl AccountObserver {
                 let own = state.member(*member).and_then(Member::account);
                 let mut others = state.accounts().iter().filter(|account| Some(account.id) != own);
                 assert!(!others.any(|account| collide(name, &account.name)), "{name} was taken by a resume token");
+                let login = state.member(*member).and_then(Member::login);
+                let is_valid =
+                    |login: Login| state.accounts().get(login.account)?.accepts(login.proof, now).then_some(());
+                assert!(login.is_none_or(|login| is_valid(login).is_some()), "{name} resumed an invalid {login:?}");
             }
             StateOutput::Rejected(_, _, rejection) => {
                 use chinwag::state::Rejection::{NickRegistered, NickResting, ResumeRegistered};

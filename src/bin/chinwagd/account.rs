@@ -35,8 +35,8 @@ const EXIT_CANCELLED: u8 = 130;
     example = "{command_name} add alice\n{command_name} add bob --generate\n{command_name} password bob --password-file bob.txt\n{command_name} list\n{command_name} remove bob\n{command_name} list --json --data /var/lib/chinwag/chat.db",
     note = "add and password ask for the password at the terminal, twice, unless an option says where it comes from. A password has 8 \
             to 512 bytes. It is never shown, except with --generate.",
-    note = "password ends the resume token of the account's member. A member that is connected stays, and access tokens remain valid: \
-            to end them, too, remove the account and add it again with --end-rest.",
+    note = "password disconnects a client that is logged in with the old password, and ends its resume token. Access tokens remain valid, \
+            and logins with them: to end these, too, remove the account and add it again with --end-rest.",
     note = "remove deletes the account with its access tokens. Its name rests: nobody can take it for 30 days, so that nobody passes \
             for its former owner.",
     note = "Only root and the user who runs the server may ask a server.",

@@ -6,7 +6,11 @@ use minicbor::encode::{Encoder, Write};
 use super::read::{expect_array, parse_with, read_array_length, read_name, read_optional, read_verifier};
 use super::{ReadResult, WriteResult};
 use crate::protocol::{AccountId, AccountTokenId, Day, PasswordHash, Text, Timestamp, TokenLabel};
-use crate::state::{Account, AccountToken, Accounts, Login, RestingName};
+use crate::state::{Account, AccountToken, Accounts, Login, LoginProof, RestingName};
+
+/// The kinds of proof of a login.
+const BY_PASSWORD: u8 = 0;
+const BY_TOKEN: u8 = 1;
 
 pub(super) fn write_accounts<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
@@ -86,18 +90,27 @@ pub(super) fn write_login<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     login: Option<Login>,
 ) -> WriteResult {
-    match login {
-        None => e.null()?,
-        Some(Login { account, token: None }) => e.array(1)?.u32(account.0)?,
-        Some(Login { account, token: Some(token) }) => e.array(2)?.u32(account.0)?.u32(token.0)?,
+    let Some(Login { account, proof }) = login else {
+        e.null()?;
+        return Ok(());
+    };
+    e.array(3)?.u32(account.0)?;
+    match proof {
+        LoginProof::Password { generation } => e.u8(BY_PASSWORD)?.u32(generation)?,
+        LoginProof::Token(token) => e.u8(BY_TOKEN)?.u32(token.0)?,
     };
     Ok(())
 }
 
 pub(super) fn read_login(d: &mut Decoder<'_>) -> ReadResult<Option<Login>> {
-    read_optional(d, |d| match read_array_length(d)? {
-        1 => Ok(Login { account: AccountId(d.u32()?), token: None }),
-        2 => Ok(Login { account: AccountId(d.u32()?), token: Some(AccountTokenId(d.u32()?)) }),
-        _ => Err(Error::message("a login has another length")),
+    read_optional(d, |d| {
+        expect_array(d, 3)?;
+        let account = AccountId(d.u32()?);
+        let proof = match (d.u8()?, d.u32()?) {
+            (BY_PASSWORD, generation) => LoginProof::Password { generation },
+            (BY_TOKEN, token) => LoginProof::Token(AccountTokenId(token)),
+            _ => return Err(Error::message("a login has another kind of proof")),
+        };
+        Ok(Login { account, proof })
     })
 }

@@ -5,8 +5,8 @@ use crate::protocol::{
     AccountId, MessageId, Name, PasswordHash, PastMessage, RoomName, Secret, Text, Timestamp, TokenLabel,
 };
 use crate::state::{
-    Account, AccountChange, AccountUpdate, Action, Budget, Entry, Login, MemberId, Message, Origin, RestingName,
-    RoomId, SessionId, Uptime,
+    Account, AccountChange, AccountUpdate, Action, Budget, Entry, Login, LoginProof, MemberId, Message, Origin,
+    RestingName, RoomId, SessionId, Uptime,
 };
 
 const TEAM: RoomId = RoomId(1);
@@ -144,7 +144,8 @@ fn snapshot_with_inconsistent_accounts_is_refused() {
         assert!(state.accounts.rest(RestingName { name: Name::new("Ann").unwrap(), until: Timestamp(9) }));
     });
     let set_login = |state: &mut SharedState, member, account| {
-        let login = Login { account: AccountId(account), token: None };
+        let proof = LoginProof::Password { generation: 0 };
+        let login = Login { account: AccountId(account), proof };
         state.members.get_mut(MemberId(member)).unwrap().login = Some(Box::new(login));
     };
     check(&|state| set_login(state, 3, 7));

@@ -185,7 +185,7 @@ impl Accounts {
             }),
             Command::AccessTokens(AccessTokens::Revoke(token)) => {
                 let login = sessions.member(session).and_then(|member| sessions.state().member(member)?.login());
-                let is_own = login.is_some_and(|login| login.token == Some(*token));
+                let is_own = login.is_some_and(|login| login.token() == Some(*token));
                 let is_known = own.is_some_and(|own| own.tokens.iter().any(|other| other.id == *token));
                 let stale = if is_own { None } else { self.stale(sessions, session) };
                 stale.or((!is_known).then_some(ErrorCode::TokenUnknown))
@@ -211,7 +211,7 @@ impl Accounts {
         match reply {
             Reply::Login(_) | Reply::Takeover(_) => {
                 self.logins += 1;
-                if login.expect("the session has logged in").token.is_none() {
+                if login.expect("the session has logged in").token().is_none() {
                     self.record_given_password(sessions, session);
                 }
                 false
@@ -236,7 +236,7 @@ impl Accounts {
                 self.issued.push(*token);
                 false
             }
-            Reply::AccessTokens(TokenReply::Revoke(token)) => login.is_some_and(|login| login.token == Some(*token)),
+            Reply::AccessTokens(TokenReply::Revoke(token)) => login.is_some_and(|login| login.token() == Some(*token)),
             _ => false,
         }
     }
@@ -301,7 +301,7 @@ pub(super) fn own_account(sessions: &Sessions, session: SessionId) -> Option<&Ac
 /// Whether the member of this session has logged in with an access token that has expired.
 pub(super) fn has_expired(sessions: &Sessions, session: SessionId, now: Timestamp) -> bool {
     let login = sessions.member(session).and_then(|member| sessions.state().member(member)?.login());
-    let Some(token) = login.and_then(|login| login.token) else { return false };
+    let Some(token) = login.and_then(|login| login.token()) else { return false };
     let own = own_account(sessions, session);
     let valid = |own: &Account| own.tokens.iter().any(|other| other.id == token && now < other.expires_at);
     !own.is_some_and(valid)
