@@ -60,6 +60,7 @@ impl Sessions {
         if login.is_some_and(|login| login.token().is_none()) {
             self.record_given_password(session);
         }
+        self.record_known_account(session);
         let rare = self.all.get(session).and_then(|state| state.rare.as_ref());
         if rare.is_some_and(|rare| rare.is_taking_over) { Reply::Takeover(name) } else { Reply::Login(name) }
     }
@@ -133,6 +134,7 @@ impl Sessions {
             AccountOutcome::Created { name, is_logged_in, .. } => {
                 if is_logged_in {
                     self.record_given_password(session);
+                    self.record_known_account(session);
                 }
                 (Some(name.clone()), AccountEvent::Registered, Reply::Register(name))
             }

@@ -164,6 +164,35 @@ fn nobody_locks_out_the_owner() {
     assert!(in_use[0].contains(" account-in-use "), "{in_use:?}");
 }
 
+/// However the owner has logged in from there: scripts have access tokens only.
+#[test]
+fn every_login_makes_the_account_known_at_its_address() {
+    let guess = |server: &mut Server, address| {
+        for session in (1000..).take(LOGIN_ADDRESS_BURST as usize) {
+            server.connect(session, address);
+            server.run(session, &format!("LOGIN user{session} hunter23"));
+            server.run(session, "QUIT");
+        }
+        server.connect(2000, address);
+        assert!(server.run(2000, "LOGIN user hunter23")[0].contains(" too-many-attempts "));
+    };
+    let mut server = Server::with_alice();
+    server.log_in(1, ELSEWHERE);
+    let token = server.run(1, "TOKEN new build")[0].split(' ').nth(5).unwrap().to_owned();
+    server.run(1, "QUIT");
+    server.connect(2, HOME);
+    assert!(shown(&server.send(2, &format!("LOGIN alice {token}"))).contains(&"2< OK LOGIN alice"));
+    server.run(2, "QUIT");
+    guess(&mut server, HOME);
+    server.log_in(3, HOME);
+    let mut server = Server::start(POLICY);
+    server.join(1, "alice");
+    server.expect(1, "REGISTER hunter22", &["1< OK REGISTER alice"]);
+    server.run(1, "QUIT");
+    guess(&mut server, HOME);
+    server.log_in(3, HOME);
+}
+
 #[test]
 fn address_registers_few_accounts_in_a_short_time() {
     let mut server = Server::start(POLICY);

@@ -69,8 +69,8 @@ impl LoginLimits {
         }
     }
 
-    /// Records that a client of this address has given the password of the account.
-    pub(super) fn record_right(&mut self, name: &Name, guesser: Guesser, now: Uptime) {
+    /// Records that a client of this address has logged in to the account, in any way, or has given its password.
+    pub(super) fn record_login(&mut self, name: &Name, guesser: Guesser, now: Uptime) {
         let pair = (NameHash::new(name), guesser);
         if !self.is_known(pair, now) {
             self.known.spend(pair, 1, now);
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn known_account_does_not_count_for_its_address() {
         let mut limits = LoginLimits::default();
-        limits.record_right(&name("alice"), address(1), Uptime(0));
+        limits.record_login(&name("alice"), address(1), Uptime(0));
         for other in ["bob", "carol", "dave"] {
             guess(&mut limits, other, 1, 0);
         }

@@ -173,6 +173,15 @@ impl Sessions {
         }
     }
 
+    /// Records that a client of the session's address has logged in to the session's account.
+    pub(super) fn record_known_account(&mut self, session: SessionId) {
+        let (now, name) = (self.now(), self.account(session).map(|account| account.name.clone()));
+        let address = self.all.get(session).map(|state| state.address);
+        if let (Some(logins), Some(name), Some(address)) = (&mut self.logins, name, address) {
+            logins.limits.record_login(&name, Guesser::new(session, address), now);
+        }
+    }
+
     /// Whether a password of the session waits, or is being checked.
     pub(super) fn awaits_password(&self, session: SessionId) -> bool {
         self.logins.as_ref().is_some_and(|logins| logins.queue.contains(session))
@@ -240,7 +249,7 @@ impl Sessions {
             _ => own,
         };
         match (outcome, name) {
-            (PasswordOutcome::Right, Some(name)) => logins.limits.record_right(name, guesser, now),
+            (PasswordOutcome::Right, Some(name)) => logins.limits.record_login(name, guesser, now),
             (PasswordOutcome::Wrong, Some(name)) => logins.limits.count_wrong(name, guesser, now),
             (PasswordOutcome::Hashed(_), _) if matches!(pending.request, PasswordRequest::Register(_)) => {
                 logins.limits.count_registration(guesser, now);
