@@ -39,6 +39,14 @@ impl<K: Copy + Ord> Buckets<K> {
         self.insert(key, full_at, now);
     }
 
+    /// Gives back spent tokens, unless the bucket was forgotten meanwhile.
+    pub(super) fn give_back(&mut self, key: K, tokens: u64, now: Uptime) {
+        if let Some(full_at) = self.full_at.get(&key) {
+            let full_at = full_at.0.saturating_sub(self.seconds.saturating_mul(tokens));
+            self.insert(key, Uptime(full_at), now);
+        }
+    }
+
     /// When the bucket will be full if these tokens are spent now.
     fn full_after(&self, key: K, tokens: u64, now: Uptime) -> Uptime {
         let full_at = self.full_at.get(&key).copied().unwrap_or(now).max(now);

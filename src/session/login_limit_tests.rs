@@ -207,3 +207,25 @@ fn address_registers_few_accounts_in_a_short_time() {
     server.tick(REGISTRATION_SECONDS);
     server.expect(99, "REGISTER hunter22", &["99< OK REGISTER late"]);
 }
+
+/// An account that was not created, because its name was taken meanwhile, or the client has gone. With a full disk, it is the same.
+#[test]
+fn refused_registrations_are_not_counted() {
+    let mut server = Server::start(POLICY);
+    server.join(1, "alice");
+    server.add_account("alice", "hunter22");
+    for session in (100..).take(REGISTRATION_BURST as usize) {
+        let out = server.run(1, "REGISTER hunter22");
+        assert!(out[0].contains(" ERR REGISTER name-registered "), "{out:?}");
+        server.join(session, "gone");
+        server.send(session, "REGISTER hunter22");
+        server.apply(session, InputKind::Disconnected(LeaveReason::Lost));
+        assert!(server.finish().is_empty());
+    }
+    for number in 1..=u64::from(REGISTRATION_BURST) {
+        server.join(number + 1000, &format!("user{number}"));
+        let registered = format!("{}< OK REGISTER user{number}", number + 1000);
+        server.expect(number + 1000, "REGISTER hunter22", &[&registered]);
+    }
+    assert!(server.run(1, "REGISTER hunter22")[0].contains(" accounts-too-fast "));
+}

@@ -92,9 +92,14 @@ impl LoginLimits {
         self.registrations.wait(guesser, 1, now)
     }
 
-    /// Counts a registered account.
+    /// Counts an account that is about to be created.
     pub(super) fn count_registration(&mut self, guesser: Guesser, now: Uptime) {
         self.registrations.spend(guesser, 1, now);
+    }
+
+    /// The account was not created.
+    pub(super) fn uncount_registration(&mut self, guesser: Guesser, now: Uptime) {
+        self.registrations.give_back(guesser, 1, now);
     }
 
     fn is_known(&self, pair: (NameHash, Guesser), now: Uptime) -> bool {

@@ -15,7 +15,8 @@ use crate::command::{Hint, PasswordNotChecked, PasswordRequest, Refusal, Verb};
 use crate::limits::LOGIN_FRESH_SECONDS;
 use crate::protocol::{AccountId, ErrorCode, Name, PasswordHash, Timestamp};
 use crate::state::{
-    Account, AccountChange, AccountUpdate, Action, LoginProof, LoginRequest, MemberId, Origin, SharedState, Uptime,
+    Account, AccountChange, AccountRejection, AccountUpdate, Action, LoginProof, LoginRequest, MemberId, Origin,
+    SharedState, StoreFailure, Uptime,
 };
 
 /// How a server has accounts.
@@ -46,6 +47,13 @@ struct PendingRequest {
     guesser: Guesser,
     /// The account whose hash the password is compared with, and its generation then. `None`: there is none.
     account: Option<(AccountId, u32)>,
+}
+
+impl PendingRequest {
+    /// The address of a client that creates an account.
+    fn registrant(&self) -> Option<Guesser> {
+        matches!(self.request, PasswordRequest::Register(_)).then_some(self.guesser)
+    }
 }
 
 /// When a session has given the password of its account.
@@ -270,19 +278,38 @@ impl Sessions {
         outcome: PasswordOutcome,
         out: &mut Vec<Output>,
     ) {
+        let registrant = pending.registrant().filter(|_| matches!(outcome, PasswordOutcome::Hashed(_)));
         if self.all.get(session).is_none_or(Session::is_closed) {
             // A client that does not wait for the reply has the check for nothing.
             if let (PasswordRequest::Login { name, .. }, PasswordOutcome::Right) = (&pending.request, &outcome) {
                 self.count_refused(&name.clone(), pending.guesser);
             }
-            return;
+            return self.uncount_registration(registrant);
         }
         match self.action_of(at, session, pending, outcome) {
             Ok(action) => {
                 let member = self.member(session).unwrap_or(MemberId(session.0));
                 self.submit(at, Origin { session, member }, action, out);
             }
-            Err(refusal) => self.refuse_request(at, session, refusal, out),
+            Err(refusal) => {
+                self.uncount_registration(registrant);
+                self.refuse_request(at, session, refusal, out);
+            }
+        }
+    }
+
+    /// The state has refused to create the session's account. If the session has ended, or the account may exist after a restart, it counts.
+    pub(super) fn record_refused_registration(&mut self, session: SessionId, why: &AccountRejection) {
+        let is_unconfirmed = matches!(why, AccountRejection::NotStored(StoreFailure::Unconfirmed(_)));
+        let registrant = self.all.get(session).map(|state| Guesser::new(session, state.address));
+        self.uncount_registration(registrant.filter(|_| !is_unconfirmed));
+    }
+
+    /// An account of this address was counted before it was created, and is not created.
+    fn uncount_registration(&mut self, registrant: Option<Guesser>) {
+        let now = self.now();
+        if let (Some(logins), Some(guesser)) = (&mut self.logins, registrant) {
+            logins.limits.uncount_registration(guesser, now);
         }
     }
 

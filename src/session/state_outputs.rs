@@ -90,8 +90,14 @@ impl Sessions {
                 out.push(Output::AccountChanged(Err(why)));
             }
             StateOutput::Rejected(origin, room, rejection) => {
-                if let Rejection::Account(AccountCommand::Login | AccountCommand::TakeOver, _) = rejection {
-                    self.record_refused_login(origin.session);
+                match &rejection {
+                    Rejection::Account(AccountCommand::Login | AccountCommand::TakeOver, _) => {
+                        self.record_refused_login(origin.session);
+                    }
+                    Rejection::Account(AccountCommand::Create, why) => {
+                        self.record_refused_registration(origin.session, why);
+                    }
+                    _ => {}
                 }
                 if self.is_open(origin.session) {
                     let refusal = Refusal::from(rejection);
