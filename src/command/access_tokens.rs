@@ -8,7 +8,8 @@ use super::account::{require_fresh_login, require_login};
 use super::{Context, Definition, Hint, Pipelining, Refusal, Reply, ReplyWords, ServerLine, Specification, Verb};
 use crate::limits::{ACCESS_TOKEN_DAYS_DEFAULT, ACCESS_TOKEN_DAYS_MAX, TOKEN_LABEL_BYTES_MAX};
 use crate::protocol::{
-    ACCESS_TOKEN_PREFIX, AccessToken, AccountTokenId, Day, ErrorCode, Mode, Text, Timestamp, TokenLabel, split_word,
+    ACCESS_TOKEN_PREFIX, AccessToken, AccountId, AccountTokenId, Day, ErrorCode, Mode, Text, Timestamp, TokenLabel,
+    split_word,
 };
 use crate::state::{AccountChange, AccountToken, AccountUpdate, Action};
 
@@ -146,6 +147,7 @@ fn refuse(code: ErrorCode, what: &str) -> Refusal {
 
 fn make(context: &mut dyn Context, days: Option<u16>, label: TokenLabel) -> Result<(), Refusal> {
     let account = require_fresh_login(context, Verb::AccessTokens)?;
+    let generation = generation(context, account);
     let Some(secret) = context.secret() else {
         let what = "the system has no random bits for a token";
         return Err(refuse(ErrorCode::Busy, what).with_hint(Hint::RetryLater));
@@ -154,7 +156,7 @@ fn make(context: &mut dyn Context, days: Option<u16>, label: TokenLabel) -> Resu
     let (at, verifier) = (context.time(), secret.verifier());
     let expires_at = at.plus(Duration::from_secs(days * 24 * 3600));
     context.expect_token(AccessToken(secret));
-    let update = AccountUpdate::CreateToken { account, verifier, label, expires_at };
+    let update = AccountUpdate::CreateToken { account, generation, verifier, label, expires_at };
     context.submit(Action::ChangeAccount(AccountChange { at, update }));
     Ok(())
 }
@@ -171,15 +173,21 @@ fn list(context: &mut dyn Context) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The generation of the password that the client has given: the present one, but another one may be being stored.
+fn generation(context: &dyn Context, account: AccountId) -> Option<u32> {
+    context.state().accounts().get(account).map(|account| account.generation)
+}
+
 /// Revokes a token. A client that has logged in with it needs no password: it knows the token anyway.
 fn revoke(context: &mut dyn Context, token: AccountTokenId) -> Result<(), Refusal> {
     let own = context.state().member(context.member()).and_then(|member| member.login()?.token());
-    let account = if own == Some(token) {
-        require_login(context, Verb::AccessTokens)?
+    let (account, generation) = if own == Some(token) {
+        (require_login(context, Verb::AccessTokens)?, None)
     } else {
-        require_fresh_login(context, Verb::AccessTokens)?
+        let account = require_fresh_login(context, Verb::AccessTokens)?;
+        (account, generation(context, account))
     };
-    let update = AccountUpdate::RevokeToken { account, token };
+    let update = AccountUpdate::RevokeToken { account, generation, token };
     context.submit(Action::ChangeAccount(AccountChange { at: context.time(), update }));
     Ok(())
 }

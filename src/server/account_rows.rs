@@ -103,11 +103,12 @@ mod tests {
             4 => AccountUpdate::Delete { account, generation: None },
             5 | 6 => AccountUpdate::CreateToken {
                 account,
+                generation: None,
                 verifier: Secret::new([u.arbitrary()?; 16]).verifier(),
                 label: TokenLabel::new(Text::new("build server").unwrap()).unwrap(),
                 expires_at: Timestamp(now.0 + u.int_in_range(0..=40)? * DAY_MS),
             },
-            7 => AccountUpdate::RevokeToken { account, token },
+            7 => AccountUpdate::RevokeToken { account, generation: None, token },
             _ => AccountUpdate::RecordTokenUse { account, token, on: Day::from(now) },
         })
     }

@@ -59,6 +59,8 @@ pub enum AccountUpdate {
     CreateToken {
         /// The account.
         account: AccountId,
+        /// The generation with which the password was verified.
+        generation: Option<u32>,
         /// Verifies the secret.
         verifier: Verifier,
         /// The label.
@@ -70,6 +72,8 @@ pub enum AccountUpdate {
     RevokeToken {
         /// The account.
         account: AccountId,
+        /// The generation with which the password was verified. `None`: the client has logged in with this token.
+        generation: Option<u32>,
         /// The token.
         token: AccountTokenId,
     },
@@ -233,8 +237,8 @@ impl Accounts {
                 let rests_ended = self.first_rest().filter(|_| is_full).map(|first| first.name.clone());
                 Ok(AccountEffect::Deleted { account: *id, resting, rests_ended })
             }
-            AccountUpdate::CreateToken { account, verifier, label, expires_at } => {
-                let account = self.verified(*account, None)?;
+            AccountUpdate::CreateToken { account, generation, verifier, label, expires_at } => {
+                let account = self.verified(*account, *generation)?;
                 let token = account.last_token.0.checked_add(1).map(AccountTokenId);
                 let too_many = AccountRejection::TooManyTokens(limits.account_tokens);
                 let (id, replaced) = (token.ok_or_else(|| too_many.clone())?, account.replaceable(limits, now));
@@ -245,8 +249,8 @@ impl Accounts {
                 let token = AccountToken { id, verifier, label, created_at: now, expires_at, last_used_on: None };
                 Ok(AccountEffect::TokenCreated { account: account.id, token, replaced })
             }
-            AccountUpdate::RevokeToken { account, token } => {
-                let found = self.verified(*account, None)?.token(*token);
+            AccountUpdate::RevokeToken { account, generation, token } => {
+                let found = self.verified(*account, *generation)?.token(*token);
                 let token = found.ok_or(AccountRejection::TokenUnknown(*token))?.id;
                 Ok(AccountEffect::TokenRevoked { account: *account, token })
             }

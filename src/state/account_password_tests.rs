@@ -1,8 +1,10 @@
 //! Tests of what another password ends: resume tokens, logins, the right to make access tokens.
 
-use super::account_tests::{ANN, TOKEN, World, assert_rejected, has_displaced, has_left, hash, login, verifier};
+use super::account_tests::{
+    ANN, DAY_MS, TOKEN, World, assert_rejected, has_displaced, has_left, hash, login, verifier,
+};
 use super::*;
-use crate::protocol::LeaveReason;
+use crate::protocol::{LeaveReason, Text, TokenLabel};
 
 #[test]
 fn password_change_ends_resume_token() {
@@ -57,4 +59,23 @@ fn password_of_the_operator_displaces_the_login_by_password() {
     world.take_over_by_token(3, TOKEN);
     assert_eq!(world.change(0, set).len(), 1);
     assert_eq!(world.state.member_of(ANN), Some(MemberId(3)));
+}
+
+/// A change of the password was being stored when the client asked for the token.
+#[test]
+fn old_password_makes_and_revokes_no_access_tokens() {
+    let mut world = World::with_ann();
+    world.create_token(7, 9);
+    world.change(1, AccountUpdate::SetPassword { account: ANN, generation: Some(0), password: hash("two") });
+    let label = TokenLabel::new(Text::new("build server").unwrap()).unwrap();
+    let expires_at = Timestamp(DAY_MS);
+    for (generation, count) in [(0, 1), (1, 2)] {
+        let (generation, verifier, label) = (Some(generation), verifier(8), label.clone());
+        world.change(1, AccountUpdate::CreateToken { account: ANN, generation, verifier, label, expires_at });
+        assert_eq!(world.ann().tokens.len(), count);
+    }
+    for (generation, count) in [(0, 2), (1, 1)] {
+        world.change(1, AccountUpdate::RevokeToken { account: ANN, generation: Some(generation), token: TOKEN });
+        assert_eq!(world.ann().tokens.len(), count);
+    }
 }

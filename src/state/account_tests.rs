@@ -82,7 +82,7 @@ impl World {
     pub(super) fn create_token(&mut self, secret: u8, days: i64) -> Vec<StateOutput> {
         let (verifier, expires_at) = (verifier(secret), Timestamp(self.at.0 + days * DAY_MS));
         let label = TokenLabel::new(Text::new("build server").unwrap()).unwrap();
-        self.change(1, AccountUpdate::CreateToken { account: ANN, verifier, label, expires_at })
+        self.change(1, AccountUpdate::CreateToken { account: ANN, generation: None, verifier, label, expires_at })
     }
 
     pub(super) fn name_of(&self, member: u64) -> Option<&str> {
@@ -426,10 +426,13 @@ fn access_token_logs_in_until_it_expires_or_is_revoked() {
     assert_eq!(found(&world, 7), None);
     assert_login_refused(&world.log_in(4, by_token), AccountRejection::Changed);
     world.at = Timestamp(0);
-    world.change(3, AccountUpdate::RevokeToken { account: ANN, token: TOKEN });
+    world.change(3, AccountUpdate::RevokeToken { account: ANN, generation: None, token: TOKEN });
     assert_login_refused(&world.log_in(4, by_token), AccountRejection::Changed);
     let refused = Rejection::Account(AccountCommand::RevokeToken, AccountRejection::TokenUnknown(TOKEN));
-    assert_rejected(&world.change(3, AccountUpdate::RevokeToken { account: ANN, token: TOKEN }), &refused);
+    assert_rejected(
+        &world.change(3, AccountUpdate::RevokeToken { account: ANN, generation: None, token: TOKEN }),
+        &refused,
+    );
     world.create_token(9, 1);
     assert_eq!(found(&world, 9), Some(AccountTokenId(2)), "the number is not reused");
 }
@@ -461,9 +464,9 @@ fn revocation_ends_resume_token_of_its_login_only() {
     world.create_token(8, 9);
     world.take_over_by_token(3, TOKEN);
     world.apply(3, Action::SetVerifier(Some(verifier(1))));
-    let out = world.change(3, AccountUpdate::RevokeToken { account: ANN, token: AccountTokenId(2) });
+    let out = world.change(3, AccountUpdate::RevokeToken { account: ANN, generation: None, token: AccountTokenId(2) });
     assert_eq!(out.len(), 1, "{out:?}");
-    let out = world.change(3, AccountUpdate::RevokeToken { account: ANN, token: TOKEN });
+    let out = world.change(3, AccountUpdate::RevokeToken { account: ANN, generation: None, token: TOKEN });
     assert_eq!(out[1..], [StateOutput::ResumptionEnded(MemberId(3))]);
     assert_eq!(world.state.member_of(ANN), Some(MemberId(3)), "the member stays");
 }
@@ -511,7 +514,7 @@ fn accounts_survive_stop_without_their_members() {
 #[test]
 fn changes_depend_on_changes_of_the_same_account() {
     let account = |id| AccountId(id);
-    let revoke = |id| AccountUpdate::RevokeToken { account: account(id), token: TOKEN };
+    let revoke = |id| AccountUpdate::RevokeToken { account: account(id), generation: None, token: TOKEN };
     let delete = |id| AccountUpdate::Delete { account: account(id), generation: None };
     let record_on = |id, on| AccountUpdate::RecordTokenUse { account: account(id), token: TOKEN, on: Day::from(on) };
     let record = |id| record_on(id, Timestamp(0));

@@ -102,7 +102,7 @@ fn account_takes_little_memory() {
             let (account, verifier) = (AccountId(number), Secret::new([1; 16]).verifier());
             let label = TokenLabel::new(Text::new("build server").unwrap()).unwrap();
             let expires_at = Timestamp(9);
-            change(&mut state, AccountUpdate::CreateToken { account, verifier, label, expires_at });
+            change(&mut state, AccountUpdate::CreateToken { account, generation: None, verifier, label, expires_at });
         }
     });
     let token_bytes = u64::try_from(counted.bytes_current).unwrap() / u64::from(ACCOUNTS);

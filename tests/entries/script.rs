@@ -121,11 +121,12 @@ impl Script<'_> {
             6 | 7 => AccountUpdate::Delete { account: self.account(newest)?, generation: generation(self.below(4)?) },
             8 | 9 => AccountUpdate::CreateToken {
                 account: self.account(newest)?,
+                generation: generation(self.below(4)?),
                 verifier: self.verifier()?,
                 label: TokenLabel::new(self.text()?).ok()?,
                 expires_at: Timestamp(now.0 + i64::try_from(self.below(9)?).ok()? * DAY_MS),
             },
-            10 => AccountUpdate::RevokeToken { account: self.account(newest)?, token: self.token()? },
+            10 => AccountUpdate::RevokeToken { account: self.account(newest)?, generation: None, token: self.token()? },
             _ => AccountUpdate::RecordTokenUse {
                 account: self.account(newest)?,
                 token: self.token()?,
@@ -250,7 +251,10 @@ pub(crate) fn some_state() -> SharedState {
         (3, Action::Watch(room("#ops"))),
         (2, Action::EndOfInput),
         (1, change(create("ann"))),
-        (1, change(AccountUpdate::CreateToken { account, verifier, label, expires_at: Timestamp(9) })),
+        (
+            1,
+            change(AccountUpdate::CreateToken { account, generation: None, verifier, label, expires_at: Timestamp(9) }),
+        ),
         (1, change(AccountUpdate::RecordTokenUse { account, token: AccountTokenId(1), on: Day::from(Timestamp(5)) })),
         (1, Action::Login(LoginRequest { account, proof, takes_over: false, verifier: None })),
         (2, change(create("rob"))),

@@ -111,7 +111,8 @@ fn state_with_accounts() -> SharedState {
     for secret in [1, 2] {
         let label = TokenLabel::new(Text::new("build server").unwrap()).unwrap();
         let (account, verifier) = (AccountId(1), Secret::new([secret; 16]).verifier());
-        let update = AccountUpdate::CreateToken { account, verifier, label, expires_at: Timestamp(9) };
+        let update =
+            AccountUpdate::CreateToken { account, generation: None, verifier, label, expires_at: Timestamp(9) };
         apply(&mut state, 1, change(update));
     }
     apply(&mut state, 3, Action::Register { name: Name::new("eve").unwrap(), verifier: None, room: None });
