@@ -10,9 +10,6 @@ use crate::limits::{
 use crate::process::{LineError, SmallFile, SmallFileError, error_text, only_line, quoted_path};
 use crate::protocol::{AccountPassword, InvalidAccountPassword, InvalidPassword, Password};
 
-/// The permission of all users of the machine to read a file.
-const READABLE_BY_ALL: u32 = 0o004;
-
 /// The content of a password file: the password of a server, or that of an account.
 #[derive(Clone, Debug)]
 pub struct PasswordFile<P = Password> {
@@ -76,7 +73,7 @@ impl<P: FilePassword> PasswordFile<P> {
         let fail = |fault| PasswordFileError { path: path.to_owned(), fault };
         let file = SmallFile::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|error| fail(error.into()))?;
         let password = parse(&file.content).map_err(fail)?;
-        Ok(Self { password, is_exposed: file.mode & READABLE_BY_ALL != 0 })
+        Ok(Self { password, is_exposed: file.is_exposed })
     }
 }
 

@@ -19,6 +19,7 @@ use rustix::io::Errno;
 pub(crate) use self::closed::was_closed;
 #[cfg(feature = "accounts")]
 pub use self::hidden_line::read_hidden_line;
+pub use self::small_file::exposed_file_text;
 pub(crate) use self::small_file::{LineError, SmallFile, SmallFileError, only_line};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 
@@ -176,6 +177,12 @@ pub fn error_text(error: &io::Error) -> String {
         Some((words, _)) if error.raw_os_error().is_some() => words.to_owned(),
         _ => text,
     }
+}
+
+/// A text as a word of a shell.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+,@%=:".contains(c));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A path in an error, in quotes.

@@ -80,9 +80,10 @@ impl AccountArguments<'_> {
         let Some(name) = self.login else {
             return Err("--account-password-file without --login: expected both, as in --login alice".to_owned());
         };
-        let raw = secret_file::read_line(path, "the password of the account")?;
+        let secret = secret_file::read_line(path, "the password of the account")?;
         let invalid = |why: InvalidAccountPassword| format!("invalid password in {}: {why}", quoted_path(path));
-        let credential = Credential::new(&raw).map_err(invalid)?;
+        let credential = Credential::new(&secret.line).map_err(invalid)?;
+        secret_file::warn_if_exposed(secret.is_exposed, "the password of the account", path);
         Ok(AccountOptions { name: name.clone(), credential: Some(credential) })
     }
 

@@ -13,7 +13,7 @@ use super::token_file::{self, NewTokenFile, TOKEN_FILE_VARIABLE};
 use super::{Exit, ExitCode};
 use crate::command::{AccessTokens, ReceivedLine, Reply, ServerLine, TokenReply};
 use crate::limits::TOKEN_LABEL_BYTES_MAX;
-use crate::process::quoted_path;
+use crate::process::{quoted_path, shell_word};
 use crate::protocol::{Day, Name, RoomName, Text, Timestamp, TokenLabel};
 
 /// Logs in with the password, requests a token, and writes it to the file. Checks first that the file can be written.
@@ -92,12 +92,6 @@ impl Made {
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other || fs::canonicalize(one).is_ok_and(|one| one == other)
-}
-
-/// The text as a word of a shell.
-fn shell_word(text: &str) -> String {
-    let is_plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+,@%=:".contains(c));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::connection::ServerConnection;
 use super::refusal::explain;
+use super::secret_file::warn_if_exposed;
 use super::{Exit, ExitCode};
 use crate::command::Pass;
 use crate::password_file::PasswordFile;
@@ -13,7 +14,8 @@ use crate::protocol::{ErrorCode, Password};
 /// The environment variable that names the file.
 const FILE_VARIABLE: &str = "CHINWAG_PASSWORD_FILE";
 
-/// Reads the password from the file of `--password-file` or, without that, of the environment variable.
+/// Reads the password from the file of `--password-file` or, without that, of the environment variable. Warns if every user of the machine
+/// can read the file.
 ///
 /// # Errors
 /// The problem of the file, for the user.
@@ -21,6 +23,7 @@ pub(super) fn read(option: Option<&PathBuf>) -> Result<Option<Password>, String>
     let variable = || env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     let Some(path) = option.cloned().or_else(variable) else { return Ok(None) };
     let file = PasswordFile::read(&path).map_err(|error| error.to_string())?;
+    warn_if_exposed(file.is_exposed, "the password of the server", &path);
     Ok(Some(file.password))
 }
 

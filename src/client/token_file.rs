@@ -30,6 +30,8 @@ pub(super) struct TokenFile {
     token: AccessToken,
     /// The only server that gets the token. `None`: any.
     server: Option<String>,
+    /// Whether every user of the machine can read the file.
+    is_exposed: bool,
 }
 
 /// The file that the environment variable names.
@@ -43,9 +45,9 @@ impl TokenFile {
     /// # Errors
     /// The problem of the file, for the user. No error has a part of its content, except a name or a server.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let line = secret_file::read_line(path, CONTENT)?;
+        let secret = secret_file::read_line(path, CONTENT)?;
         let invalid = || format!("the file {} has no access token: expected one line, {CONTENT}", quoted_path(path));
-        let words: Vec<_> = line.split_whitespace().collect();
+        let words: Vec<_> = secret.line.split_whitespace().collect();
         let (name, token, server) = match words[..] {
             [token] => (None, token, None),
             [name, token] => (Some(name), token, None),
@@ -54,10 +56,10 @@ impl TokenFile {
         };
         let name = name.map(Name::new).transpose().map_err(|_| invalid())?;
         let token = token.parse().map_err(|_| invalid())?;
-        Ok(Self { path: path.to_owned(), name, token, server })
+        Ok(Self { path: path.to_owned(), name, token, server, is_exposed: secret.is_exposed })
     }
 
-    /// The account to log in to at this server. `login`: the account that the user named.
+    /// The account to log in to at this server. Warns if every user of the machine can read the file. `login`: the account that the user named.
     ///
     /// # Errors
     /// The token is for another account or server, or there is no name.
@@ -83,6 +85,7 @@ impl TokenFile {
                 return Err(format!("the file {path} names no account: use it with --login, as in --login alice"));
             }
         };
+        secret_file::warn_if_exposed(self.is_exposed, "the access token", &self.path);
         Ok(AccountOptions { name, credential: Some(Credential::Token(self.token)) })
     }
 }

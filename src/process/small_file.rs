@@ -7,14 +7,17 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::kind_of;
+use super::{kind_of, quoted_path, shell_word};
 
 /// A file that was read as a whole.
 pub(crate) struct SmallFile {
     pub(crate) content: Vec<u8>,
-    /// The mode: `st_mode` of stat(2).
-    pub(crate) mode: u32,
+    /// Whether every user of the machine can read it.
+    pub(crate) is_exposed: bool,
 }
+
+/// The permission of all users of the machine to read a file.
+const READABLE_BY_ALL: u32 = 0o004;
 
 /// Why a file was not read.
 #[derive(Debug)]
@@ -39,8 +42,14 @@ impl SmallFile {
         if content.len() as u64 > bytes_max {
             return Err(SmallFileError::TooLong);
         }
-        Ok(Self { content, mode: found.mode() })
+        Ok(Self { content, is_exposed: found.mode() & READABLE_BY_ALL != 0 })
     }
+}
+
+/// Warns about a file that every user of the machine can read, although it has this secret.
+pub fn exposed_file_text(secret: &str, path: &Path) -> String {
+    let command = format!("chmod 600 {}", shell_word(&path.to_string_lossy()));
+    format!("warning: every user of this machine can read {secret} in {}; forbid it with: {command}", quoted_path(path))
 }
 
 /// Why the content of a file is not one line.

@@ -1,7 +1,7 @@
 //! The client logs in to an account: with a password or an access token from a file, again after a lost connection, and with patience
 //! where that is safe. `tests/shell/client-account.sh` has the passwords that users type.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -33,8 +33,11 @@ fn script(parts: &[&[&'static str]]) -> &'static [&'static str] {
 /// Files with the password and with the token.
 fn secrets() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    fs::write(directory.path().join("password"), format!("{PASSWORD}\n")).expect("a file");
-    fs::write(directory.path().join("token"), format!("alice {TOKEN}\n")).expect("a file");
+    for (name, content) in [("password", format!("{PASSWORD}\n")), ("token", format!("alice {TOKEN}\n"))] {
+        let path = directory.path().join(name);
+        fs::write(&path, content).expect("a file");
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("permissions");
+    }
     directory
 }
 
@@ -131,6 +134,33 @@ fn login_moves_to_a_room_that_cannot_be_watched() {
     let expected =
         "{\"from\":\"bob\",\"id\":8,\"text\":\"hi #ops\",\"time\":\"2026-11-20T12:44:29.138Z\",\"type\":\"msg\"}\n";
     assert_eq!((code, out.as_str()), (Some(0), expected));
+}
+
+#[test]
+fn secret_file_that_others_can_read_is_reported() {
+    let secrets = secrets();
+    let sent = ["< MSG hi", "OK MSG 1"];
+    let token = ["< LOGIN alice cwt_0123456789abcdef0123456789abcdef", "OK LOGIN alice"];
+    for (file, secret, words, login) in [
+        (
+            "password",
+            "password of the account",
+            &["--login", "alice", "--account-password-file", "password"][..],
+            LOGIN,
+        ),
+        ("token", "access token", &["--token-file", "token"], token),
+    ] {
+        let words = [&["send", "hi"], words].concat();
+        let all = script(&[&[HELLO], &TAGS, &login, &sent, &QUIT]);
+        for (mode, is_reported) in [(0o600, false), (0o640, false), (0o644, true)] {
+            fs::set_permissions(secrets.path().join(file), Permissions::from_mode(mode)).expect("permissions");
+            let (code, _, err) = run_command(all, |address| client_in(secrets.path(), address, &words));
+            let warning = format!(
+                "chinwag: warning: every user of this machine can read the {secret} in \"{file}\"; forbid it with: chmod 600 {file}\n"
+            );
+            assert_eq!((code, err), (Some(0), if is_reported { warning } else { String::new() }), "{mode:o}");
+        }
+    }
 }
 
 #[test]

@@ -334,8 +334,10 @@ fn exposed_password_file_is_reported() {
     let path = server.path("password");
     fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("a mode");
     let output = server.set("add", "alice");
-    let warning =
-        format!("chinwagd: warning: every user of this machine can read the password in \"{}\"\n", path.display());
+    let warning = format!(
+        "chinwagd: warning: every user of this machine can read the password in \"{0}\"; forbid it with: chmod 600 {0}\n",
+        path.display()
+    );
     assert_eq!(String::from_utf8(output.stderr).expect("UTF-8"), warning);
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"added the account alice\n"[..]));
 }

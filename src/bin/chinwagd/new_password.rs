@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use chinwag::command_line::print_error;
 use chinwag::password_file::PasswordFile;
-use chinwag::process::{error_text, quoted_path, read_hidden_line};
+use chinwag::process::{error_text, exposed_file_text, read_hidden_line};
 use chinwag::protocol::{AccountPassword, Name};
 
 use super::PROGRAM;
@@ -37,11 +37,7 @@ impl PasswordSource {
             Self::File(path) => {
                 let file = PasswordFile::read(path).map_err(|error| NoPassword::Failed(error.to_string()))?;
                 if file.is_exposed {
-                    let path = quoted_path(path);
-                    print_error(
-                        PROGRAM,
-                        &format!("warning: every user of this machine can read the password in {path}"),
-                    );
+                    print_error(PROGRAM, &exposed_file_text("the password", path));
                 }
                 Ok(file.password)
             }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::process::shell_word;
+
 /// The scheme of a listener's URI: the transport of its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -93,12 +95,6 @@ impl fmt::Display for ListenAddress {
             Self::Unix(path) => path.display().fmt(f),
         }
     }
-}
-
-/// Quotes a word for a shell, if it needs quotes.
-fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%".contains(c);
-    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
