@@ -26,9 +26,10 @@ use super::shared_chat::SharedChat;
 use super::typed::too_long;
 use super::{Exit, ExitCode};
 use crate::command::{
-    Command, EmptyReply, ReceivedLine, Refusal, Reply, RoomListing, Rooms, RoomsReply, ServerLine, Verb,
+    Command, EmptyReply, ReceivedLine, Refusal, Reply, RoomListing, Rooms, RoomsReply, SECRET_SEPARATORS, ServerLine,
+    Verb,
 };
-use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage, RoomName};
+use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage, ROOM_MARK, RoomName};
 
 /// Sends a message or, without a text, each line of standard input; with `--to`, as whispers.
 pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<(), Exit> {
@@ -239,7 +240,21 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
     }
 }
 
-/// Sends standard input as protocol lines, each after the reply to the one before, and prints every line received.
+/// The commands of `raw` whose secret is sent only if nobody else can read it on the way.
+const SECRET_VERBS: [Verb; 6] =
+    [Verb::Pass, Verb::Register, Verb::Login, Verb::Takeover, Verb::SetPassword, Verb::Unregister];
+
+/// The verb of a line that begins with one of [`SECRET_VERBS`], as in `LOGIN alice hunter22`, `/login …`, `#room LOGIN …` or `LOGIN: …`.
+fn secret_verb(line: &[u8]) -> Option<Verb> {
+    let line = String::from_utf8_lossy(line);
+    let separates = |c: char| c.is_whitespace() || c.is_control() || SECRET_SEPARATORS.contains(&c);
+    let mut words = line.split(separates).filter(|word| !word.is_empty());
+    let word = words.find(|word| !word.starts_with(ROOM_MARK))?;
+    Verb::from_word(word.trim_start_matches('/')).filter(|verb| SECRET_VERBS.contains(verb))
+}
+
+/// Sends standard input as protocol lines, each after the reply to the one before, and prints every line received. Stops at a line with a
+/// secret that others could read on the way.
 pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
     let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
     let (output, mut connection, mut refused) = (CommandOutput::default(), ServerConnection::with_input(input), false);
@@ -250,7 +265,18 @@ pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
     show(connection.connect(&options.address).await?)?;
     connection.watch_output();
     loop {
-        match connection.next(true).await? {
+        let event = connection.next(true).await?;
+        if let ConnectionEvent::Input(Some(line)) = &event
+            && let Some(verb) = secret_verb(line)
+            && !connection.accepts_secrets()
+        {
+            let what = format!(
+                "did not send a line that begins with {verb}, because others may read this connection: connect with --tls, through a \
+                 Unix socket, or through an SSH tunnel"
+            );
+            return Err(Exit(ExitCode::Refused, what));
+        }
+        match event {
             ConnectionEvent::Line(received) => show(received)?,
             ConnectionEvent::Input(None) => break,
             ConnectionEvent::Input(Some(line)) if !Command::has_reply(&line, connection.mode) => {

@@ -164,6 +164,35 @@ fn secret_file_that_others_can_read_is_reported() {
 }
 
 #[test]
+fn raw_sends_no_secret_over_plain_text() {
+    let open: &[&str] = &["HELLO chinwag/1 epoch=a features=rooms,watch,accounts hi", "< PING", "OK PING", "< "];
+    for (line, verb) in [
+        ("LOGIN alice hunter22", "LOGIN"),
+        ("  login alice hunter22", "LOGIN"),
+        ("/Takeover alice hunter22", "TAKEOVER"),
+        ("#ops REGISTER hunter22", "REGISTER"),
+        ("PASS: hunter22", "PASS"),
+        ("PASSWORD hunter22", "PASSWORD"),
+        ("UNREGISTER\thunter22", "UNREGISTER"),
+    ] {
+        let (address, server) = serve(open);
+        let (code, _, err) = finish(&mut client(address, &["raw"]), &format!("PING\n{line}\nMSG hi\n"));
+        server.join().expect("the line is not sent");
+        let expected = format!(
+            "chinwag: did not send a line that begins with {verb}, because others may read this connection: connect with --tls, \
+             through a Unix socket, or through an SSH tunnel\n"
+        );
+        assert_eq!((code, err), (Some(1), expected), "{line}");
+    }
+    // Where nobody else can read it, it is sent, also as a script that asks the server for its answer.
+    let private: &[&str] = &[HELLO, "< LOGIN alice hunter22", "OK LOGIN alice", "< "];
+    let (address, server) = serve(private);
+    let (code, _, err) = finish(&mut client(address, &["raw"]), "LOGIN alice hunter22\n");
+    server.join().expect("the line is sent");
+    assert_eq!((code, err), (Some(0), String::new()));
+}
+
+#[test]
 fn refused_login_ends_the_command() {
     let check = |lines: &[&'static str], words: &[&str], expected: &str| {
         let (code, out, err) = run(script(&[lines]), words);
