@@ -47,7 +47,8 @@ impl Definition for Help {
             None => Verb::ALL.iter().copied().filter(|verb| verb.is_offered(context)).collect(),
         };
         if self.0.is_none() && context.needs_login() {
-            let first = format!("log in first, because this server is for accounts only: {}", Verb::Login.usage_in(mode));
+            let first =
+                format!("log in first, because this server is for accounts only: {}", Verb::Login.usage_in(mode));
             context.send(ServerLine::Event(None, Event::Notice(Text::truncated(&first))));
         }
         for verb in verbs {

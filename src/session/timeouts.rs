@@ -57,7 +57,7 @@ impl Sessions {
             match timeout {
                 Timeout::Ping => self.send_ping(at, session, out),
                 Timeout::Registration => {
-                    self.disconnect_with_error(at, session, LeaveReason::Timeout, self.registration_error(), out)
+                    self.disconnect_with_error(at, session, LeaveReason::Timeout, self.registration_error(), out);
                 }
                 Timeout::AccountDeleted => {
                     self.disconnect_with_error(at, session, LeaveReason::Displaced, account_deleted(), out);

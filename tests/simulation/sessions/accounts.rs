@@ -301,7 +301,7 @@ pub(super) fn own_account(sessions: &Sessions, session: SessionId) -> Option<&Ac
 /// Whether the member of this session has logged in with an access token that has expired.
 pub(super) fn has_expired(sessions: &Sessions, session: SessionId, now: Timestamp) -> bool {
     let login = sessions.member(session).and_then(|member| sessions.state().member(member)?.login());
-    let Some(token) = login.and_then(|login| login.token()) else { return false };
+    let Some(token) = login.and_then(chinwag::state::Login::token) else { return false };
     let own = own_account(sessions, session);
     let valid = |own: &Account| own.tokens.iter().any(|other| other.id == token && now < other.expires_at);
     !own.is_some_and(valid)
