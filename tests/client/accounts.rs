@@ -184,7 +184,7 @@ fn raw_sends_no_secret_over_plain_text() {
         );
         assert_eq!((code, err), (Some(1), expected), "{line}");
     }
-    // Where nobody else can read it, it is sent, also as a script that asks the server for its answer.
+    // Where nobody else can read it, the line is sent.
     let private: &[&str] = &[HELLO, "< LOGIN alice hunter22", "OK LOGIN alice", "< "];
     let (address, server) = serve(private);
     let (code, _, err) = finish(&mut client(address, &["raw"]), "LOGIN alice hunter22\n");
