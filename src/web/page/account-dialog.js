@@ -88,11 +88,12 @@ export class AccountDialog {
 
   #showOverview(account, name) {
     const isGuest = account.name === '';
-    byId('account-state').textContent = isGuest
-      ? `You are a guest. After you leave, anybody can take the name ${name}. With an account, only you can.`
-      : `You are logged in as ${name}. ${stayText(account)}`;
+    const isDeleted = isGuest && account.deletedName === name;
+    byId('account-state').textContent = isGuest ? guestText(name, isDeleted) : `You are logged in as ${name}. ${stayText(account)}`;
     for (const part of this.#dialog.querySelectorAll('[data-for]')) part.hidden = (part.dataset.for === 'guest') !== isGuest;
     byId('account-stay').hidden = isGuest || account.isKept;
+    // The name of a deleted account cannot become another account.
+    if (isDeleted) byId('account-register').hidden = true;
   }
 
   #leaveFor(action) {
@@ -187,6 +188,11 @@ export class AccountDialog {
     if (!reply) return NOT_CONNECTED;
     return reply.code === 'password-wrong' ? 'The password is wrong.' : refusal(reply, this.#session.me);
   }
+}
+
+function guestText(name, isDeleted) {
+  if (isDeleted) return `You are a guest. After you leave, nobody can take the name ${name} for 30 days.`;
+  return `You are a guest. After you leave, anybody can take the name ${name}. With an account, only you can.`;
 }
 
 function stayText({ isKept, kept }) {

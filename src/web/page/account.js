@@ -20,6 +20,8 @@ export class Account {
    * keeps (`isKept`). The page uses it again after the connection was lost. A password is in memory only.
    */
   login = null;
+  /** The name of the account that the user has deleted last; empty before. The name rests. */
+  deletedName = '';
   #request;
   #named;
   #resumptionEnded;
@@ -157,6 +159,7 @@ export class Account {
   remove(password, answered) {
     this.#request(formatUnregister(password), (reply) => {
       if (reply?.isOk) {
+        this.deletedName = this.name;
         this.ended();
         this.#resumptionEnded();
       }

@@ -2,7 +2,7 @@
 // asks for it.
 
 import assert from 'node:assert/strict';
-import { expect, expectFocus, expectText, nc, open, play, seriousFlaws, serveAccounts } from '../stage.mjs';
+import { expect, expectFocus, expectText, nc, open, play, say, seriousFlaws, serveAccounts } from '../stage.mjs';
 
 const PASSWORD = 'correct horse battery';
 
@@ -105,7 +105,10 @@ await play(async () => {
   await page.fill('#remove-password', 'staple staple');
   await page.click('#remove-account');
   await expectText(page, '#account-said', 'The account alice is deleted. You are a guest now.');
-  await page.click('[data-view="register"]');
+  await expectText(page, '#account-state', 'You are a guest. After you leave, nobody can take the name alice for 30 days.');
+  assert.equal(await page.isVisible('#account-register'), false, 'the name cannot become an account');
+  await page.keyboard.press('Escape');
+  await say(page, '/register');
   await page.fill('#register-password', 'staple staple');
   await page.click('#register');
   await expect(page, () => /^“alice” belonged to an account that was deleted, and cannot be taken before .* UTC\. Choose another name\.$/
