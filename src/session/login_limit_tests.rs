@@ -108,7 +108,7 @@ fn full_queue_makes_room_for_another_address() {
     }
     server.connect(9999, ELSEWHERE);
     // The last session of the last address had no place.
-    let busy = "ERR LOGIN busy too many passwords wait to be checked; this one was not; try again later";
+    let busy = "ERR LOGIN busy the server has too many passwords to check, so it did nothing; try again later";
     assert_eq!(server.send(9999, "LOGIN alice hunter22"), [format!("{}< {busy}", session - 1)]);
     assert_eq!(server.send(session - 1, "PING").len(), 1);
     let mut out = Vec::new();
