@@ -99,7 +99,11 @@ const WRONG: &str = "ERR LOGIN password-wrong the name or the password is wrong;
 #[test]
 fn added_account_is_usable_at_once() {
     let server = AccountServer::start();
-    assert_eq!(stdout(server.account(&["list"])), "");
+    let none = server.account(&["list"]);
+    assert_eq!((none.status.code(), none.stdout.len()), (Some(0), 0));
+    let hint = "chinwagd: there are no accounts yet; add one with: chinwagd account add NAME\n";
+    assert_eq!(String::from_utf8_lossy(&none.stderr), hint);
+    assert!(server.list().is_empty());
     assert_eq!(stdout(server.set("add", "alice")), "added the account alice\n");
     let (mut alice, logged_in) = server.log_in("ALICE", PASSWORD);
     assert_eq!(logged_in, "OK LOGIN alice");
@@ -229,7 +233,10 @@ fn invalid_command_line_of_account_is_a_usage_error() {
     ] {
         assert_eq!(run(arguments), expected, "{arguments:?}");
     }
-    assert!(run(&["add", "alice", "hunter22"]).starts_with("unexpected argument \"hunter22\" after account: "));
+    // Nor is it repeated.
+    assert!(
+        run(&["add", "alice", "hunter22"]).starts_with("unexpected argument after account: the program asks for a ")
+    );
 }
 
 /// A script can store it: there is nothing else on standard output.

@@ -211,7 +211,7 @@ fn carry_out(arguments: Account, task: Task) -> Result<Outcome, Failure> {
     let (request, made) = match task {
         Task::List => {
             let accounts = Accounts::open(arguments.control, arguments.data)?.list()?;
-            if accounts.is_empty() {
+            if accounts.is_empty() && !arguments.json {
                 print_error(PROGRAM, &format!("there are no accounts yet; add one with: {PROGRAM} account add NAME"));
             }
             let shown = if arguments.json { account_list::json(&accounts) } else { account_list::text(&accounts) };
