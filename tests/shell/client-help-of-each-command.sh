@@ -50,6 +50,7 @@ join carol nc.openbsd -N "$host" "$port"
 # The account of the examples, and the file with its password.
 export XDG_CONFIG_HOME=$work/config
 printf 'correct horse\n' >password
+chmod 600 password
 connect build nc.openbsd -N "$host" "$port"
 say build 'NICK build'
 say build 'REGISTER correct horse'

@@ -526,7 +526,7 @@ export class Session {
     clearTimeout(this.#timer);
     this.#isGreeted = false;
     this.#isJoined = false;
-    // The account was deleted, on a server without guests.
+    // The account was deleted, on a server without guests, or the operator has set another password.
     if (how.closeReason?.code === 'login-required') this.account.ended();
     this.#on.closed(how);
   }

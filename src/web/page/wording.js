@@ -49,7 +49,7 @@ const HINTS = {
 
 const CLOSE_TEXTS = {
   'idle-timeout': 'The server closed the connection because this page sent nothing for too long.',
-  'login-required': 'Your account was deleted, and this server has no guests. Ask the operator of the server for another account.',
+  'login-required': 'The operator of the server has ended your login: your account was deleted, or has another password now. Ask the operator.',
   'name-timeout': 'You did not choose a name in time. Join again.',
   resumed: 'Another window has taken over your session. Join again to use this one.',
   'server-full': 'The server is full. Try again later.',

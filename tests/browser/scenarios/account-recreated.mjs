@@ -1,13 +1,13 @@
 // The operator deletes an account, and adds another one of the same name. The device that stayed logged in to the first one notices it, and
 // its logout revokes no access token of the second one, although the numbers of the tokens begin again. On a server for accounts only, the page
-// says that the account was deleted, and does not connect again by itself.
+// says that the operator has ended the login, and does not connect again by itself.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { expect, expectText, nc, open, play, serve, serveAccounts } from '../stage.mjs';
+import { expect, expectText, forgiveLostConnections, nc, open, play, serve, serveAccounts } from '../stage.mjs';
 
 const PASSWORD = 'correct horse battery';
 const ASKS = 'You are logged in as alice. This device asks for the password when you come back.';
@@ -85,9 +85,10 @@ await play(async () => {
   await serve({ ...server, options: [...server.options, '--accounts-only'] });
   await page.reload();
   await expectText(page, '#me', 'alice');
+  forgiveLostConnections();
   account('remove', 'alice');
   await expectText(page, '#name-reason',
-    'Your account was deleted, and this server has no guests. Ask the operator of the server for another account.');
+    'The operator of the server has ended your login: your account was deleted, or has another password now. Ask the operator.');
   await expectText(page, '#connection', 'Not connected');
   assert.equal(await page.evaluate(isKept), false);
   assert.equal(await page.isVisible('#log-in-again'), false);

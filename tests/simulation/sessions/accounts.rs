@@ -174,9 +174,13 @@ impl Accounts {
             Command::Login(login) => self.expected_login(sessions, now, session, login, false),
             Command::Takeover(Takeover(login)) => self.expected_login(sessions, now, session, login, true),
             _ if !is_named => Some(ErrorCode::NoName),
-            Command::Register(Register(_)) => own.is_some().then_some(ErrorCode::AlreadyLoggedIn),
+            Command::Register(Register(password)) => {
+                own.is_some().then_some(ErrorCode::AlreadyLoggedIn).or(invalid(password, ErrorCode::PasswordInvalid))
+            }
             _ if own.is_none() => Some(ErrorCode::NotLoggedIn),
-            Command::SetPassword(SetPassword(_)) => self.stale(sessions, session),
+            Command::SetPassword(SetPassword(password)) => {
+                self.stale(sessions, session).or(invalid(password, ErrorCode::PasswordInvalid))
+            }
             Command::AccessTokens(AccessTokens::New { .. }) => self.stale(sessions, session).or_else(|| {
                 let is_full = own.is_some_and(|own| {
                     own.tokens.iter().filter(|token| now < token.expires_at).count() >= ACCOUNT_TOKENS
@@ -190,7 +194,8 @@ impl Accounts {
                 let stale = if is_own { None } else { self.stale(sessions, session) };
                 stale.or((!is_known).then_some(ErrorCode::TokenUnknown))
             }
-            Command::Unregister(Unregister(_)) | Command::AccessTokens(AccessTokens::List) => None,
+            Command::Unregister(Unregister(password)) => invalid(password, ErrorCode::PasswordWrong),
+            Command::AccessTokens(AccessTokens::List) => None,
             _ => panic!("{command:?} is not about accounts"),
         }
     }
@@ -265,8 +270,12 @@ impl Accounts {
         if own_account(sessions, session).is_some_and(|own| own.name.key() != name.key()) {
             return Some(ErrorCode::AlreadyLoggedIn);
         }
-        // A password is checked first.
-        let Credential::Token(AccessToken(secret)) = credential else { return None };
+        let AccessToken(secret) = match credential {
+            Credential::Token(token) => token,
+            // It is checked first.
+            Credential::Password(_) => return None,
+            Credential::Impossible(_) => return Some(ErrorCode::PasswordWrong),
+        };
         let account = sessions.state().accounts().iter().find(|account| account.name.key() == name.key());
         let has_token = |account: &&Account| {
             account.tokens.iter().any(|token| token.verifier == secret.verifier() && now < token.expires_at)
@@ -280,6 +289,11 @@ impl Accounts {
         self.actions += 1;
         self.observer.check(self.actions, now, sessions.state(), &limits(), &[]);
     }
+}
+
+/// This code, if no account can have the password.
+fn invalid(password: &chinwag::protocol::GivenPassword, code: ErrorCode) -> Option<ErrorCode> {
+    password.check().err().map(|_| code)
 }
 
 /// The limits of the simulated state: few accounts, so that most nicknames are free.
