@@ -20,6 +20,8 @@ pub(crate) use self::closed::was_closed;
 #[cfg(feature = "accounts")]
 pub use self::hidden_line::read_hidden_line;
 pub use self::small_file::exposed_file_text;
+#[cfg(feature = "store")]
+pub(crate) use self::small_file::is_exposed;
 pub(crate) use self::small_file::{LineError, SmallFile, SmallFileError, only_line};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 

@@ -1,6 +1,27 @@
 //! The client's command line: the options of the chat, and what it has in common with the commands. [`crate::command_line`] parses it;
 //! this module checks what argh cannot, and reads the files of secrets.
 
+/// The [`CommonOptions`] of a struct of options; the last of them differ between the chat and the commands.
+macro_rules! common_options {
+    ($options:expr, $($field:ident: $value:expr),+ $(,)?) => {
+        CommonOptions {
+            server: $options.server.as_deref(),
+            tls: $options.tls,
+            tls_ca: $options.tls_ca.as_ref(),
+            tls_fingerprint: $options.tls_fingerprint,
+            password_file: $options.password_file.as_ref(),
+            account: AccountArguments {
+                login: $options.login.as_ref(),
+                password_file: $options.account_password_file.as_ref(),
+                token_file: $options.token_file.as_ref(),
+                nick: $options.nick.as_deref(),
+            },
+            format: LineFormat { color: $options.color, bell: $options.bell },
+            $($field: $value,)+
+        }
+    };
+}
+
 mod commands;
 mod server;
 mod values;
@@ -179,21 +200,6 @@ impl Arguments {
 
     /// These options of the chat. It begins in the lobby, and prints no JSON.
     fn common(&self) -> CommonOptions<'_> {
-        CommonOptions {
-            server: self.server.as_deref(),
-            tls: self.tls,
-            tls_ca: self.tls_ca.as_ref(),
-            tls_fingerprint: self.tls_fingerprint,
-            password_file: self.password_file.as_ref(),
-            account: AccountArguments {
-                login: self.login.as_ref(),
-                password_file: self.account_password_file.as_ref(),
-                token_file: self.token_file.as_ref(),
-                nick: self.nick.as_deref(),
-            },
-            room: None,
-            json: false,
-            format: LineFormat { color: self.color, bell: self.bell },
-        }
+        common_options!(self, room: None, json: false)
     }
 }

@@ -1,6 +1,6 @@
 //! Files that an operator or a user names and that are read as a whole: certificates, keys, passwords.
 
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -16,8 +16,10 @@ pub(crate) struct SmallFile {
     pub(crate) is_exposed: bool,
 }
 
-/// The permission of all users of the machine to read a file.
-const READABLE_BY_ALL: u32 = 0o004;
+/// Whether every user of the machine can read a file with this metadata, if its directory is reachable.
+pub(crate) fn is_exposed(file: &Metadata) -> bool {
+    file.mode() & 0o004 != 0
+}
 
 /// Why a file was not read.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl SmallFile {
         if content.len() as u64 > bytes_max {
             return Err(SmallFileError::TooLong);
         }
-        Ok(Self { content, is_exposed: found.mode() & READABLE_BY_ALL != 0 })
+        Ok(Self { content, is_exposed: is_exposed(&found) })
     }
 }
 

@@ -80,8 +80,8 @@ pub(super) fn open(
     if links > 1 {
         log::hard_links(&path, links);
     }
-    if !state.accounts.accounts.is_empty() && store_path.is_public().map_err(system)? {
-        log::public_accounts(&path);
+    if !state.accounts.accounts.is_empty() && store_path.is_exposed().map_err(system)? {
+        log::exposed_accounts(&path);
     }
     Ok((StoreFile { connection, store_path }, state))
 }

@@ -63,7 +63,7 @@ pub(super) fn hard_links(path: &Path, links: u64) {
     );
 }
 
-pub(super) fn public_accounts(path: &Path) {
+pub(super) fn exposed_accounts(path: &Path) {
     warn!(
         path = %path.display(),
         "every user of this machine can read the store, with the hashes of passwords: chmod 600 it and the -wal and -shm files beside it"

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode as SqliteCode};
 use rustix::fs::OFlags;
 
 use super::OpenError;
+use crate::process::is_exposed;
 
 /// A database file that this process has locked.
 #[derive(Debug)]
@@ -144,9 +145,9 @@ impl StorePath {
         Ok(self.lock.metadata()?.len() == 0)
     }
 
-    /// Whether every user of the machine can read the file, as far as its own mode says.
-    pub(super) fn is_public(&self) -> io::Result<bool> {
-        Ok(self.lock.metadata()?.mode() & 0o004 != 0)
+    /// See [`is_exposed`].
+    pub(super) fn is_exposed(&self) -> io::Result<bool> {
+        Ok(is_exposed(&self.lock.metadata()?))
     }
 
     /// Number of hard links to the file.

@@ -112,22 +112,7 @@ macro_rules! command {
             }
 
             fn common(&self) -> CommonOptions<'_> {
-                CommonOptions {
-                    server: self.server.as_deref(),
-                    tls: self.tls,
-                    tls_ca: self.tls_ca.as_ref(),
-                    tls_fingerprint: self.tls_fingerprint,
-                    password_file: self.password_file.as_ref(),
-                    account: AccountArguments {
-                        login: self.login.as_ref(),
-                        password_file: self.account_password_file.as_ref(),
-                        token_file: self.token_file.as_ref(),
-                        nick: self.nick.as_deref(),
-                    },
-                    room: self.room.as_ref(),
-                    json: self.json,
-                    format: LineFormat { color: self.color, bell: self.bell },
-                }
+                common_options!(self, room: self.room.as_ref(), json: self.json)
             }
         }
     };
