@@ -140,17 +140,18 @@ impl Logins {
         run.add("server_busy_percent", busy * 100.0);
     }
 
-    /// Alternates between an account that exists and one that does not. Each try has an address of its own, because wrong passwords of an
-    /// address are limited.
+    /// Tries an account that exists and one that does not, in turn; which one is the first on a connection alternates, too. Each pair has
+    /// an address of its own, because wrong passwords of an address are limited.
     fn time_wrong_passwords(&self, server: &Server, run: &mut Run) {
         let mut times = [Vec::new(), Vec::new()];
         for number in 0..self.tries {
             let [high, low] = number.to_be_bytes();
             let mut client = Client::connect(Ipv4Addr::new(127, 2, high, low), server.address());
-            for (times, name) in times.iter_mut().zip(["user0", "nobody"]) {
+            let first = usize::from(number % 2 == 1);
+            for which in [first, 1 - first] {
                 let start = Instant::now();
-                let reply = client.ask(&format!("LOGIN {name} incorrect horse"));
-                times.push(start.elapsed());
+                let reply = client.ask(&format!("LOGIN {} incorrect horse", ["user0", "nobody"][which]));
+                times[which].push(start.elapsed());
                 run.faults.other += u64::from(!reply.starts_with("ERR LOGIN password-wrong "));
             }
         }
