@@ -43,7 +43,7 @@ impl Definition for AccessTokens {
     const SPECIFICATION: Specification = Specification {
         verb: "TOKEN",
         usage: "TOKEN new [days=count] label, or TOKEN list, or TOKEN revoke number",
-        summary: "make, list or revoke tokens with which your scripts log in: LOGIN name token",
+        summary: "make, list or revoke access tokens, with which your scripts log in: LOGIN name token",
         may_be_secret: Some(|text| {
             let word = text.split_whitespace().next().unwrap_or_default();
             [NEW, LIST, REVOKE].iter().any(|known| word.eq_ignore_ascii_case(known))

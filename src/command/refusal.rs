@@ -70,7 +70,7 @@ impl Refusal {
 
     /// `RESUME` failed. Does not reveal whether the token is malformed or unknown.
     pub(crate) fn token_unknown() -> Self {
-        let problem = "the token is invalid or has expired";
+        let problem = "the resume token is invalid or has expired";
         Self::new(Verb::Resume, ErrorCode::TokenUnknown, problem).with_hint(Hint::Write(Verb::Nick))
     }
 

@@ -15,7 +15,7 @@ impl Definition for Resume {
     const SPECIFICATION: Specification = Specification {
         verb: "RESUME",
         usage: "RESUME token",
-        summary: "take your name back with a token from SET resume on, instead of NICK",
+        summary: "take your name back with a resume token, which SET resume on gives you, instead of NICK",
         needs_nickname: false,
         needs_login: false,
         may_be_secret: Some(may_be_token),

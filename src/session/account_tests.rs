@@ -340,7 +340,7 @@ fn hints_name_login_on_a_server_for_accounts_only() {
     let mut server = Server::start(AccountPolicy { accounts_only: true, is_registration_open: false, ..POLICY });
     server.add_account("bob", "hunter22");
     server.connect(1, HOME);
-    let unknown = "1< ERR RESUME token-unknown the token is invalid or has expired; write: LOGIN name password";
+    let unknown = "1< ERR RESUME token-unknown the resume token is invalid or has expired; write: LOGIN name password";
     server.expect(1, "RESUME 1-0a", &[unknown]);
     server.expect(1, "RESUME 9-00000000000000000000000000000000", &[unknown]);
     let comma = "1< ERR NICK name-invalid a name cannot contain a comma; write: LOGIN name password";

@@ -71,7 +71,7 @@ fn token_works_until_replaced_or_member_left() {
     assert_eq!(apply(&mut room, 5, resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
     connect(&mut room, 6);
     let mut refused = |line: &str| {
-        let unknown = "ERR RESUME token-unknown the token is invalid or has expired; write: NICK name";
+        let unknown = "ERR RESUME token-unknown the resume token is invalid or has expired; write: NICK name";
         assert_eq!(send_line(&mut room, 6, line), [format!("6< {unknown}")], "{line}");
     };
     refused(&format!("RESUME {}", token(1, 1)));

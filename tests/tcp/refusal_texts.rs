@@ -82,7 +82,7 @@ const REFUSALS: [(&str, &str); 70] = [
     ),
     ("RESUME", "RESUME token-missing the token is missing¦; write: ~RESUME token"),
     ("RESUME a b", "RESUME argument-unexpected unexpected argument after the token¦; write: ~RESUME token"),
-    ("RESUME 1-0a", "RESUME token-unknown the token is invalid or has expired¦; write: ~NICK name"),
+    ("RESUME 1-0a", "RESUME token-unknown the resume token is invalid or has expired¦; write: ~NICK name"),
     (
         "RESUME cwt_0123456789abcdef0123456789abcdef",
         "RESUME token-unknown this is an access token, not one from SET resume on¦; write: ~LOGIN name password",

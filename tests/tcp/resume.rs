@@ -23,7 +23,7 @@ fn resume_timeout_ends_detached_member() {
     watcher.expect("COORDINATOR watcher");
     let mut late = server.connect();
     late.send(&format!("RESUME {token}"));
-    late.expect("ERR RESUME token-unknown the token is invalid or has expired; write: NICK name");
+    late.expect("ERR RESUME token-unknown the resume token is invalid or has expired; write: NICK name");
     late.send("NICK alice");
     late.expect("OK NICK alice");
 }
