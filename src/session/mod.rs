@@ -409,6 +409,7 @@ impl Sessions {
         refusal: Refusal,
         out: &mut Vec<Output>,
     ) {
+        self.record_activity(session);
         let refusal = if self.needs_password(session) {
             without_password(refusal)
         } else if self.needs_login(session) {
@@ -433,7 +434,6 @@ impl Sessions {
         refusal: Refusal,
         out: &mut Vec<Output>,
     ) {
-        self.record_activity(session);
         let refusal = if self.needs_login(session) { refusal.for_accounts_only() } else { refusal };
         let Some(state) = self.all.get_mut(session) else { return };
         let errors = match refusal.code {

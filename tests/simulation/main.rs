@@ -21,7 +21,7 @@ fn streams_equal_those_of_the_model() {
         Err(_) => {
             let runs: Vec<_> = (0..SEEDS).map(simulate).collect();
             let total = |count: fn(&Coverage) -> u32| runs.iter().map(count).sum::<u32>();
-            let counts: [fn(&Coverage) -> u32; 17] = [
+            let counts: [fn(&Coverage) -> u32; 19] = [
                 |coverage| coverage.slow,
                 |coverage| coverage.flushed,
                 |coverage| coverage.blocked,
@@ -38,7 +38,9 @@ fn streams_equal_those_of_the_model() {
                 |coverage| coverage.registered,
                 |coverage| coverage.logins,
                 |coverage| coverage.displaced,
+                |coverage| coverage.displaced_guests,
                 |coverage| coverage.deleted,
+                |coverage| coverage.operator_changes,
             ];
             let totals = counts.map(total);
             assert!(totals.iter().all(|&times| times > 30), "some rare events are too rare in these runs: {totals:?}");

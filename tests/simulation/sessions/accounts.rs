@@ -8,7 +8,7 @@ use chinwag::protocol::{
     AccessToken, AccountId, AccountPassword, Credential, ErrorCode, Name, PasswordHash, Timestamp,
 };
 use chinwag::session::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWork, Sessions};
-use chinwag::state::{Account, SessionId, StateLimits, Uptime};
+use chinwag::state::{Account, AccountUpdate, SessionId, StateLimits, Uptime};
 
 use self::account_observer::AccountObserver;
 
@@ -52,11 +52,15 @@ pub(super) struct Accounts {
     observer: AccountObserver,
     /// Number of actions.
     actions: u64,
-    /// Number of accounts that were created, logins, members that lost their account to another session, and deleted accounts.
+    /// Number of accounts that clients created, logins, displaced members, and accounts that clients deleted.
     pub(super) registered: u32,
     pub(super) logins: u32,
     pub(super) displaced: u32,
     pub(super) deleted: u32,
+    /// Number of displaced members whose session remained.
+    pub(super) displaced_guests: u32,
+    /// Number of changes of the operator that succeeded.
+    pub(super) operator_changes: u32,
 }
 
 impl Accounts {
@@ -124,6 +128,26 @@ impl Accounts {
             }
             _ => Some(ErrorCode::PasswordWrong),
         }
+    }
+
+    /// Whether this change of the operator must succeed.
+    pub(super) fn is_change_allowed(sessions: &Sessions, now: Timestamp, update: &AccountUpdate) -> bool {
+        let AccountUpdate::Create { name, ends_rest, .. } = update else { return true };
+        let is_full = sessions.state().accounts().len() >= ACCOUNTS;
+        match protected(sessions, None, name, now) {
+            Some(ErrorCode::NameRegistered) => false,
+            Some(_) => *ends_rest && !is_full,
+            None => !is_full,
+        }
+    }
+
+    /// The session whose resume token this change of the operator must end.
+    pub(super) fn session_without_resume(&self, sessions: &Sessions, update: &AccountUpdate) -> Option<SessionId> {
+        let (AccountUpdate::SetPassword { account, .. } | AccountUpdate::Delete { account, .. }) = update else {
+            return None;
+        };
+        let member = sessions.state().member_of(*account)?;
+        self.sessions.iter().copied().find(|session| sessions.member(*session) == Some(member))
     }
 
     /// Whether the session has sent a line that has no reply, or had none when the session ended.
@@ -336,8 +360,12 @@ pub(super) fn protected(sessions: &Sessions, own: Option<AccountId>, name: &Name
 
 /// Stands for a real hash: two of the few passwords have different ones.
 fn hash(password: &AccountPassword) -> PasswordHash {
+    hash_of(&password.to_string())
+}
+
+/// Like [`hash`], of a text.
+pub(super) fn hash_of(password: &str) -> PasswordHash {
     let fnv = password
-        .to_string()
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     PasswordHash::new(&format!("$fnv${fnv:016x}")).expect("a hash")

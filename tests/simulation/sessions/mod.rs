@@ -10,6 +10,7 @@ mod expected_lines;
 mod members;
 mod message_log;
 mod model;
+mod operator;
 mod phrases;
 mod reader;
 mod resume_tokens;
@@ -95,10 +96,14 @@ pub(crate) struct Coverage {
     pub(crate) registered: u32,
     /// A session logged in.
     pub(crate) logins: u32,
-    /// A login displaced another member of the account.
+    /// A login displaced another member of the account, or a password of the operator displaced its member.
     pub(crate) displaced: u32,
+    /// A login displaced a connected guest.
+    pub(crate) displaced_guests: u32,
     /// An account was deleted.
     pub(crate) deleted: u32,
+    /// The operator changed an account.
+    pub(crate) operator_changes: u32,
 }
 
 /// Runs the script, then lets all clients read to the end. Checks everything after each step.
@@ -165,7 +170,8 @@ impl<'a> Run<'a> {
                 self.process_password(nth);
             }
             70..88 => self.read(session),
-            88..91 => self.send_raw(session),
+            88..90 => self.send_raw(session),
+            90 => self.change_account(),
             91..92 => self.half_close(session),
             92..93 => self.lose_connection(session),
             93..96 => {
@@ -493,7 +499,9 @@ impl Run<'_> {
         self.coverage.registered = accounts.registered;
         self.coverage.logins = accounts.logins;
         self.coverage.displaced = accounts.displaced;
+        self.coverage.displaced_guests = accounts.displaced_guests;
         self.coverage.deleted = accounts.deleted;
+        self.coverage.operator_changes = accounts.operator_changes;
         self.coverage.canvases = rooms.canvases;
     }
 

@@ -102,6 +102,7 @@ impl Model {
         let named: BTreeSet<_> = self.streams.keys().copied().filter(|&reader| self.is_named(reader)).collect();
         let refusal = self.refusal(at, session, action);
         let result = self.expected_result(at, action);
+        let is_change_allowed = self.begin_operator_change(at, action);
         if let InputKind::Connect(_) = action {
             self.accounts.connect(session);
         }
@@ -125,6 +126,7 @@ impl Model {
             }
             self.accounts.finish(processed, result);
         }
+        self.check_operator_change(is_change_allowed, &outputs);
         if let InputKind::Disconnected(_) = action {
             let outlives = named.contains(&session) && is_connected && self.resume_tokens.must_detach(session, action);
             assert_eq!(outputs.contains(&Output::Detach(session)), outlives, "{action:?} of {session:?}");
@@ -143,9 +145,14 @@ impl Model {
         }
         let is_tick = matches!(action, InputKind::Tick(_));
         self.rooms.open_new(&self.room);
+        let removed = |output: &Output| if let Output::Remove(session) = output { Some(*session) } else { None };
+        let removed: BTreeSet<_> = outputs.iter().filter_map(removed).collect();
         for output in outputs {
             match output {
-                Output::Log(MembershipChange::Left(session, _, LeaveReason::Displaced)) => self.displace(session),
+                Output::Log(MembershipChange::Left(session, _, LeaveReason::Displaced)) => {
+                    self.accounts.displaced_guests += u32::from(!removed.contains(&session));
+                    self.displace(session);
+                }
                 Output::Remove(session) if self.resume_tokens.remove(session, named.contains(&session), is_tick) => {}
                 Output::Remove(session) => self.timers.remove(session, named.contains(&session), is_tick),
                 Output::Detach(session) => {
@@ -180,6 +187,24 @@ impl Model {
         self.accounts.displaced += 1;
         self.resume_tokens.end(session);
         self.timers.restart(session);
+    }
+
+    /// Whether this change of the operator must succeed; `None` if the action is another one. Ends the resume token that the change ends.
+    fn begin_operator_change(&mut self, at: Timestamp, action: &InputKind) -> Option<bool> {
+        let InputKind::ChangeAccount(update) = action else { return None };
+        if let Some(session) = self.accounts.session_without_resume(&self.room, update) {
+            self.resume_tokens.end(session);
+        }
+        Some(Accounts::is_change_allowed(&self.room, at, update))
+    }
+
+    /// Checks that the operator gets the result of a change at once, and that it is this one.
+    fn check_operator_change(&mut self, is_allowed: Option<bool>, outputs: &[Output]) {
+        let result =
+            |output: &Output| if let Output::AccountChanged(result) = output { Some(result.is_ok()) } else { None };
+        let results: Vec<_> = outputs.iter().filter_map(result).collect();
+        assert_eq!(results, Vec::from_iter(is_allowed), "the result of the operator's change");
+        self.accounts.operator_changes += u32::from(is_allowed == Some(true));
     }
 
     /// How the command whose password was checked must end. `None` if the action is not a result, or nobody waits for the reply.

@@ -44,6 +44,16 @@ pub(super) struct Secrets<'a> {
     pub(super) accounts: &'a [Name],
 }
 
+/// Returns one of the nicknames.
+pub(super) fn name(script: &mut Script<'_>) -> Name {
+    Name::new(script.one_of(&NAMES)).expect("a nickname")
+}
+
+/// Returns a password of an account.
+pub(super) fn password(script: &mut Script<'_>) -> &'static str {
+    script.one_of(&PASSWORDS)
+}
+
 /// Returns a line without its ending.
 pub(super) fn line(script: &mut Script<'_>, secrets: Secrets<'_>) -> Vec<u8> {
     match script.below(20) {

@@ -7,8 +7,9 @@ use chinwag::command::Verb;
 use chinwag::protocol::ErrorCode;
 
 /// Errors with which the server closes a connection. They are the last line, and no reply.
-const CLOSING_ERRORS: [ErrorCode; 6] = [
+const CLOSING_ERRORS: [ErrorCode; 7] = [
     ErrorCode::IdleTimeout,
+    ErrorCode::LoginRequired,
     ErrorCode::NameTimeout,
     ErrorCode::Resumed,
     ErrorCode::TakenOver,
@@ -86,7 +87,7 @@ impl Reader {
         assert!(!self.is_closed, "a line after the closing error: {line}");
         assert!(self.line_start > 0 || matches!(first, "HELLO" | "NOTICE"), "unexpected first line: {line}");
         assert!(self.line_start == 0 || first != "HELLO", "a second greeting");
-        self.is_closed = first == "ERR" && CLOSING_ERRORS.map(ErrorCode::as_str).contains(&third);
+        self.is_closed = first == "ERR" && second == "-" && CLOSING_ERRORS.map(ErrorCode::as_str).contains(&third);
         if matches!(first, "OK" | "ERR") && !self.is_closed {
             let verb = Some(Verb::from_word(second));
             assert_eq!(self.due.pop_front(), verb, "each line must get one final reply, in order: {line}");
