@@ -163,12 +163,11 @@ impl Sessions {
         self.features.accounts_only && self.account(session).is_none()
     }
 
-    /// Whether the session has given the password of its account recently. A password that was changed since does not count.
+    /// Whether the session has given the password of its account recently. A change of the password ends the sessions that gave the old one.
     pub(super) fn has_fresh_login(&self, session: SessionId) -> bool {
         let given = self.all.get(session).and_then(|state| state.rare.as_ref()?.given_password);
         given.zip(self.account(session)).is_some_and(|(given, account)| {
-            (given.account, given.generation) == (account.id, account.generation)
-                && self.now().seconds_since(given.at) <= LOGIN_FRESH_SECONDS
+            given.account == account.id && self.now().seconds_since(given.at) <= LOGIN_FRESH_SECONDS
         })
     }
 
@@ -288,8 +287,7 @@ impl Sessions {
         }
         match self.action_of(at, session, pending, outcome) {
             Ok(action) => {
-                let member = self.member(session).unwrap_or(MemberId(session.0));
-                self.submit(at, Origin { session, member }, action, out);
+                self.submit(at, self.any_origin(session), action, out);
             }
             Err(refusal) => {
                 self.uncount_registration(registrant);
@@ -387,6 +385,6 @@ impl Sessions {
             let room = self.room_of_refusal(session, None, &refusal);
             self.refuse(at, session, room.id, room.prefix, refusal, out);
         }
-        self.record_answer(Origin { session, member: MemberId(session.0) }, out);
+        self.record_answer(Origin::local(session, MemberId(session.0)), out);
     }
 }
