@@ -14,8 +14,8 @@ use super::account_input::AccountRequest;
 use super::offered_commands::help;
 use super::own_rooms::OwnRooms;
 use super::refusal::explain_at_terminal;
-use super::render::{listed_room, member_count};
-use super::rooms_progress::is_displacement;
+use super::render::{listed_room, listed_sanction, member_count};
+use super::rooms_progress::{is_displacement, removal};
 use super::typed::UserInput;
 use crate::command::{
     ClientLine, Command, Features, HistoryReply, Join, Login, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply,
@@ -379,6 +379,10 @@ impl ChatState {
                 _ => vec![warn(why)],
             };
         }
+        if let Some((_, by)) = removal(&received, self.name.as_ref()) {
+            let why = format!("you were removed {by}");
+            return self.handle_room_lost(&room, &why);
+        }
         match received.known {
             Some(ServerLine::Ok(reply)) if !is_internal => self.handle_reply(&room, reply, request),
             Some(ServerLine::User(ref user)) => {
@@ -392,6 +396,9 @@ impl ChatState {
             Some(ServerLine::Room(listed)) => {
                 self.note_room(&listed.name);
                 vec![note(listed_room(&listed))]
+            }
+            Some(ServerLine::Sanction(listed)) => {
+                vec![self.show_in(&room, DisplayItem::Note(listed_sanction(&listed)))]
             }
             Some(ServerLine::Token(listed)) => vec![note(account::listed_token(&listed))],
             Some(ServerLine::Event(_, Event::Leave(_, LeaveReason::Displaced, Some(_))))

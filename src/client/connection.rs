@@ -434,6 +434,8 @@ async fn fail_on_signal<T>(stop: Option<&StopSignal>) -> Result<T, Exit> {
 fn close_reason(refusal: &ReceivedRefusal) -> Exit {
     match ErrorCode::from_word(&refusal.code) {
         Some(ErrorCode::Resumed) => Exit(ExitCode::TakenOver, "another connection resumed this session".to_owned()),
+        // To come back at once is what the operator does not want.
+        Some(ErrorCode::Kicked | ErrorCode::Banned) => Exit(ExitCode::Refused, explain(refusal)),
         Some(ErrorCode::TakenOver) => Exit(ExitCode::TakenOver, explain(refusal)),
         _ => Exit(ExitCode::Lost, format!("the server closed the connection: {}", explain(refusal))),
     }

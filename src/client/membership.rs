@@ -15,7 +15,7 @@ use super::address::ServerAddress;
 use super::connection::{ConnectionEvent, ConnectionWriter, ReplyTimeout, ServerConnection, time_out};
 use super::entrance::LoginKind;
 use super::read_progress::ReadAction;
-use super::rooms_progress::{Entry, RoomsAction, RoomsProgress, is_displacement};
+use super::rooms_progress::{Entry, RoomsAction, RoomsProgress, is_displacement, removal};
 use super::{Exit, ExitCode};
 use crate::command::{
     ClientLine, Command, Features, Login, Nick, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine,
@@ -244,6 +244,8 @@ impl Membership {
         } else if is_displacement(&received, self.name.as_ref()) {
             // With another nickname, the session enters its rooms again.
             self.is_nameless = true;
+        } else if let Some((room, _)) = removal(&received, self.name.as_ref()) {
+            self.rooms.leave(room);
         }
         for action in self.rooms.receive(received) {
             self.handle(action).await;

@@ -3,7 +3,7 @@
 use crate::command::Verb;
 
 /// The commands that `/help` lists: the verb (`None`: a command of the client alone), the usage, the effect.
-const COMMANDS: [(Option<Verb>, &str, &str); 24] = [
+const COMMANDS: [(Option<Verb>, &str, &str); 31] = [
     (Some(Verb::Msg), "text", "send a message to the room; type //text to begin it with a slash"),
     (Some(Verb::Whisper), "/msg name[,name] text", "whisper to these members only; short form: /w"),
     (None, "/reply text", "whisper to the member who whispered to you last; short form: /r"),
@@ -18,6 +18,13 @@ const COMMANDS: [(Option<Verb>, &str, &str); 24] = [
     (Some(Verb::Search), "/search words", "find stored messages that contain all of these words, newest first"),
     (Some(Verb::Nick), "/nick name", "change your nickname"),
     (Some(Verb::Status), "/status", "list members with times and, in #lobby, addresses (coordinator only)"),
+    (Some(Verb::Kick), "/kick name [reason]", "remove a member from the room (moderators and operators)"),
+    (Some(Verb::Mute), "/mute name [7d] [reason]", "keep a member from speaking (moderators and operators)"),
+    (Some(Verb::Unmute), "/unmute name", "let the member speak again"),
+    (Some(Verb::Ban), "/ban name [7d] [reason]", "keep a name out; /ban @name: the connection of a member"),
+    (Some(Verb::Unban), "/unban name|number", "end a ban"),
+    (Some(Verb::Bans), "/bans", "list the bans and mutes"),
+    (Some(Verb::Moderator), "/moderator name on|off", "make an account a moderator of the room, or take that back"),
     (Some(Verb::Ping), "/ping", "check the connection to the server"),
     (Some(Verb::Login), "/login [name]", "log in to your account; the client asks for its password"),
     (Some(Verb::Takeover), "/takeover [name]", "log in, and close the other connection that uses the account"),

@@ -43,6 +43,7 @@ fn at_command_line(hint: &Hint) -> String {
             "; list and revoke them at a terminal, with /token list and /token revoke number".to_owned()
         }
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
+        Hint::ListBans => "; list them at a terminal, with /bans".to_owned(),
         Hint::ListRooms => "; chinwag rooms lists the rooms".to_owned(),
         Hint::Since(MessageId(id)) => format!("; to get all from there on, use --since {id}"),
         Hint::CheckEpoch | Hint::CheckRoomEpoch => {
@@ -67,6 +68,7 @@ fn at_terminal(hint: &Hint) -> String {
         Hint::ListTokens => "; /token list shows the numbers".to_owned(),
         Hint::RevokeToken => "; to revoke one, type: /token revoke number".to_owned(),
         Hint::ListMembers => "; /who lists names".to_owned(),
+        Hint::ListBans => "; /bans lists them".to_owned(),
         Hint::ListRooms => "; /rooms lists rooms".to_owned(),
         Hint::ListCommands => "; /help lists the commands".to_owned(),
         Hint::Join(room) => format!("; to enter it, type: /join {room}"),
@@ -109,6 +111,7 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::ListTokens
         | Hint::RevokeToken
         | Hint::ListMembers
+        | Hint::ListBans
         | Hint::ListRooms
         | Hint::ListCommands
         | Hint::Say(_)

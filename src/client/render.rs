@@ -8,8 +8,10 @@ use chrono::{DateTime, TimeZone};
 use nu_ansi_term::{Color, Style};
 
 use super::chat_state::DisplayItem;
-use crate::command::RoomListing;
-use crate::protocol::{Event, LeaveReason, Name, RoomName, Text};
+use crate::command::{RoomListing, SanctionListing};
+use crate::protocol::{
+    Event, LeaveReason, Name, RoomName, SanctionEvent, SanctionId, SanctionKind, SanctionTarget, Text,
+};
 
 /// How lines are formatted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +78,26 @@ impl LineFormat {
             Event::Draw(name, drawing) => self.dim(&format!("{name} draws: {drawing}")),
             Event::Topic(name, None) => self.dim(&format!("{name} cleared the topic")),
             Event::Topic(name, Some(text)) => self.dim(&format!("{name} set the topic: {text}")),
+            Event::Moderator { by, name, on } => {
+                let by = moderator(by.as_ref());
+                self.dim(&if *on {
+                    format!("{by} made {name} a moderator")
+                } else {
+                    format!("{by} removed {name} as a moderator")
+                })
+            }
+            Event::Sanction(event) => self.dim(&sanction(event)),
+            Event::Lifted { kind, by, target } => {
+                let (by, target) = (moderator(by.as_ref()), target_of(target.as_ref()));
+                self.dim(&match kind {
+                    SanctionKind::Ban => format!("{by} lifted the ban of {target}"),
+                    SanctionKind::Mute => format!("{by} let {target} speak again"),
+                })
+            }
             Event::Join(name) => self.dim(&format!("{name} joined")),
+            Event::Leave(name, reason @ (LeaveReason::Kicked | LeaveReason::Banned), Some(text)) => {
+                self.dim(&format!("{name} {} {text}", departure(*reason)))
+            }
             Event::Leave(name, reason, text) => {
                 let text = text.as_ref().map_or(String::new(), |text| format!(": {text}"));
                 self.dim(&format!("{name} {}{text}", departure(*reason)))
@@ -116,7 +137,44 @@ fn departure(reason: LeaveReason) -> &'static str {
         LeaveReason::Timeout => "was disconnected (silent for too long)",
         LeaveReason::Errors => "was disconnected (too many errors)",
         LeaveReason::Displaced => "was displaced (the owner of the name logged in)",
+        LeaveReason::Kicked => "was removed",
+        LeaveReason::Banned => "was banned",
     }
+}
+
+/// A moderator in words. `None`: the operator at the control socket.
+fn moderator(by: Option<&Name>) -> &str {
+    by.map_or("the operator", Name::as_str)
+}
+
+/// A ban or a mute in words.
+fn sanction(SanctionEvent { kind, by, target, until, reason }: &SanctionEvent) -> String {
+    let (by, target) = (moderator(by.as_ref()), target_of(target.as_ref()));
+    let word = match kind {
+        SanctionKind::Ban => "banned",
+        SanctionKind::Mute => "muted",
+    };
+    let until = until.map_or_else(String::new, |until| format!(" until {}", until.utc().format("%Y-%m-%d %H:%M UTC")));
+    let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("{by} {word} {target}{until}{reason}")
+}
+
+/// The target of a ban or a mute in words.
+fn target_of(target: Option<&SanctionTarget>) -> String {
+    match target {
+        Some(SanctionTarget::Connection(name)) => format!("the connection of {name}"),
+        Some(target) => target.to_string(),
+        None => "a network".to_owned(),
+    }
+}
+
+/// A ban or a mute in words, as in the list of them.
+pub(super) fn listed_sanction(listed: &SanctionListing) -> String {
+    let SanctionListing { id: SanctionId(number), kind, target, by, until, reason, .. } = listed;
+    let (target, by) = (target_of(target.as_ref()), moderator(by.as_ref()));
+    let until = until.map_or_else(String::new, |until| format!(" until {}", until.utc().format("%Y-%m-%d %H:%M UTC")));
+    let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("{number}: {} of {target} by {by}{until}{reason}", kind.as_str())
 }
 
 /// A number of members in words.

@@ -8,7 +8,7 @@ use super::own_rooms::OwnRooms;
 use super::read_progress::{ReadAction, ReadProgress};
 use super::refusal::explain;
 use crate::command::{Command, Join, ReceivedLine, Reply, ServerLine};
-use crate::protocol::{ErrorCode, Event, LeaveReason, Name, RoomName, Token};
+use crate::protocol::{ErrorCode, Event, LeaveReason, Name, RoomName, Text, Token};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,12 @@ impl RoomsProgress {
         self.rooms.iter_mut().flat_map(|(_, progress)| progress.end()).collect()
     }
 
+    /// The session was removed from the room of a line.
+    pub(super) fn leave(&mut self, room: Option<&RoomName>) {
+        let room = self.rooms.of_line(room).clone();
+        self.rooms.remove(&room);
+    }
+
     /// Handles a line from the server.
     pub(super) fn receive(&mut self, received: ReceivedLine) -> Vec<RoomsAction> {
         let was_catching_up = self.is_catching_up();
@@ -179,6 +185,16 @@ pub(super) fn is_displacement(received: &ReceivedLine, own: Option<&Name>) -> bo
             received.room.is_none() && own.is_some_and(|own| own.key() == name.key())
         }
         _ => false,
+    }
+}
+
+/// The room of the line, if it says that a moderator has removed the member `own` from it; and who did so, and why.
+pub(super) fn removal<'a>(received: &'a ReceivedLine, own: Option<&Name>) -> Option<(Option<&'a RoomName>, &'a Text)> {
+    match &received.known {
+        Some(ServerLine::Event(_, Event::Leave(name, LeaveReason::Kicked | LeaveReason::Banned, Some(by)))) => {
+            own.is_some_and(|own| own.key() == name.key()).then_some((received.room.as_ref(), by))
+        }
+        _ => None,
     }
 }
 

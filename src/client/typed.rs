@@ -8,7 +8,7 @@ use super::account_input::AccountInput;
 use super::offered_commands::usage_of;
 use super::refusal::explain_at_terminal;
 use crate::command::{
-    ClientLine, Command, Msg, Part, Quit, Refusal, SECRET_SEPARATORS, Search, Topic, TypedSecret, Verb, Whisper,
+    ClientLine, Command, Kick, Msg, Part, Quit, Refusal, SECRET_SEPARATORS, Search, Topic, TypedSecret, Verb, Whisper,
     find_access_token, resembled_secret_verb, split_indent, strip_slash,
 };
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
@@ -162,6 +162,7 @@ fn text_part(command: &Command) -> String {
         | Command::Search(Search(text))
         | Command::Topic(Topic::Set(text))
         | Command::Part(Part { reason: Some(text), .. })
+        | Command::Kick(Kick { reason: Some(text), .. })
         | Command::Quit(Quit(Some(text))) => text.to_string(),
         _ => String::new(),
     }
@@ -175,7 +176,7 @@ fn typed_text(line: &str) -> &str {
     };
     let (word, rest) = split_word(command);
     let rest = rest.unwrap_or_default();
-    if is_whisper(word) || word.eq_ignore_ascii_case("part") {
+    if is_whisper(word) || ["kick", "part"].iter().any(|verb| word.eq_ignore_ascii_case(verb)) {
         split_word(rest.trim_start()).1.unwrap_or_default()
     } else {
         rest
@@ -188,9 +189,27 @@ fn shortened(word: &str) -> String {
 }
 
 /// The commands that the history file keeps with their arguments.
-const PUBLIC: [&str; 13] = [
-    "/help", "/history", "/home", "/join", "/nick", "/part", "/ping", "/quit", "/rooms", "/search", "/status",
-    "/topic", "/who",
+const PUBLIC: [&str; 20] = [
+    "/ban",
+    "/bans",
+    "/help",
+    "/history",
+    "/home",
+    "/join",
+    "/kick",
+    "/moderator",
+    "/mute",
+    "/nick",
+    "/part",
+    "/ping",
+    "/quit",
+    "/rooms",
+    "/search",
+    "/status",
+    "/topic",
+    "/unban",
+    "/unmute",
+    "/who",
 ];
 
 /// The part of a typed line that the history file keeps. Whispered text is private; so is the text after an unknown command, which may be

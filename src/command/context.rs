@@ -7,10 +7,10 @@ use super::{
     Hint, HistoryReply, PasswordAttempt, PasswordNotChecked, PasswordRequest, Refusal, Reply, ServerLine, Verb,
 };
 use crate::protocol::{
-    AccessToken, AccountId, AccountTokenId, Dialect, ErrorCode, MessageId, Mode, Name, Password, PeerAddress, RoomName,
-    Secret, Text, Timestamp, User, Verifier,
+    AccessToken, AccountId, AccountTokenId, Dialect, ErrorCode, MessageId, Mode, Name, Network, Password, PeerAddress,
+    RoomName, Secret, Text, Timestamp, User, Verifier,
 };
-use crate::state::{Action, MemberId, Room, RoomId, SharedState, Uptime};
+use crate::state::{Action, MemberId, Rank, Room, RoomId, SharedState, Uptime};
 
 /// The session that sent the command, and the shared state. The session gets lines in the order in which the command sends them.
 pub trait Context {
@@ -99,6 +99,18 @@ pub trait Context {
 
     /// The session's member or, before it has a nickname, the member that it would register.
     fn member(&self) -> MemberId;
+
+    /// The rank of the session's member in a room. `None` as room: on the server.
+    fn rank(&self, room: Option<RoomId>) -> Rank;
+
+    /// Whether the network has addresses of a trusted proxy, which cannot be banned.
+    fn is_proxy(&self, network: Network) -> bool;
+
+    /// Whether the session's member moderates the server, or one of its rooms.
+    fn may_moderate(&self) -> bool {
+        let ranks = [None].into_iter().chain(self.own_rooms().into_iter().map(Some)).map(|room| self.rank(room));
+        ranks.max() > Some(Rank::Member)
+    }
 
     /// The session's nickname, if it has one.
     fn nickname(&self) -> Option<&Name>;

@@ -39,6 +39,8 @@ pub enum Hint {
     RevokeToken,
     /// List the members.
     ListMembers,
+    /// List the bans and mutes.
+    ListBans,
     /// List the rooms.
     ListRooms,
     /// Put a slash before the line to send it to the room that it begins with, or a blank to send it here.
@@ -143,6 +145,7 @@ impl Hint {
             Self::ListTokens,
             Self::RevokeToken,
             Self::ListMembers,
+            Self::ListBans,
             Self::ListRooms,
             Self::SlashOrBlank,
             Self::CommandOrMessage,
@@ -208,7 +211,8 @@ impl Hint {
             | Self::Since(_)
             | Self::CheckEpoch
             | Self::CheckRoomEpoch
-            | Self::CheckHistory => true,
+            | Self::CheckHistory
+            | Self::ListBans => true,
             _ => false,
         }
     }
@@ -351,6 +355,7 @@ impl fmt::Display for HintInMode<'_> {
             Hint::ListTokens => write!(f, "; {prefix}TOKEN list shows the numbers"),
             Hint::RevokeToken => write!(f, "; to revoke one, write: {prefix}TOKEN revoke number"),
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
+            Hint::ListBans => write!(f, "; {} lists them", self.usage(Verb::Bans)),
             Hint::ListRooms => write!(f, "; {prefix}ROOMS lists rooms"),
             Hint::SlashOrBlank => f.write_str("; to send it there, put a slash before it; to send it here, a blank"),
             Hint::CommandOrMessage => {

@@ -14,6 +14,7 @@ mod arguments;
 mod context;
 mod hint;
 mod line;
+mod moderation;
 mod received_line;
 mod refusal;
 mod rejection;
@@ -24,12 +25,15 @@ mod verb;
 
 pub use self::access_tokens::{TokenListing, TokenReply};
 pub use self::account::{PasswordNotChecked, PasswordRequest};
+pub use self::bans::{BansReply, SanctionListing};
 pub use self::chat::ChatReply;
 pub use self::context::{ConnectionInfo, Context, HistoryQuery};
 pub use self::definition::{Definition, Pipelining, RoomUse, Specification};
 pub use self::hint::Hint;
 pub use self::join::RoomPosition;
 pub use self::line::{ClientLine, split_indent, strip_slash};
+pub use self::moderation::{LiftArguments, SanctionArguments, SanctionReply, Stored, banned_refusal};
+pub use self::moderator::ModeratorReply;
 pub use self::nick::NickReply;
 pub use self::pass::PasswordAttempt;
 pub use self::received_line::{ReceivedLine, ReceivedRefusal};
@@ -70,6 +74,13 @@ commands! {
     draw: Draw,
     canvas: Canvas,
     status: Status,
+    kick: Kick,
+    mute: Mute,
+    unmute: Unmute,
+    ban: Ban,
+    unban: Unban,
+    bans: Bans,
+    moderator: Moderator,
     watch: Watch,
     help: Help,
 }

@@ -2,9 +2,12 @@
 
 use super::context::not_in_room;
 use super::join::room_refusal;
+use super::moderation::{ban_refusal, moderation_refusal, mute_refusal};
 use super::{Hint, Refusal, Verb};
 use crate::protocol::{AccountTokenId, Day, ErrorCode, Name, Timestamp};
-use crate::state::{AccountCommand, AccountRejection, ContentKind, MemberCommand, Rejection, StoreFailure};
+use crate::state::{
+    AccountCommand, AccountRejection, ContentKind, MemberCommand, MutedCommand, Rejection, SpeechRefusal, StoreFailure,
+};
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
@@ -25,6 +28,10 @@ impl From<Rejection> for Refusal {
             Rejection::NickResting(name, former, until) => resting_refusal(Verb::Nick, &name, &former, until),
             // The token is valid no more, like that of a member that has left.
             Rejection::ResumeRegistered(..) => Self::token_unknown(),
+            Rejection::NickBanned(notice) => ban_refusal(Verb::Nick, &notice),
+            Rejection::ResumeBanned(notice) => ban_refusal(Verb::Resume, &notice),
+            Rejection::WatchBanned(notice) => ban_refusal(Verb::Watch, &notice),
+            Rejection::Muted(command, notice) => mute_refusal(command, &notice),
             Rejection::Account(command, why) => account_refusal(command, why),
             Rejection::RegisterRoom(why) => room_refusal(Verb::Nick, why),
             Rejection::JoinRoom(why) => room_refusal(Verb::Join, why),
@@ -49,6 +56,8 @@ impl From<Rejection> for Refusal {
             Rejection::TargetLeaving(name) => {
                 whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is leaving and receives no more messages"))
             }
+            Rejection::Moderation(command, why) => moderation_refusal(command, why),
+            Rejection::NotStored(kind, StoreFailure::Silenced(why)) => silenced_refusal(kind, why),
             Rejection::NotStored(kind, StoreFailure::NotStored(why)) => {
                 not_stored_refusal(kind, &why).with_hint(Hint::RetryLater)
             }
@@ -96,7 +105,8 @@ fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
     let verb = match command {
         AccountCommand::Create => Verb::Register,
         AccountCommand::SetPassword => Verb::SetPassword,
-        AccountCommand::Delete => Verb::Unregister,
+        // Only the operator sets roles, without a command.
+        AccountCommand::Delete | AccountCommand::SetRole => Verb::Unregister,
         AccountCommand::CreateToken | AccountCommand::RevokeToken | AccountCommand::RecordTokenUse => {
             Verb::AccessTokens
         }
@@ -123,6 +133,7 @@ fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
             );
             refuse(ErrorCode::NameTaken, &what).with_hint(Hint::RetryLater)
         }
+        AccountRejection::Banned(notice) => ban_refusal(verb, &notice),
         AccountRejection::Room(why) => room_refusal(verb, why),
         AccountRejection::Registered(name, owner) => registered_refusal(verb, &name, &owner),
         AccountRejection::Resting(name, former, until) => resting_refusal(verb, &name, &former, until),
@@ -139,6 +150,8 @@ fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
         }
         // No client reads this one.
         AccountRejection::AlreadyRecorded => refuse(ErrorCode::Busy, "the token was already used today"),
+        // Only messages and topics are silenced.
+        AccountRejection::NotStored(StoreFailure::Silenced(_)) => refuse(ErrorCode::NotStored, "nothing was changed"),
         AccountRejection::NotStored(StoreFailure::NotStored(why)) => {
             refuse(ErrorCode::NotStored, &format!("nothing was changed: {why}")).with_hint(Hint::RetryLater)
         }
@@ -151,6 +164,18 @@ fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
 
 fn whisper_refusal(code: ErrorCode, why: &str) -> Refusal {
     Refusal::new(Verb::Whisper, code, format!("{why}; nothing was delivered"))
+}
+
+/// The refusal of a message or a topic whose author must not speak any more.
+fn silenced_refusal(kind: ContentKind, why: SpeechRefusal) -> Refusal {
+    let (command, member_command) = match kind {
+        ContentKind::Message => (MutedCommand::Say, Verb::Msg),
+        ContentKind::Topic => (MutedCommand::SetTopic, Verb::Topic),
+    };
+    match why {
+        SpeechRefusal::Muted(notice) => mute_refusal(command, &notice),
+        SpeechRefusal::Removed => not_in_room(member_command, None),
+    }
 }
 
 fn not_stored_refusal(kind: ContentKind, why: &str) -> Refusal {

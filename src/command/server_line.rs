@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Refusal, Reply, RoomListing, TokenListing};
+use super::{Refusal, Reply, RoomListing, SanctionListing, TokenListing};
 use crate::protocol::{DrawnStroke, Event, Mode, PastMessage, RoomName, Tag, Text, Token, User, VERSION, split_word};
 
 /// Any line the server sends.
@@ -24,6 +24,8 @@ pub enum ServerLine {
     Room(RoomListing),
     /// An access token, in the list of the account's access tokens.
     Token(TokenListing),
+    /// A ban or a mute, in the list of them.
+    Sanction(SanctionListing),
     /// An event, with its tag if the session wants tags.
     Event(Option<Tag>, Event),
 }
@@ -166,6 +168,7 @@ impl fmt::Display for LineInMode<'_> {
             ServerLine::DrawnStroke(drawn) => drawn.fmt(f),
             ServerLine::Room(listing) => listing.fmt(f),
             ServerLine::Token(listing) => listing.fmt(f),
+            ServerLine::Sanction(listing) => listing.fmt(f),
             ServerLine::Event(_, event) => event.fmt(f),
         }
     }
@@ -203,6 +206,7 @@ impl ServerLine {
             "PAST" => PastMessage::parse(rest?).map(Self::PastMessage),
             "STROKE" => DrawnStroke::parse(rest?).map(Self::DrawnStroke),
             "ROOM" => RoomListing::parse(rest?).map(Self::Room),
+            "SANCTION" => SanctionListing::parse(rest?).map(Self::Sanction),
             "TOKEN" => TokenListing::parse(rest?).map(Self::Token),
             _ => Event::parse(line).map(|event| Self::Event(None, event)),
         }

@@ -25,6 +25,7 @@ impl Verb {
         match self {
             Self::Pass => context.has_password(),
             Self::Register => context.has_accounts() && context.has_registration(),
+            _ if self.is_about_moderation() => context.may_moderate(),
             _ => !self.is_about_account() || context.has_accounts(),
         }
     }
@@ -35,6 +36,11 @@ impl Verb {
             self,
             Self::Login | Self::Takeover | Self::Register | Self::SetPassword | Self::Unregister | Self::AccessTokens
         )
+    }
+
+    /// Whether only moderators and operators may use the command.
+    pub fn is_about_moderation(self) -> bool {
+        matches!(self, Self::Kick | Self::Mute | Self::Unmute | Self::Ban | Self::Unban | Self::Bans | Self::Moderator)
     }
 
     /// The word, in capitals.

@@ -138,7 +138,8 @@ impl SortedArguments {
                 if let Some(missing) = known.iter().skip(self.arguments.len()).find(is_required) {
                     return Some(format!("missing <{}>: expected {command} <{}>", missing.name, missing.name));
                 }
-                let is_open = known.iter().any(|known| known.optionality == Optionality::Repeating);
+                let is_open =
+                    known.iter().any(|known| matches!(known.optionality, Optionality::Repeating | Optionality::Greedy));
                 let surplus = self.arguments.get(known.len()).filter(|_| !is_open)?;
                 if ASK_FOR_PASSWORD.contains(&command) {
                     // It may be the password.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::ControlError;
 use crate::command_line::quoted;
 use crate::limits::{HASH_LANES, HASH_MEMORY_KIB, HASH_PASSES};
-use crate::protocol::{AccountId, Day, Name, PasswordHash, Timestamp};
+use crate::protocol::{AccountId, Day, Name, PasswordHash, Role, Timestamp};
 use crate::state::Account;
 
 /// A request of an operator about accounts.
@@ -31,6 +31,13 @@ pub enum AccountRequest {
         name: Name,
         /// The hash of the password.
         password: PasswordHash,
+    },
+    /// Sets the role of an account.
+    SetRole {
+        /// The name.
+        name: Name,
+        /// The role.
+        role: Role,
     },
     /// Deletes an account.
     Remove {
@@ -66,9 +73,10 @@ impl AccountRequest {
             Some("password") => {
                 Self::SetPassword { name: parse_name(words.next())?, password: parse_hash(words.next())? }
             }
+            Some("role") => Self::SetRole { name: parse_name(words.next())?, role: parse_role(words.next())? },
             Some("remove") => Self::Remove { name: parse_name(words.next())? },
             other => {
-                let expected = "list, add, password or remove";
+                let expected = "list, add, password, role or remove";
                 return Err(ControlError::unknown_argument("account", other.unwrap_or_default(), expected));
             }
         };
@@ -79,7 +87,10 @@ impl AccountRequest {
     pub fn name(&self) -> Option<&Name> {
         match self {
             Self::List { .. } => None,
-            Self::Add { name, .. } | Self::SetPassword { name, .. } | Self::Remove { name } => Some(name),
+            Self::Add { name, .. }
+            | Self::SetPassword { name, .. }
+            | Self::SetRole { name, .. }
+            | Self::Remove { name } => Some(name),
         }
     }
 }
@@ -92,6 +103,13 @@ fn surplus(expected: &str) -> ControlError {
 fn parse_name(word: Option<&str>) -> Result<Name, ControlError> {
     let word = word.ok_or_else(|| ControlError::invalid_argument("the name of the account is missing"))?;
     Name::new(word).map_err(|why| ControlError::invalid_argument(&format!("invalid name {}: {why}", quoted(word))))
+}
+
+fn parse_role(word: Option<&str>) -> Result<Role, ControlError> {
+    let word = word.unwrap_or_default();
+    Role::parse(word).ok_or_else(|| {
+        ControlError::invalid_argument(&format!("invalid role {}: expected user or operator", quoted(word)))
+    })
 }
 
 /// Parses the hash of a password. It must have the parameters of all others: otherwise, the time of a login would tell whether the account
@@ -124,6 +142,7 @@ impl fmt::Display for AccountRequest {
                 write!(f, "add {name} {}{end_rest}", password.as_str())
             }
             Self::SetPassword { name, password } => write!(f, "password {name} {}", password.as_str()),
+            Self::SetRole { name, role } => write!(f, "role {name} {}", role.as_str()),
             Self::Remove { name } => write!(f, "remove {name}"),
         }
     }
@@ -136,6 +155,8 @@ pub struct AccountSummary {
     pub id: AccountId,
     /// The name.
     pub name: Name,
+    /// Its role. Servers of older versions do not send it.
+    pub role: Role,
     /// When it was created.
     pub created_at: Timestamp,
     /// Number of its access tokens that are valid.
@@ -152,6 +173,7 @@ impl AccountSummary {
         Self {
             id: account.id,
             name: account.name.clone(),
+            role: account.role,
             created_at: account.created_at,
             tokens: account.count_valid_tokens(now),
             token_used_on: account.tokens.iter().filter_map(|token| token.last_used_on).max(),
@@ -170,6 +192,7 @@ impl AccountSummary {
         Some(Self {
             id: AccountId(id),
             name,
+            role: field("role").map_or(Some(Role::User), Role::parse)?,
             created_at: Timestamp::parse(field("created")?)?,
             tokens: field("tokens")?.parse().ok()?,
             token_used_on: match field("token_used")? {
@@ -187,10 +210,14 @@ impl AccountSummary {
 
 impl fmt::Display for AccountSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id: AccountId(number), name, created_at, tokens, token_used_on, is_logged_in } = self;
+        let Self { id: AccountId(number), name, role, created_at, tokens, token_used_on, is_logged_in } = self;
+        let role = role.as_str();
         let used = token_used_on.map_or("never".to_owned(), |day| day.to_string());
         let logged_in = is_logged_in.map_or("unknown", |is_logged_in| if is_logged_in { "yes" } else { "no" });
-        write!(f, "{number} {name} created={created_at} tokens={tokens} token_used={used} logged_in={logged_in}")
+        write!(
+            f,
+            "{number} {name} role={role} created={created_at} tokens={tokens} token_used={used} logged_in={logged_in}"
+        )
     }
 }
 
@@ -203,6 +230,8 @@ pub enum AccountReply {
     Added(Name),
     /// The account has another password, and this number of valid access tokens.
     PasswordSet(Name, usize),
+    /// The account has this role.
+    RoleSet(Name, Role),
     /// The account was deleted, and its name rests until then.
     Removed(Name, Timestamp),
 }
@@ -216,6 +245,7 @@ impl fmt::Display for AccountReply {
             Self::PasswordSet(name, tokens) => {
                 writeln!(f, "set the password of {name}; access tokens of the account that remain valid: {tokens}")
             }
+            Self::RoleSet(name, role) => writeln!(f, "the role of {name} is {}", role.as_str()),
             Self::Removed(name, until) => {
                 writeln!(f, "removed the account {name}; its name rests until {} UTC", Day::from(*until))
             }
@@ -244,6 +274,8 @@ mod tests {
             format!("add ann {HASH}"),
             format!("add {longest} {HASH} end-rest"),
             format!("password ann {HASH}"),
+            "role ann operator".to_owned(),
+            format!("role {longest} user"),
             "remove ann".to_owned(),
         ] {
             assert_eq!(AccountRequest::parse(&line).unwrap().to_string(), line);
@@ -253,7 +285,11 @@ mod tests {
 
     #[test]
     fn invalid_requests_are_explained_without_the_hash() {
-        assert!(error("").ends_with("unknown argument \"\" after account: expected list, add, password or remove"));
+        assert!(
+            error("").ends_with("unknown argument \"\" after account: expected list, add, password, role or remove")
+        );
+        assert!(error("role ann king").ends_with(" invalid role \"king\": expected user or operator"));
+        assert!(error("role ann").ends_with(" invalid role \"\": expected user or operator"));
         assert!(error("list x").ends_with("\"x\" after account: expected the number of an account, or nothing"));
         assert!(error("remove").ends_with(" the name of the account is missing"));
         assert!(error("remove a,b").ends_with(" invalid name \"a,b\": a name cannot contain a comma"));
@@ -281,20 +317,29 @@ mod tests {
         let mut summary = AccountSummary {
             id: AccountId(7),
             name: Name::new("ann").unwrap(),
+            role: Role::Operator,
             created_at: Timestamp(1_796_000_000_000),
             tokens: 2,
             token_used_on: Day::parse("2026-11-30"),
             is_logged_in: Some(true),
         };
-        let line = "7 ann created=2026-11-30T00:53:20.000Z tokens=2 token_used=2026-11-30 logged_in=yes";
+        let line = "7 ann role=operator created=2026-11-30T00:53:20.000Z tokens=2 token_used=2026-11-30 logged_in=yes";
         assert_eq!(summary.to_string(), line);
         assert_eq!(AccountSummary::parse(&format!("{line} new=field other")), Some(summary.clone()));
+        assert_eq!(AccountSummary::parse(&line.replace("role=operator ", "")).unwrap().role, Role::User);
         for is_logged_in in [Some(false), None] {
             (summary.token_used_on, summary.is_logged_in) = (None, is_logged_in);
             assert_eq!(AccountSummary::parse(&summary.to_string()), Some(summary.clone()));
         }
-        for invalid in ["", "7", "7 ann", "x ann created=", &line.replace("tokens=2", ""), &line.replace("ann", "a,b")]
-        {
+        for invalid in [
+            "",
+            "7",
+            "7 ann",
+            "x ann created=",
+            &line.replace("tokens=2", ""),
+            &line.replace("ann", "a,b"),
+            &line.replace("operator", "king"),
+        ] {
             assert_eq!(AccountSummary::parse(invalid), None, "{invalid}");
         }
     }
@@ -309,6 +354,7 @@ mod tests {
             AccountReply::PasswordSet(name.clone(), 3),
             AccountReply::Removed(name.clone(), Timestamp(0)),
         ];
+        assert_eq!(AccountReply::RoleSet(name, Role::Operator).to_string(), "the role of OK is operator\n");
         for reply in replies.map(|reply| reply.to_string()) {
             assert!(reply.starts_with(char::is_lowercase) && reply.contains(" OK") && reply.ends_with('\n'), "{reply}");
         }

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::{ControlRequest, REQUESTS};
+use crate::command::Refusal;
 use crate::command_line::quoted;
-use crate::protocol::{Day, Name};
+use crate::protocol::{Day, Mode, Name, RoomName};
 use crate::state::{AccountRejection, StoreFailure};
 
 /// The kind of an error: a word for programs, which never changes.
@@ -34,6 +35,8 @@ pub enum ControlCode {
     NameResting,
     /// The change could not be stored.
     NotStored,
+    /// A command of moderation is invalid, or is refused.
+    ModerationRefused,
 }
 
 impl ControlCode {
@@ -52,6 +55,7 @@ impl ControlCode {
             Self::NameRegistered => "name-registered",
             Self::NameResting => "name-resting",
             Self::NotStored => "not-stored",
+            Self::ModerationRefused => "moderation-refused",
         }
     }
 }
@@ -71,6 +75,25 @@ impl ControlError {
 
     fn of_account(code: ControlCode, text: impl Into<String>) -> Self {
         Self { verb: Some("account"), ..Self::new(code, text) }
+    }
+
+    fn of_moderation(text: impl Into<String>) -> Self {
+        Self { verb: Some("moderate"), ..Self::new(ControlCode::ModerationRefused, text) }
+    }
+
+    /// The server refuses a command of moderation. The text has the code of the refusal.
+    pub fn moderation_refused(refusal: &Refusal) -> Self {
+        Self::of_moderation(format!("{}: {}", refusal.code.as_str(), refusal.text(Mode::Commands)))
+    }
+
+    /// There is no command.
+    pub fn moderation_missing() -> Self {
+        Self::of_moderation("the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS or MODERATOR")
+    }
+
+    /// There is no such room.
+    pub fn room_unknown(room: &RoomName) -> Self {
+        Self::of_moderation(format!("there is no room {room} with members or stored messages"))
     }
 
     /// The code.

@@ -18,7 +18,7 @@ pub use self::error::{ControlCode, ControlError};
 /// The requests, in the greeting and in errors.
 macro_rules! requests {
     () => {
-        "status, status json or account list|add|password|remove"
+        "status, status json, account list|add|password|role|remove or moderate COMMAND"
     };
 }
 
@@ -38,6 +38,8 @@ pub enum ControlRequest {
     Status(StatusFormat),
     /// The accounts, or a change of them.
     Account(AccountRequest),
+    /// A command of moderation, as an operator among the clients would send it: `BAN 192.0.2.7 1h`, `#ops KICK bob`.
+    Moderate(String),
 }
 
 /// How the reply to `status` is written.
@@ -55,6 +57,7 @@ impl ControlRequest {
         match self {
             Self::Status(_) => "status",
             Self::Account(_) => "account",
+            Self::Moderate(_) => "moderate",
         }
     }
 
@@ -75,6 +78,7 @@ impl fmt::Display for ControlRequest {
             Self::Status(StatusFormat::Text) => f.write_str("status"),
             Self::Status(StatusFormat::Json) => f.write_str("status json"),
             Self::Account(request) => write!(f, "account {request}"),
+            Self::Moderate(line) => write!(f, "moderate {line}"),
         }
     }
 }
@@ -89,6 +93,8 @@ impl FromStr for ControlRequest {
             ("status", "") => Ok(Self::Status(StatusFormat::Text)),
             ("status", "json") => Ok(Self::Status(StatusFormat::Json)),
             ("status", other) => Err(ControlError::unknown_argument("status", other, "json or nothing")),
+            ("moderate", "") => Err(ControlError::moderation_missing()),
+            ("moderate", line) => Ok(Self::Moderate(line.to_owned())),
             ("account", arguments) => AccountRequest::parse(arguments).map(Self::Account),
             // Further words may be a secret after a mistyped request.
             _ => Err(ControlError::unknown_request(verb)),
@@ -164,8 +170,8 @@ mod tests {
         for line in ["", "STATUS", "statusjson", "reload", "acount add ann $argon2id$secret"] {
             let (verb, _) = line.split_once(' ').unwrap_or((line, ""));
             let expected = format!(
-                "ERR - unknown-request unknown request \"{verb}\": expected status, status json or account \
-                 list|add|password|remove"
+                "ERR - unknown-request unknown request \"{verb}\": expected status, status json, account \
+                 list|add|password|role|remove or moderate COMMAND"
             );
             assert_eq!(error(line), expected);
         }

@@ -29,6 +29,9 @@ pub const CANVAS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// strokes.
 pub const PAGE_STROKES: u64 = 64;
 
+/// Most moderators of a room, besides the account that created it.
+pub const MODERATORS_MAX: usize = 100;
+
 /// Most rooms of a member.
 pub const ROOMS_PER_MEMBER_MAX: usize = 100;
 

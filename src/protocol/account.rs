@@ -16,6 +16,34 @@ pub struct AccountId(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountTokenId(pub u32);
 
+/// The rights of an account on the whole server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// No more than any member.
+    #[default]
+    User,
+    /// Moderate every room, and the server.
+    Operator,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 2] = [Self::User, Self::Operator];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The role with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+}
+
 /// The hash of a password with its salt and parameters, in the PHC string format. Only the threads that check passwords read it. `Debug`
 /// does not reveal it.
 #[derive(Clone, PartialEq, Eq)]

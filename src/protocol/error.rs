@@ -7,22 +7,34 @@ use super::MessageId;
 pub enum ErrorCode {
     /// `LOGIN` to an account that another connection uses.
     AccountInUse,
+    /// No account has this name.
+    AccountUnknown,
     /// The server has too many accounts.
     AccountsFull,
     /// The server has no accounts.
     AccountsOff,
     /// Clients of this address have registered too many accounts in a short time.
     AccountsTooFast,
+    /// The address or the network cannot be banned.
+    AddressRefused,
     /// The session has logged in before.
     AlreadyLoggedIn,
     /// `RESUME` by a client that has a nickname.
     AlreadyNamed,
     /// The command has too many arguments.
     ArgumentUnexpected,
+    /// There is no such ban or mute.
+    BanUnknown,
+    /// The nickname, the account or the address is banned. Sent instead of the greeting, or last.
+    Banned,
+    /// There are too many bans and mutes.
+    BansTooMany,
     /// Too many passwords wait to be checked.
     Busy,
     /// `DRAW` without a valid colour.
     ColourInvalid,
+    /// The duration is not a number and a unit.
+    DurationInvalid,
     /// `SINCE` with an epoch that is over.
     EpochChanged,
     /// `SINCE` with an id above the newest one.
@@ -31,6 +43,8 @@ pub enum ErrorCode {
     IdleTimeout,
     /// A password over a connection that others can read.
     Insecure,
+    /// An operator has put the member out. Sent last, before the connection is closed.
+    Kicked,
     /// The line is not UTF-8.
     LineNotUtf8,
     /// The line has too many bytes.
@@ -39,6 +53,10 @@ pub enum ErrorCode {
     LoginRequired,
     /// The session has not given its password recently.
     LoginTooOld,
+    /// The room has too many moderators.
+    ModeratorsTooMany,
+    /// The member must not speak.
+    Muted,
     /// The nickname looks like another member's nickname.
     NameAlike,
     /// The nickname contains something that is not allowed.
@@ -65,6 +83,8 @@ pub enum ErrorCode {
     NotInRoom,
     /// The session has not logged in.
     NotLoggedIn,
+    /// Only moderators, or users of a higher rank, may send this command.
+    NotModerator,
     /// The message could not be stored, and was not published.
     NotStored,
     /// An argument is not a number.
@@ -125,6 +145,8 @@ pub enum ErrorCode {
     TargetAbsent,
     /// The whisper has no recipient.
     TargetMissing,
+    /// The command is against a user of the same rank, or of a higher one.
+    TargetProtected,
     /// The recipient of the whisper is its author.
     TargetSelf,
     /// The whisper has too many recipients.
@@ -167,24 +189,33 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 79] = [
+    pub const ALL: [Self; 90] = [
         Self::AccountInUse,
+        Self::AccountUnknown,
         Self::AccountsFull,
         Self::AccountsOff,
         Self::AccountsTooFast,
+        Self::AddressRefused,
         Self::AlreadyLoggedIn,
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
+        Self::BanUnknown,
+        Self::Banned,
+        Self::BansTooMany,
         Self::Busy,
         Self::ColourInvalid,
+        Self::DurationInvalid,
         Self::EpochChanged,
         Self::IdAhead,
         Self::IdleTimeout,
         Self::Insecure,
+        Self::Kicked,
         Self::LineNotUtf8,
         Self::LineTooLong,
         Self::LoginRequired,
         Self::LoginTooOld,
+        Self::ModeratorsTooMany,
+        Self::Muted,
         Self::NameAlike,
         Self::NameInvalid,
         Self::NameMissing,
@@ -198,6 +229,7 @@ impl ErrorCode {
         Self::NotCoordinator,
         Self::NotInRoom,
         Self::NotLoggedIn,
+        Self::NotModerator,
         Self::NotStored,
         Self::NumberInvalid,
         Self::OptionUnknown,
@@ -228,6 +260,7 @@ impl ErrorCode {
         Self::TakenOver,
         Self::TargetAbsent,
         Self::TargetMissing,
+        Self::TargetProtected,
         Self::TargetSelf,
         Self::TargetsTooMany,
         Self::TextMissing,
@@ -253,22 +286,31 @@ impl ErrorCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccountInUse => "account-in-use",
+            Self::AccountUnknown => "account-unknown",
             Self::AccountsFull => "accounts-full",
             Self::AccountsOff => "accounts-off",
             Self::AccountsTooFast => "accounts-too-fast",
+            Self::AddressRefused => "address-refused",
             Self::AlreadyLoggedIn => "already-logged-in",
             Self::AlreadyNamed => "already-named",
             Self::ArgumentUnexpected => "argument-unexpected",
+            Self::BanUnknown => "ban-unknown",
+            Self::Banned => "banned",
+            Self::BansTooMany => "bans-too-many",
             Self::Busy => "busy",
             Self::ColourInvalid => "colour-invalid",
+            Self::DurationInvalid => "duration-invalid",
             Self::EpochChanged => "epoch-changed",
             Self::IdAhead => "id-ahead",
             Self::IdleTimeout => "idle-timeout",
             Self::Insecure => "insecure",
+            Self::Kicked => "kicked",
             Self::LineNotUtf8 => "line-not-utf8",
             Self::LineTooLong => "line-too-long",
             Self::LoginRequired => "login-required",
             Self::LoginTooOld => "login-too-old",
+            Self::ModeratorsTooMany => "moderators-too-many",
+            Self::Muted => "muted",
             Self::NameAlike => "name-alike",
             Self::NameInvalid => "name-invalid",
             Self::NameMissing => "name-missing",
@@ -282,6 +324,7 @@ impl ErrorCode {
             Self::NotCoordinator => "not-coordinator",
             Self::NotInRoom => "not-in-room",
             Self::NotLoggedIn => "not-logged-in",
+            Self::NotModerator => "not-moderator",
             Self::NotStored => "not-stored",
             Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
@@ -312,6 +355,7 @@ impl ErrorCode {
             Self::TakenOver => "taken-over",
             Self::TargetAbsent => "target-absent",
             Self::TargetMissing => "target-missing",
+            Self::TargetProtected => "target-protected",
             Self::TargetSelf => "target-self",
             Self::TargetsTooMany => "targets-too-many",
             Self::TextMissing => "text-missing",

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Drawing, Name, Text, Token, split_word};
+use super::sanction_event::{lifted_word, parse_lifted, shown_target};
+use super::{Drawing, Name, NameError, SanctionEvent, SanctionKind, SanctionTarget, Text, Token, split_word};
 
 /// The number of a message: 1, 2, 3 and so on, without gaps, in the order of the room. No other event has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +87,26 @@ pub enum Event {
     Draw(Name, Drawing),
     /// A member set the room's topic, or cleared it.
     Topic(Name, Option<Text>),
+    /// An account has become a moderator of the room, or is none any more.
+    Moderator {
+        /// The moderator. `None`: the operator at the control socket.
+        by: Option<Name>,
+        /// The account.
+        name: Name,
+        /// Whether it is a moderator from here on.
+        on: bool,
+    },
+    /// A ban or a mute has begun.
+    Sanction(SanctionEvent),
+    /// A ban or a mute was lifted.
+    Lifted {
+        /// The kind.
+        kind: SanctionKind,
+        /// The moderator. `None`: the operator at the control socket.
+        by: Option<Name>,
+        /// The target. `None`: a network, which members do not learn.
+        target: Option<SanctionTarget>,
+    },
     /// A message to chosen members.
     Whisper(Name, Text),
     /// This member is coordinator from here on.
@@ -117,12 +138,26 @@ pub enum LeaveReason {
     Part,
     /// The owner of the nickname, or another connection of its account, has logged in.
     Displaced,
+    /// A moderator removed the member, from the room or from the server.
+    Kicked,
+    /// The member is banned from the room or from the server.
+    Banned,
 }
 
 impl LeaveReason {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout, Self::Errors, Self::Part, Self::Displaced];
+    pub const ALL: [Self; 10] = [
+        Self::Quit,
+        Self::Eof,
+        Self::Lost,
+        Self::Slow,
+        Self::Timeout,
+        Self::Errors,
+        Self::Part,
+        Self::Displaced,
+        Self::Kicked,
+        Self::Banned,
+    ];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -135,6 +170,8 @@ impl LeaveReason {
             Self::Errors => "errors",
             Self::Part => "part",
             Self::Displaced => "displaced",
+            Self::Kicked => "kicked",
+            Self::Banned => "banned",
         }
     }
 }
@@ -171,6 +208,13 @@ impl Event {
             Self::Draw(name, drawing) => write!(out, "DRAW {name} {drawing}"),
             Self::Topic(name, None) => write!(out, "TOPIC {name}"),
             Self::Topic(name, Some(text)) => write!(out, "TOPIC {name} {text}"),
+            Self::Moderator { by, name, on } => {
+                write!(out, "MODERATOR {} {name} {}", moderator(by.as_ref()), on_off(*on))
+            }
+            Self::Sanction(event) => event.write(out),
+            Self::Lifted { kind, by, target } => {
+                write!(out, "{} {} {}", lifted_word(*kind), moderator(by.as_ref()), shown_target(target.as_ref()))
+            }
             Self::Whisper(name, text) => write!(out, "WHISPER {name} {text}"),
             Self::Coordinator(name) => write!(out, "COORDINATOR {name}"),
             Self::Roster(count) => write!(out, "ROSTER {count}"),
@@ -208,6 +252,16 @@ impl Event {
                 let (name, text) = split_word(rest);
                 Self::Topic(Name::new(name).ok()?, text.map(Text::new).transpose().ok()?)
             }
+            "MODERATOR" => {
+                let mut words = rest.split(' ');
+                let by = parse_moderator(words.next()?).ok()?;
+                let (name, on) = (Name::new(words.next()?).ok()?, parse_on_off(words.next()?)?);
+                words.next().is_none().then_some(Self::Moderator { by, name, on })?
+            }
+            "BAN" => Self::Sanction(SanctionEvent::parse(SanctionKind::Ban, rest)?),
+            "MUTE" => Self::Sanction(SanctionEvent::parse(SanctionKind::Mute, rest)?),
+            "UNBAN" => parse_lifted(SanctionKind::Ban, rest)?,
+            "UNMUTE" => parse_lifted(SanctionKind::Mute, rest)?,
             "WHISPER" => named(rest).map(|(name, text)| Self::Whisper(name, text))?,
             "COORDINATOR" => Self::Coordinator(Name::new(rest).ok()?),
             "ROSTER" => Self::Roster(rest.parse().ok()?),
@@ -216,6 +270,27 @@ impl Event {
             _ => return None,
         })
     }
+}
+
+/// Stands for the operator at the control socket, who has no nickname.
+const NO_NICKNAME: &str = "-";
+
+/// The moderator in an event.
+pub(super) fn moderator(by: Option<&Name>) -> &str {
+    by.map_or(NO_NICKNAME, Name::as_str)
+}
+
+/// Parses the moderator in an event. `None`: the operator at the control socket.
+pub(super) fn parse_moderator(word: &str) -> Result<Option<Name>, NameError> {
+    if word == NO_NICKNAME { Ok(None) } else { Name::new(word).map(Some) }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn parse_on_off(word: &str) -> Option<bool> {
+    [true, false].into_iter().find(|on| on_off(*on) == word)
 }
 
 /// The prefix of an event, for clients that asked for tags: `@id time `.

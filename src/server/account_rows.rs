@@ -14,6 +14,7 @@ pub(super) fn account_writes(effect: AccountEffect) -> Vec<AccountWrite> {
         AccountEffect::PasswordSet { account, password, generation } => {
             vec![AccountWrite::SetPassword(account, password, generation)]
         }
+        AccountEffect::RoleSet { account, role } => vec![AccountWrite::SetRole(account, role)],
         AccountEffect::Deleted { account, resting: RestingName { name, until }, rests_ended } => {
             let rest = [AccountWrite::Delete(account), AccountWrite::InsertRest(name, until)];
             rests_ended.into_iter().map(delete_rest).chain(rest).collect()
@@ -44,17 +45,17 @@ pub(super) fn add_stored_accounts(mut state: SharedState, stored: StoredAccounts
 
 impl From<Account> for AccountRecord {
     fn from(account: Account) -> Self {
-        let Account { id, name, password, generation, created_at, last_token, tokens } = account;
+        let Account { id, name, password, generation, role, created_at, last_token, tokens } = account;
         let tokens = tokens.into_iter().map(TokenRecord::from).collect();
-        Self { id, name, password, generation, created_at, last_token, tokens }
+        Self { id, name, password, generation, role, created_at, last_token, tokens }
     }
 }
 
 impl From<AccountRecord> for Account {
     fn from(record: AccountRecord) -> Self {
-        let AccountRecord { id, name, password, generation, created_at, last_token, tokens } = record;
+        let AccountRecord { id, name, password, generation, role, created_at, last_token, tokens } = record;
         let tokens = tokens.into_iter().map(AccountToken::from).collect();
-        Self { id, name, password, generation, created_at, last_token, tokens }
+        Self { id, name, password, generation, role, created_at, last_token, tokens }
     }
 }
 

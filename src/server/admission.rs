@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::banned_networks::BannedNetworks;
 use super::token_bucket::{Rate, TokenBucket};
-use crate::command::{Hint, Refusal};
+use crate::command::{Hint, Refusal, banned_refusal};
 use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, REFUSED_MAX};
 use crate::protocol::{ErrorCode, PeerAddress};
-use crate::session::counted_address;
+use crate::session::{BanEnd, counted_address};
+use crate::state::SanctionNotice;
 
 /// The limits, and the counters of connections.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(super) struct Admission {
     /// 0: no limit.
     per_address_max: usize,
     per_address_rate: Rate,
+    banned: Arc<BannedNetworks>,
     counts: Mutex<ConnectionCounts>,
 }
 
@@ -67,11 +70,18 @@ pub(super) enum AdmissionLimit {
     Address(usize),
     /// New connections from one address in a second.
     Rate(u32),
+    /// None from this address, until then.
+    Banned(BanEnd),
 }
 
 impl Admission {
-    pub(super) fn new(clients_max: usize, per_address_max: usize, per_address_rate: Rate) -> Arc<Self> {
-        Arc::new(Self { clients_max, per_address_max, per_address_rate, counts: Mutex::default() })
+    pub(super) fn new(
+        clients_max: usize,
+        per_address_max: usize,
+        per_address_rate: Rate,
+        banned: Arc<BannedNetworks>,
+    ) -> Arc<Self> {
+        Arc::new(Self { clients_max, per_address_max, per_address_rate, banned, counts: Mutex::default() })
     }
 
     /// Admits a connection, or returns the limit that it exceeds. Once the address of its client is known, [`Ticket::count_for`] follows.
@@ -117,6 +127,11 @@ impl Ticket {
     /// Counts the connection for the address of its client, too. Returns the limit that the client exceeds; then it is not admitted.
     pub(super) fn count_for(&mut self, address: PeerAddress, now: Instant) -> Result<(), AdmissionLimit> {
         debug_assert!(matches!(self.kind, TicketKind::Client(None)), "a connection counts for one address");
+        if let PeerAddress::Ip(address) = address
+            && let Some(end) = self.admission.banned.find(address.ip())
+        {
+            return Err(AdmissionLimit::Banned(end));
+        }
         let Some(address) = counted_address(address) else { return Ok(()) };
         let Admission { per_address_max, per_address_rate, .. } = *self.admission;
         let mut counts = self.admission.counts();
@@ -151,6 +166,9 @@ impl Drop for Ticket {
 impl From<AdmissionLimit> for Refusal {
     fn from(limit: AdmissionLimit) -> Self {
         let (what, hint) = match limit {
+            AdmissionLimit::Banned(BanEnd(until)) => {
+                return banned_refusal(&SanctionNotice { room: None, until, reason: None });
+            }
             AdmissionLimit::Clients(max) => {
                 (format!("the server has its maximum of {max} connections"), Hint::RetryLater)
             }
@@ -180,8 +198,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::server::clock::SystemClock;
 
     const UNLIMITED: Rate = Rate { per_second: 0, burst: 1 };
+
+    fn create(clients_max: usize, per_address_max: usize, per_address_rate: Rate) -> Arc<Admission> {
+        let banned = Arc::new(BannedNetworks::new(Arc::new(SystemClock)));
+        Admission::new(clients_max, per_address_max, per_address_rate, banned)
+    }
 
     fn admit_at(admission: &Arc<Admission>, address: PeerAddress, now: Instant) -> Result<Ticket, AdmissionLimit> {
         let mut ticket = admission.admit()?;
@@ -196,7 +220,7 @@ mod tests {
 
     #[test]
     fn admit_limits_all_clients_and_those_of_one_address() {
-        let admission = Admission::new(3, 2, UNLIMITED);
+        let admission = create(3, 2, UNLIMITED);
         let admit = |address: &str| admit_at(&admission, at(address), Instant::now());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
@@ -207,10 +231,22 @@ mod tests {
         let _again = admit("192.0.2.1").unwrap();
     }
 
+    /// Also through a proxy, which names the client.
+    #[test]
+    fn banned_client_is_not_admitted() {
+        let admission = create(3, 0, UNLIMITED);
+        admission.banned.set("192.0.2.0/24".parse().unwrap(), Some(BanEnd(None)));
+        let admit = |address: &str| admit_at(&admission, at(address), Instant::now()).map(drop);
+        assert_eq!(admit("192.0.2.9"), Err(AdmissionLimit::Banned(BanEnd(None))));
+        assert_eq!((admit("192.0.3.9"), admission.counts().clients), (Ok(()), 0));
+        let refusal = Refusal::from(AdmissionLimit::Banned(BanEnd(None))).to_string();
+        assert_eq!(refusal, "ERR - banned your address is banned from this server");
+    }
+
     /// A proxy names the client after the connection was accepted.
     #[test]
     fn connection_counts_before_its_client_is_known() {
-        let admission = Admission::new(2, 1, UNLIMITED);
+        let admission = create(2, 1, UNLIMITED);
         let mut first = admission.admit().unwrap();
         let mut second = admission.admit().unwrap();
         assert_eq!(admission.admit().unwrap_err(), AdmissionLimit::Clients(2));
@@ -225,7 +261,7 @@ mod tests {
 
     #[test]
     fn admit_counts_ipv6_network_as_one_address() {
-        let admission = Admission::new(10, 1, UNLIMITED);
+        let admission = create(10, 1, UNLIMITED);
         let admit = |address: &str| admit_at(&admission, at(address), Instant::now());
         let one = admit("2001:db8::1").unwrap();
         assert_eq!(admit("2001:db8::ffff:0:0:2").unwrap_err(), AdmissionLimit::Address(1));
@@ -235,7 +271,7 @@ mod tests {
 
     #[test]
     fn admit_counts_unix_clients_in_all_only() {
-        let admission = Admission::new(3, 1, Rate { per_second: 1, burst: 1 });
+        let admission = create(3, 1, Rate { per_second: 1, burst: 1 });
         let admit = || admit_at(&admission, PeerAddress::Unix, Instant::now());
         let [first, _second, _third] = [admit(), admit(), admit()].map(Result::unwrap);
         assert_eq!(admit().unwrap_err(), AdmissionLimit::Clients(3));
@@ -246,7 +282,7 @@ mod tests {
     /// Clients at other addresses are admitted meanwhile.
     #[test]
     fn admit_limits_rate_of_one_address() {
-        let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
+        let admission = create(10, 0, Rate { per_second: 10, burst: 2 });
         let start = Instant::now();
         let admit = |address: &str, ms| admit_at(&admission, at(address), start + Duration::from_millis(ms));
         let connect = |address, ms| admit(address, ms).map(drop);
@@ -258,7 +294,7 @@ mod tests {
 
     #[test]
     fn counters_of_addresses_without_clients_are_removed() {
-        let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
+        let admission = create(10, 0, Rate { per_second: 10, burst: 2 });
         let start = Instant::now();
         for number in 0..100_000_u32 {
             let now = start + Duration::from_millis(number.into());

@@ -28,12 +28,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use async_channel::Sender;
 use futures_lite::future;
 use smol::Timer;
 
 use self::operator::OperatorChange;
-pub use self::operator::OperatorResult;
+pub use self::operator::{ModerationResult, OperatorResult};
 pub use self::status::HubStatus;
+use super::banned_networks::BannedNetworks;
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::log::{self, RunLog};
@@ -44,7 +46,7 @@ use super::store_reader::StoreReader;
 use crate::feed::Feed;
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
 use crate::protocol::{LeaveReason, Timestamp};
-use crate::session::{BySession, Input, InputKind, Output, PasswordResult, Sessions};
+use crate::session::{BanEnd, BySession, Input, InputKind, Output, PasswordResult, Sessions};
 use crate::state::SessionId;
 
 /// The sessions with their room, and the delivery of their outputs.
@@ -60,10 +62,14 @@ pub struct Hub {
     passwords: Option<Box<dyn PasswordThreads>>,
     /// The results that were received and not processed yet.
     password_results: Vec<PasswordResult>,
+    /// The operators whose moderation is not stored yet, in order.
+    moderating: VecDeque<Sender<ModerationResult>>,
     /// The operators' changes of accounts that are not stored yet, in order.
     operator_changes: VecDeque<OperatorChange>,
     /// Counts wrong passwords. `None`: nobody reads about them.
     log: Option<Arc<RunLog>>,
+    /// The networks that the listeners refuse.
+    banned: Option<Arc<BannedNetworks>>,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::apply_ready`].
     outputs: Vec<Output>,
 }
@@ -79,8 +85,10 @@ impl Hub {
             messages: 0,
             passwords: None,
             password_results: Vec::new(),
+            moderating: VecDeque::new(),
             operator_changes: VecDeque::new(),
             log: None,
+            banned: None,
             outputs: Vec::new(),
         }
     }
@@ -94,6 +102,14 @@ impl Hub {
     /// Reports wrong passwords to this log.
     pub(super) fn with_log(self, log: Arc<RunLog>) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Tells the listeners, by this set, which networks are banned.
+    pub(super) fn with_banned_networks(self, banned: Arc<BannedNetworks>) -> Self {
+        for (network, until) in self.sessions.state().banned_networks() {
+            banned.set(network, Some(BanEnd(until)));
+        }
+        Self { banned: Some(banned), ..self }
     }
 
     /// Lets the hub read stored messages.
@@ -128,6 +144,7 @@ impl Hub {
                 let _ = asking.try_send(self.status());
             }
             HubRequest::Operate(request, to_operator) => self.process_operator(at, request, to_operator),
+            HubRequest::Moderate(line, to_operator) => self.process_moderation(at, line, to_operator),
             HubRequest::KeepTicket(session, ticket) => {
                 if self.sessions.is_detached(session) {
                     self.tickets.insert(session, ticket);
@@ -262,6 +279,10 @@ impl Hub {
                 }
                 (Output::AccountChanged(result), _) => self.finish_operator_change(result.clone()),
                 (Output::WrongPassword(address), Some(log)) => log.count_wrong_password(*address),
+                (Output::Moderated(line), _) => self.finish_moderation(line),
+                (Output::BanNetwork(network, end), _) => {
+                    self.banned.iter().for_each(|banned| banned.set(*network, *end));
+                }
                 (Output::Publish { id: Some(_), .. }, _) => self.messages += 1,
                 _ => {}
             }

@@ -24,6 +24,7 @@ mod account_rows;
 mod accounts;
 mod admission;
 mod announce;
+mod banned_networks;
 mod bound_sockets;
 mod clock;
 mod connection;
@@ -74,6 +75,7 @@ use smol::{Executor, Task, Timer};
 #[cfg(feature = "accounts")]
 pub use self::account_file::{AccountFile, AccountFileError};
 use self::admission::Admission;
+use self::banned_networks::BannedNetworks;
 use self::bound_sockets::{BoundSockets, RunFiles};
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
@@ -178,6 +180,7 @@ impl ServerOptions {
         let sessions = Sessions::new(state, self.timeouts);
         let sessions = if self.has_watch { sessions } else { sessions.without_watch() };
         let sessions = if self.listen.iter().any(Listener::is_tls) { sessions.with_tls() } else { sessions };
+        let sessions = sessions.with_proxies(self.listen.iter().flat_map(Listener::proxy_networks).collect());
         match &self.password {
             Some(password) => sessions.with_password(PasswordPolicy {
                 check: Arc::clone(password) as _,
@@ -365,7 +368,8 @@ async fn serve(
     };
     let (line_rate, send_timeout) = (options.line_rate, options.send_timeout());
     let store_reader = hub.store_reader().cloned();
-    let hub = hub.with_log(Arc::clone(&log));
+    let banned = Arc::new(BannedNetworks::new(Arc::clone(&clock)));
+    let hub = hub.with_log(Arc::clone(&log)).with_banned_networks(Arc::clone(&banned));
     let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
     let context =
         ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock, log: Arc::clone(&log) };
@@ -375,7 +379,7 @@ async fn serve(
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
     let files = Arc::new(RunFiles { port_file, sockets: files });
-    let (admission, clients_max) = create_admission(&options);
+    let (admission, clients_max) = create_admission(&options, banned);
     listeners.log();
     if options.needs_passwords() && listeners.has_exposed(options.allows_insecure_passwords) {
         log::password_over_plain_text(options.allows_insecure_passwords);
@@ -435,7 +439,7 @@ async fn wait_for_any(tasks: &mut [Task<()>]) {
 }
 
 /// Creates the admission of connections, and logs the limits in force. Returns also the effective maximum number of clients.
-fn create_admission(options: &ServerOptions) -> (Arc<Admission>, usize) {
+fn create_admission(options: &ServerOptions, banned: Arc<BannedNetworks>) -> (Arc<Admission>, usize) {
     let available = admission::raise_descriptor_limit();
     let max_clients = options.max_clients.unwrap_or(available);
     let clients_max = max_clients.min(available);
@@ -443,7 +447,7 @@ fn create_admission(options: &ServerOptions) -> (Arc<Admission>, usize) {
     if max_clients > available {
         log::few_descriptors(max_clients, available);
     }
-    (Admission::new(max_clients, options.max_per_address, options.connect_rate), clients_max)
+    (Admission::new(max_clients, options.max_per_address, options.connect_rate, banned), clients_max)
 }
 
 /// Sends a tick with the uptime to the hub every [`TICK_MS`], until the hub ends. The log gets a tick, too.

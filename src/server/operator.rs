@@ -43,6 +43,10 @@ pub(super) fn begin(
             let Account { id, name, .. } = find(&name)?;
             (name.clone(), AccountUpdate::SetPassword { account: *id, generation: None, password })
         }
+        AccountRequest::SetRole { name, role } => {
+            let Account { id, name, .. } = find(&name)?;
+            (name.clone(), AccountUpdate::SetRole { account: *id, role })
+        }
         AccountRequest::Remove { name } => {
             let Account { id, name, .. } = find(&name)?;
             (name.clone(), AccountUpdate::Delete { account: *id, generation: None })
@@ -68,6 +72,7 @@ pub(super) fn finish(
     };
     Ok(match outcome {
         AccountOutcome::Deleted { rests_until, .. } => AccountReply::Removed(name, rests_until),
+        AccountOutcome::RoleSet(_, role) => AccountReply::RoleSet(name, role),
         AccountOutcome::PasswordSet(account) => AccountReply::PasswordSet(name, tokens(account)),
         // The operator has no other requests.
         _ => AccountReply::Added(name),

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 
-use super::hub::{HubStatus, OperatorResult};
+use super::hub::{HubStatus, ModerationResult, OperatorResult};
+use crate::command::ClientLine;
 use crate::control::AccountRequest;
 use crate::feed::Mailbox;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
@@ -34,6 +35,8 @@ pub enum HubRequest {
     Status(Sender<HubStatus>),
     /// An operator asks for the accounts, or changes them. The hub sends the reply to this channel.
     Operate(AccountRequest, Sender<OperatorResult>),
+    /// An operator moderates. The hub sends the reply to this channel.
+    Moderate(ClientLine, Sender<ModerationResult>),
 }
 
 /// Sends requests to the hub. The hub runs until all senders are dropped.

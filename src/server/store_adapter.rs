@@ -24,14 +24,19 @@ impl StoreOpener for store::Options {
         let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, wall_time);
         let (opened, state) = opened?;
         log::store_opened(self, &state);
-        let StoredState { epoch, last_id, before, messages, topic, rooms, last_room, accounts, .. } = state;
-        let lobby = StoredRoom { epoch: Some(epoch), last_id, evicted: before, topic, ..StoredRoom::default() };
+        let StoredState {
+            epoch, last_id, before, messages, topic, rules, rooms, last_room, accounts, sanctions, ..
+        } = state;
+        let lobby = StoredRoom { epoch: Some(epoch), last_id, evicted: before, topic, rules, ..StoredRoom::default() };
         let state = SharedState::new(options.state_limits()).with_start(random_epoch()).with_store(last_room);
         let mut state = state.with_stored_room(RoomId::LOBBY, RoomName::lobby(), lobby, messages);
-        for RoomRecord { room, name, epoch, last_id, evicted: deleted, topic } in rooms {
+        for RoomRecord { room, name, epoch, last_id, evicted: deleted, topic, rules } in rooms {
             // Its messages are not loaded: the store answers the first queries.
-            let stored = StoredRoom { epoch: Some(epoch), last_id, deleted, evicted: last_id, topic };
+            let stored = StoredRoom { epoch: Some(epoch), last_id, deleted, evicted: last_id, topic, rules };
             state = state.with_stored_room(room, name, stored, Vec::new());
+        }
+        for sanction in sanctions {
+            state.add_stored_sanction(sanction);
         }
         let (state, left_out) = add_stored_accounts(state, accounts);
         if left_out > 0 {

@@ -13,10 +13,10 @@ use futures_lite::{Stream as _, ready};
 use super::account_rows::account_writes;
 use super::log;
 use crate::limits::{ACCOUNT_CHANGES_AT_ONCE_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
-use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
+use crate::protocol::{MessageId, ModerationRecord, Name, PastMessage, Timestamp};
 use crate::sequencer::{Change, Numbering, Sequencer};
 use crate::state::{
-    AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, Message, Origin, Room, RoomId,
+    AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, Message, Moderated, Origin, Room, RoomId,
     SharedState, StoreFailure, TopicChange, Uptime,
 };
 use crate::store::{Batch, CommitFailure, CommitFate, NewRoom, Report, Store};
@@ -39,6 +39,10 @@ pub(super) struct StoreSequencer {
     is_batch_open: bool,
     /// The rooms that have vanished. The next batch removes them; if that fails, the next start does.
     removed_rooms: Vec<RoomId>,
+    /// Records of moderation that could not be stored. Each batch tries them again, first.
+    unstored: Vec<ModerationRecord>,
+    /// A second has passed since the last try.
+    is_retry_due: bool,
     /// The changes in the batch that is being committed, in order, and those that were refused among them.
     committing: Option<Vec<PendingChange>>,
     ready: VecDeque<Entry>,
@@ -53,7 +57,7 @@ pub(super) struct StoreSequencer {
 struct PendingChange {
     origin: Origin,
     /// The refusal waits, too, so that the client gets its replies in order.
-    content: Result<Content, RefusedContent>,
+    content: Result<Content, (RefusedContent, StoreFailure)>,
 }
 
 /// Content that the store commits and that then becomes an entry.
@@ -62,6 +66,8 @@ enum Content {
     Message(RoomId, Message),
     Topic(RoomId, TopicChange),
     Account(AccountChange),
+    /// Moderation that has taken effect already.
+    Moderation(Moderated, Vec<ModerationRecord>),
 }
 
 /// Content that is not stored.
@@ -71,6 +77,8 @@ enum RefusedContent {
     Room(RoomId, Name, ContentKind),
     /// A change of the accounts. The name is that of an account that is not created.
     Account(AccountCommand, Option<Name>),
+    /// Moderation whose records are tried again.
+    Moderation(Moderated),
 }
 
 impl Content {
@@ -80,6 +88,8 @@ impl Content {
             Self::Message(_, Message { name, text, .. }) => (name, Some(text)),
             Self::Topic(_, TopicChange { name, topic, .. }) => (name, topic.as_ref()),
             Self::Account(change) => return size_of::<PendingChange>() + change.update.heap_bytes(),
+            // Moderation is never refused for lack of memory.
+            Self::Moderation(..) => return 0,
         };
         name.as_str().len() + text.map_or(0, |text| text.as_str().len()) + PAST_OVERHEAD_BYTES
     }
@@ -89,7 +99,7 @@ impl Content {
         match self {
             Self::Message(room, _) | Self::Topic(room, _) => Some(Action::ContentPending(*room)),
             Self::Account(AccountChange { update: AccountUpdate::Create { .. }, .. }) => Some(Action::AccountPending),
-            Self::Account(_) => None,
+            Self::Account(_) | Self::Moderation(..) => None,
         }
     }
 
@@ -99,6 +109,7 @@ impl Content {
             Self::Message(room, message) => Action::Say(room, message),
             Self::Topic(room, topic) => Action::SetTopic(room, topic),
             Self::Account(change) => Action::ChangeAccount(change),
+            Self::Moderation(moderated, _) => Action::ModerationStored(moderated, None),
         }
     }
 }
@@ -113,6 +124,7 @@ impl From<Content> for RefusedContent {
                 let name = if let AccountUpdate::Create { name, .. } = update { Some(name) } else { None };
                 Self::Account(command, name)
             }
+            Content::Moderation(moderated, _) => Self::Moderation(moderated),
         }
     }
 }
@@ -122,6 +134,7 @@ impl RefusedContent {
         match self {
             Self::Room(room, name, kind) => Action::ContentFailed(room, name, kind, why),
             Self::Account(command, name) => Action::AccountChangeFailed(command, name, why),
+            Self::Moderation(moderated) => Action::ModerationStored(moderated, Some(why)),
         }
     }
 }
@@ -140,6 +153,8 @@ impl StoreSequencer {
             bytes_max,
             is_batch_open: false,
             removed_rooms: Vec::new(),
+            unstored: Vec::new(),
+            is_retry_due: false,
             committing: None,
             ready: VecDeque::new(),
             failure: None,
@@ -159,7 +174,8 @@ impl StoreSequencer {
         let bytes = content.memory_cost();
         let is_refused = self.bytes + bytes > self.bytes_max;
         self.bytes += if is_refused { 0 } else { bytes };
-        let content = if is_refused { Err(content.into()) } else { Ok(content) };
+        let full = || StoreFailure::NotStored("too many messages already wait for the disk".into());
+        let content = if is_refused { Err((content.into(), full())) } else { Ok(content) };
         self.waiting.push_back(PendingChange { origin, content });
     }
 
@@ -188,14 +204,18 @@ impl StoreSequencer {
             self.is_failure_logged = false;
             log::commits_recovered();
         }
+        if failure.is_none() {
+            self.unstored.clear();
+        }
         for PendingChange { origin, content } in self.committing.take().unwrap_or_default() {
             self.bytes -= content.as_ref().map_or(0, Content::memory_cost);
+            if let (Ok(Content::Moderation(_, records)), Some(_)) = (&content, &failure) {
+                self.unstored.extend(records.iter().cloned());
+            }
             let action = match (content, &failure) {
                 (Ok(content), None) => content.into_action(),
                 (Ok(content), Some(failure)) => RefusedContent::from(content).into_action(failure.clone()),
-                (Err(refused), _) => {
-                    refused.into_action(StoreFailure::NotStored("too many messages already wait for the disk".into()))
-                }
+                (Err((refused, why)), _) => refused.into_action(why),
             };
             self.push_entry(origin, action);
         }
@@ -209,6 +229,13 @@ impl Sequencer for StoreSequencer {
             Action::Say(room, message) => self.enqueue(change.origin, Content::Message(room, message)),
             Action::SetTopic(room, topic) => self.enqueue(change.origin, Content::Topic(room, topic)),
             Action::ChangeAccount(account) => self.enqueue(change.origin, Content::Account(account)),
+            Action::RecordModeration(moderated, records) => {
+                self.enqueue(change.origin, Content::Moderation(moderated, records));
+            }
+            Action::Tick => {
+                self.is_retry_due = !self.unstored.is_empty();
+                self.push_entry(change.origin, Action::Tick);
+            }
             action => self.push_entry(change.origin, action),
         }
     }
@@ -238,7 +265,8 @@ impl Sequencer for StoreSequencer {
     fn end_turn(&mut self, state: &SharedState) {
         let Some(store) = &self.store else { return };
         // While entries are ready, the last id of a room may be lower than its last committed id.
-        if self.committing.is_some() || !self.ready.is_empty() || self.waiting.is_empty() {
+        let is_idle = self.waiting.is_empty() && !self.is_retry_due;
+        if self.committing.is_some() || !self.ready.is_empty() || is_idle {
             return;
         }
         self.is_batch_open = !self.is_batch_open;
@@ -246,9 +274,12 @@ impl Sequencer for StoreSequencer {
             return;
         }
         let changes = take_batch(&mut self.waiting);
+        let changes = refuse_silenced(state, self.at, changes, &mut self.bytes);
         let mut last_ids = BTreeMap::new();
         let removed_rooms = std::mem::take(&mut self.removed_rooms);
-        let mut batch = Batch { removed_rooms, messages: Vec::with_capacity(changes.len()), ..Batch::default() };
+        let (messages, moderation) = (Vec::with_capacity(changes.len()), self.unstored.clone());
+        let mut batch = Batch { removed_rooms, messages, moderation, ..Batch::default() };
+        self.is_retry_due = false;
         for content in changes.iter().filter_map(|change| change.content.as_ref().ok()) {
             let room = match content {
                 Content::Message(room, _) | Content::Topic(room, _) => *room,
@@ -256,9 +287,17 @@ impl Sequencer for StoreSequencer {
                     batch.accounts.extend(state.plan_account_change(change).into_iter().flat_map(account_writes));
                     continue;
                 }
+                Content::Moderation(_, records) => {
+                    batch.moderation.extend(records.iter().cloned());
+                    continue;
+                }
             };
             let last_id = last_ids.entry(room).or_insert_with(|| {
-                batch.rooms.extend(new_room(state, room));
+                if let Some(new_room) = new_room(state, room) {
+                    let sanctions = state.sanctions().of(Some(room)).cloned();
+                    batch.moderation.extend(sanctions.map(ModerationRecord::Sanction));
+                    batch.rooms.push(new_room);
+                }
                 state.room(room).map_or(MessageId(0), Room::last_id)
             });
             match content {
@@ -268,7 +307,7 @@ impl Sequencer for StoreSequencer {
                     batch.messages.push((room, past));
                 }
                 Content::Topic(_, TopicChange { topic, .. }) => batch.topics.push((room, topic.clone())),
-                Content::Account(_) => {}
+                Content::Account(_) | Content::Moderation(..) => {}
             }
         }
         self.committing = Some(changes);
@@ -307,7 +346,7 @@ impl Sequencer for StoreSequencer {
         for (PendingChange { origin, content }, failure) in committing.chain(waiting) {
             let action = match content {
                 Ok(content) => RefusedContent::from(content).into_action(failure.clone()),
-                Err(refused) => refused.into_action(not_stored.clone()),
+                Err((refused, _)) => refused.into_action(not_stored.clone()),
             };
             self.push_entry(origin, action);
         }
@@ -337,14 +376,36 @@ fn take_batch(waiting: &mut VecDeque<PendingChange>) -> Vec<PendingChange> {
     waiting.drain(..count).collect()
 }
 
+/// Refuses the messages and topics whose authors were muted or removed while they waited, and subtracts their memory from `bytes`.
+fn refuse_silenced(
+    state: &SharedState,
+    now: Timestamp,
+    changes: Vec<PendingChange>,
+    bytes: &mut usize,
+) -> Vec<PendingChange> {
+    let check = |PendingChange { origin, content }| {
+        let content = content.and_then(|content| {
+            let (Content::Message(room, _) | Content::Topic(room, _)) = &content else { return Ok(content) };
+            let Err(why) = state.check_speech(origin.member, *room, now) else { return Ok(content) };
+            *bytes -= content.memory_cost();
+            Err((content.into(), StoreFailure::Silenced(why)))
+        });
+        PendingChange { origin, content }
+    };
+    changes.into_iter().map(check).collect()
+}
+
 /// The room, if the file does not have it yet.
 fn new_room(state: &SharedState, id: RoomId) -> Option<NewRoom> {
     let room = state.room(id).filter(|room| !room.is_stored())?;
-    Some(NewRoom { room: id, name: room.name().clone(), epoch: room.epoch()?.clone() })
+    let rules = room.rules().cloned().unwrap_or_default();
+    Some(NewRoom { room: id, name: room.name().clone(), epoch: room.epoch()?.clone(), rules })
 }
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod moderation_tests;
 #[cfg(test)]
 mod tests {
     use std::path::Path;

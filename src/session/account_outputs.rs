@@ -38,8 +38,8 @@ impl Sessions {
                 let reply = self.confirm_login(session, name, out);
                 self.reply(origin, reply, out);
             }
-            StateOutput::Displaced { member, name, why, at, rooms } => {
-                self.displace_member(member, &name, why, at, rooms, out);
+            StateOutput::Displaced { member, name, why, text, at, rooms } => {
+                self.displace_member(member, &name, why, text.as_ref(), at, rooms, out);
             }
             StateOutput::ResumptionEnded(member) => self.forget_resume_token(member),
             StateOutput::AccountChanged(origin, outcome) => self.confirm_account_change(origin, outcome, out),
@@ -66,15 +66,18 @@ impl Sessions {
     }
 
     /// The member has left its rooms. The session of a guest remains, without a nickname.
+    #[expect(clippy::too_many_arguments, reason = "the fields of an output")]
     fn displace_member(
         &mut self,
         member: MemberId,
         name: &Name,
         why: Displacement,
+        text: Option<&Text>,
         at: Timestamp,
         rooms: Vec<(RoomId, RoomName)>,
         out: &mut Vec<Output>,
     ) {
+        let reason = why.leave_reason();
         let session = self.session_of(member);
         self.forget_resume_token(member);
         self.resumed.remove(&member);
@@ -93,19 +96,25 @@ impl Sessions {
                         displacement_notice(state, self.features.accounts_only, at, name).into(),
                     ));
                 }
-                Displacement::TakenOver | Displacement::PasswordSet => {
-                    let farewell = if why == Displacement::TakenOver { taken_over(name) } else { password_set(name) };
-                    out.push(Output::SendAfterAll(session, ServerLine::Err(farewell)));
-                    self.remove_session(session, CloseReason::Left(LeaveReason::Displaced), out);
+                Displacement::TakenOver => self.say_farewell(session, taken_over(name), reason, out),
+                Displacement::PasswordSet => self.say_farewell(session, password_set(name), reason, out),
+                Displacement::Kicked | Displacement::Banned => {
+                    self.say_farewell(session, put_out(why, text), reason, out);
                 }
             }
         }
         let session = session.unwrap_or(SessionId::SERVER);
-        out.push(Output::Log(MembershipChange::Left(session, name.clone(), LeaveReason::Displaced)));
+        out.push(Output::Log(MembershipChange::Left(session, name.clone(), reason)));
         for (room, _) in rooms {
-            let event = Event::Leave(name.clone(), LeaveReason::Displaced, None);
+            let event = Event::Leave(name.clone(), reason, text.cloned());
             out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
         }
+    }
+
+    /// Sends a session the reason why it ends, as its last line, and removes it.
+    fn say_farewell(&mut self, session: SessionId, why: Refusal, reason: LeaveReason, out: &mut Vec<Output>) {
+        out.push(Output::SendAfterAll(session, ServerLine::Err(why)));
+        self.remove_session(session, CloseReason::Left(reason), out);
     }
 
     /// A token that the session requested before does not let its next member resume either.
@@ -141,6 +150,14 @@ impl Sessions {
             AccountOutcome::PasswordSet(account) => {
                 self.record_given_password(session);
                 (self.account_name(account), AccountEvent::PasswordChanged, Reply::SetPassword(EmptyReply))
+            }
+            AccountOutcome::RoleSet(account, role) => {
+                // Only the operator sets roles.
+                let name = self.account_name(account);
+                out.extend(
+                    name.map(|name| Output::Log(MembershipChange::Account(session, name, AccountEvent::RoleSet(role)))),
+                );
+                return out.extend(result);
             }
             AccountOutcome::Deleted { name, .. } => {
                 (Some(name.clone()), AccountEvent::Unregistered, Reply::Unregister(name))
@@ -191,4 +208,14 @@ fn taken_over(name: &Name) -> Refusal {
 fn password_set(name: &Name) -> Refusal {
     let what = format!("the operator has set another password for {name}, with which you must log in");
     Refusal::new(None, ErrorCode::LoginRequired, what).with_hint(Hint::Reconnect)
+}
+
+/// The last line to a session that an operator has put out.
+fn put_out(why: Displacement, by: Option<&Text>) -> Refusal {
+    let (code, what) = match why {
+        Displacement::Banned => (ErrorCode::Banned, "you were banned"),
+        _ => (ErrorCode::Kicked, "you were put out"),
+    };
+    let by = by.map_or_else(String::new, |by| format!(" {by}"));
+    Refusal::new(None, code, format!("{what}{by}"))
 }

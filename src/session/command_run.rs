@@ -11,10 +11,10 @@ use crate::command::{
 };
 use crate::limits::ROSTERS_KEPT_MAX;
 use crate::protocol::{
-    AccessToken, AccountId, AccountTokenId, Dialect, Event, LeaveReason, Mode, Name, Password, RoomName, Secret, Text,
-    Timestamp, User, Verifier,
+    AccessToken, AccountId, AccountTokenId, Dialect, Event, LeaveReason, Mode, Name, Network, Password, RoomName,
+    Secret, Text, Timestamp, User, Verifier,
 };
-use crate::state::{Action, LoginProof, MemberId, Origin, Room, RoomId, SharedState};
+use crate::state::{Action, LoginProof, MemberId, Origin, Rank, Room, RoomId, SharedState};
 
 /// A command that is being run.
 struct CommandRun<'a> {
@@ -112,7 +112,7 @@ impl CommandRun<'_> {
     }
 
     fn origin(&self) -> Origin {
-        Origin { session: self.session, member: self.member() }
+        self.sessions.any_origin(self.session)
     }
 }
 
@@ -233,6 +233,14 @@ impl Context for CommandRun<'_> {
 
     fn member(&self) -> MemberId {
         self.sessions.member(self.session).unwrap_or(MemberId(self.session.0))
+    }
+
+    fn rank(&self, room: Option<RoomId>) -> Rank {
+        self.sessions.state.rank(self.member(), room)
+    }
+
+    fn is_proxy(&self, network: Network) -> bool {
+        self.sessions.is_proxy(network)
     }
 
     fn nickname(&self) -> Option<&Name> {

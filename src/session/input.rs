@@ -5,7 +5,7 @@ use super::PasswordResult;
 use super::{Output, Sessions};
 use crate::command::{ClientLine, Command, Refusal};
 use crate::protocol::{Ending, LeaveReason, OtherProtocol, Peer, RoomName, Secret, Timestamp};
-use crate::state::{AccountUpdate, RoomId, SessionId, Uptime};
+use crate::state::{AccountUpdate, Moderation, RoomId, SessionId, Uptime};
 
 /// An event outside of the shared state, such as a client's line.
 #[derive(Clone, Debug)]
@@ -83,6 +83,9 @@ pub enum InputKind {
     /// The operator changes the accounts; comes from [`SessionId::SERVER`]. [`Output::AccountChanged`] follows, in the order of these inputs,
     /// once the change is stored or refused.
     ChangeAccount(AccountUpdate),
+    /// The operator at the control socket moderates a room, or the server; comes from [`SessionId::SERVER`]. [`Output::Moderated`] follows, in
+    /// the order of these inputs.
+    Moderate(Moderation),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
 }

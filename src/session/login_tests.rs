@@ -82,11 +82,23 @@ impl Server {
         for output in out {
             match output {
                 Output::CheckPassword(job) => self.jobs.push_back(job),
-                Output::Answered(_) | Output::Log(_) | Output::WrongPassword(_) | Output::AccountChanged(_) => {}
+                Output::Answered(_)
+                | Output::Log(_)
+                | Output::WrongPassword(_)
+                | Output::AccountChanged(_)
+                | Output::BanNetwork(..) => {}
                 output => shown.push(format_output(&self.sessions, &output)),
             }
         }
         shown
+    }
+
+    /// All outputs of a line.
+    pub(super) fn outputs(&mut self, session: u64, line: &str) -> Vec<Output> {
+        let (at, mut out) = (self.at(), Vec::new());
+        let kind = ClientLine::parse(line, Mode::Commands).into();
+        self.sessions.apply(Input { at, session: SessionId(session), kind }, &mut out);
+        out
     }
 
     pub(super) fn connect(&mut self, session: u64, address: [u8; 4]) {

@@ -17,6 +17,7 @@ mod line_room;
 mod login_limits;
 mod login_queue;
 mod logins;
+mod moderation_outputs;
 mod output;
 mod password;
 mod password_job;
@@ -32,18 +33,18 @@ pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
 pub use self::logins::AccountPolicy;
 use self::logins::Logins;
-pub use self::output::{AccountEvent, MembershipChange, Output, OwnLine};
+pub use self::output::{AccountEvent, BanEnd, MembershipChange, Output, OwnLine};
 use self::password::WrongPasswords;
 pub use self::password::{PasswordCheck, PasswordPolicy};
 pub use self::password_job::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWork};
 use self::room_creation::RoomCreations;
 pub(crate) use self::room_creation::counted_address;
 pub use self::timeouts::Timeouts;
-use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, Verb};
+use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, Verb, banned_refusal};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, WRONG_PASSWORDS_MAX};
 use crate::protocol::{
-    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, Peer, PeerAddress, RoomName, Tag, Text, Timestamp,
-    User,
+    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, Network, Peer, PeerAddress, RoomName, Tag, Text,
+    Timestamp, User,
 };
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
 use crate::state::{self, DenseMap, MemberId, Origin, RoomId, SessionId, SharedState, StateOutput, Uptime};
@@ -67,6 +68,8 @@ pub struct Sessions {
     features: Features,
     /// The server has a listener for lines over TLS, which hints name.
     has_tls: bool,
+    /// The networks of trusted proxies: they cannot be banned.
+    proxies: Vec<Network>,
     room_creations: RoomCreations,
     /// The password that sessions must give; `None`: none.
     password: Option<PasswordPolicy>,
@@ -146,6 +149,7 @@ impl Sessions {
             has_more_idle: false,
             features: Features { rooms: true, watch: true, ..Features::default() },
             has_tls: false,
+            proxies: Vec::new(),
             room_creations: RoomCreations::default(),
             password: None,
             wrong_passwords: WrongPasswords::default(),
@@ -177,6 +181,12 @@ impl Sessions {
         Self { has_tls: true, ..self }
     }
 
+    /// Sets the networks of the trusted proxies.
+    #[must_use]
+    pub fn with_proxies(self, proxies: Vec<Network>) -> Self {
+        Self { proxies, ..self }
+    }
+
     /// Lets clients create rooms as fast as they want.
     #[must_use]
     pub fn with_unlimited_creation(self) -> Self {
@@ -197,10 +207,13 @@ impl Sessions {
     fn process(&mut self, input: Input, out: &mut Vec<Output>) {
         let Input { at, session, kind } = input;
         match kind {
-            InputKind::Connect(peer) => self.connect(session, peer, out),
+            InputKind::Connect(peer) => self.connect(at, session, peer, out),
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
             InputKind::PasswordProcessed(result) => self.process_password(at, result, out),
+            InputKind::Moderate(moderation) => {
+                self.submit(at, Origin::SERVER, state::Action::Moderate(moderation), out);
+            }
             InputKind::ChangeAccount(update) => self.change_account(at, update, out),
             _ if self.all.get(session).is_none_or(Session::is_closed) => {}
             InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
@@ -350,11 +363,18 @@ impl Sessions {
         out.extend([Output::Close(session, closing), Output::Remove(session)]);
     }
 
-    fn connect(&mut self, session: SessionId, peer: Peer, out: &mut Vec<Output>) {
+    fn connect(&mut self, at: Timestamp, session: SessionId, peer: Peer, out: &mut Vec<Output>) {
         if self.stopped {
             let farewell = ServerLine::Event(None, shutdown_notice());
             let close = Output::Close(session, CloseReason::Stopping);
             out.extend([Output::Send(session, None, farewell.into()), close, Output::Remove(session)]);
+            return;
+        }
+        let network = self.network_of(peer.address);
+        if let Some(notice) = network.and_then(|network| self.state.ban_of_network(network, at)) {
+            let refusal = ServerLine::Err(banned_refusal(&notice));
+            let close = Output::Close(session, CloseReason::Left(LeaveReason::Banned));
+            out.extend([Output::Send(session, None, refusal.into()), close, Output::Remove(session)]);
             return;
         }
         let now = self.state.now();
@@ -488,8 +508,7 @@ impl Sessions {
     ) {
         let Some(origin) = self.origin(session) else {
             if self.state.watched_room(session).is_some() {
-                let origin = Origin { session, member: MemberId(session.0) };
-                self.submit(at, origin, state::Action::Unwatch, out);
+                self.submit(at, self.any_origin(session), state::Action::Unwatch, out);
             }
             return self.remove_session(session, CloseReason::Left(reason), out);
         };
@@ -503,7 +522,27 @@ impl Sessions {
 
     /// The origin of a session's entries, if the session has a member.
     fn origin(&self, session: SessionId) -> Option<Origin> {
-        Some(Origin { session, member: self.member(session)? })
+        self.member(session)?;
+        Some(self.any_origin(session))
+    }
+
+    /// The origin of a session's entries. Without a member, it is the member that the session would register.
+    fn any_origin(&self, session: SessionId) -> Origin {
+        let member = self.member(session).unwrap_or(MemberId(session.0));
+        let address = self.all.get(session).map(|state| state.address);
+        Origin { session, member, network: address.and_then(|address| self.network_of(address)) }
+    }
+
+    /// The network by which a client at this address can be banned. `None`: the client is on the server's machine, or the address is that of
+    /// a trusted proxy, behind which there are others.
+    fn network_of(&self, address: PeerAddress) -> Option<Network> {
+        let PeerAddress::Ip(address) = address else { return None };
+        Network::of_client(address.ip()).filter(|network| !self.is_proxy(*network))
+    }
+
+    /// Whether the network has addresses of a trusted proxy.
+    fn is_proxy(&self, network: Network) -> bool {
+        self.proxies.iter().any(|proxy| proxy.overlaps(network))
     }
 
     fn set_dialect(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
@@ -560,6 +599,8 @@ mod login_limit_tests;
 #[cfg(test)]
 mod login_tests;
 #[cfg(test)]
+mod moderation_tests;
+#[cfg(test)]
 mod password_tests;
 #[cfg(test)]
 mod reservation_tests;
@@ -567,5 +608,7 @@ mod reservation_tests;
 mod resume_tests;
 #[cfg(test)]
 mod room_tests;
+#[cfg(test)]
+mod sanction_tests;
 #[cfg(test)]
 mod tests;

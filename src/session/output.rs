@@ -8,10 +8,10 @@ use super::InputKind;
 use super::PasswordJob;
 use crate::command::{HistoryQuery, Reply, RoomLine, ServerLine};
 use crate::protocol::{
-    AccountTokenId, CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, PeerAddress, RoomName, Timestamp,
-    User,
+    AccountTokenId, CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, Network, PeerAddress, Role,
+    RoomName, Timestamp, User,
 };
-use crate::state::{AccountOutcome, AccountRejection, RoomId, SessionId};
+use crate::state::{AccountOutcome, AccountRejection, Moderated, RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,10 @@ pub enum Output {
     Detach(SessionId),
     /// Removes the session: nothing is sent to it after this.
     Remove(SessionId),
+    /// The line that replies to the operator's [`InputKind::Moderate`].
+    Moderated(ServerLine),
+    /// Clients in this network are banned until then. `None`: they are not banned any more.
+    BanNetwork(Network, Option<BanEnd>),
     /// Passes a password to a thread that checks or hashes it. [`InputKind::PasswordProcessed`] follows.
     CheckPassword(PasswordJob),
     /// The result of the first [`InputKind::ChangeAccount`] that has none yet.
@@ -119,6 +123,8 @@ pub enum MembershipChange {
     Account(SessionId, Name, AccountEvent),
     /// The member is the room's coordinator from here on.
     Coordinator(Name, RoomName),
+    /// The session's member with this nickname has moderated. `None`: the operator at the control socket has.
+    Moderated(SessionId, Option<Name>, Moderated),
 }
 
 /// An event of a session with an account.
@@ -130,6 +136,8 @@ pub enum AccountEvent {
     LoggedIn,
     /// It has changed the password.
     PasswordChanged,
+    /// The operator has given it this role.
+    RoleSet(Role),
     /// It has deleted the account.
     Unregistered,
     /// It has made the access token with this number.
@@ -137,6 +145,10 @@ pub enum AccountEvent {
     /// It has revoked the access token with this number.
     TokenRevoked(AccountTokenId),
 }
+
+/// When a ban ends. `None`: never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BanEnd(pub Option<Timestamp>);
 
 /// The line in place of an event, for the session whose command caused the event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,6 +62,8 @@ fn arguments(verb: Verb) -> &'static str {
         Verb::Login | Verb::Takeover => "alice hunter22",
         Verb::Register | Verb::SetPassword | Verb::Unregister => "hunter22",
         Verb::AccessTokens => "list",
+        Verb::Bans => "",
+        Verb::Moderator => "bob on",
         // A command that is added later: without arguments, it could be refused for that.
         #[allow(unreachable_patterns)]
         _ => "hi",

@@ -48,10 +48,11 @@ impl Sessions {
                 out.extend(is_new.then_some(Output::Follow(origin.session, id, true)));
             }
             StateOutput::Unwatched(session, room, name) => {
+                // A banned session is removed before.
                 if let Some(state) = self.all.get_mut(session) {
                     state.remember_room(name);
+                    out.push(Output::Unfollow(session, room));
                 }
-                out.push(Output::Unfollow(session, room));
             }
             StateOutput::Whispered { origin, from, to, text } => {
                 self.deliver_whisper(at, origin, &from, to, &text, out);
@@ -86,37 +87,55 @@ impl Sessions {
             | StateOutput::ResumptionEnded(_)
             | StateOutput::AccountChanged(..)
             | StateOutput::TokenUsed { .. } => self.translate_account_output(at, output, out),
+            StateOutput::Kicked { .. }
+            | StateOutput::NetworkBanned { .. }
+            | StateOutput::NetworkUnbanned(_)
+            | StateOutput::SanctionsEnded(_)
+            | StateOutput::Moderated(..)
+            | StateOutput::ModerationConfirmed(..) => {
+                self.translate_moderation_output(at, output, out);
+            }
             StateOutput::Rejected(Origin::SERVER, _, Rejection::Account(_, why)) => {
                 out.push(Output::AccountChanged(Err(why)));
             }
-            StateOutput::Rejected(origin, room, rejection) => {
-                match &rejection {
-                    Rejection::Account(AccountCommand::Login | AccountCommand::TakeOver, _) => {
-                        self.record_refused_login(origin.session);
-                    }
-                    Rejection::Account(AccountCommand::Create, why) => {
-                        self.record_refused_registration(origin.session, why);
-                    }
-                    _ => {}
+            StateOutput::Rejected(origin, room, rejection) => self.reject(at, origin, room, rejection, out),
+        }
+    }
+
+    /// Refuses a command that the state has rejected. `room`: the one that it was about.
+    fn reject(
+        &mut self,
+        at: Timestamp,
+        origin: Origin,
+        room: Option<(RoomId, RoomName)>,
+        rejection: Rejection,
+        out: &mut Vec<Output>,
+    ) {
+        match &rejection {
+            Rejection::Account(AccountCommand::Login | AccountCommand::TakeOver, _) => {
+                self.record_refused_login(origin.session);
+            }
+            Rejection::Account(AccountCommand::Create, why) => {
+                self.record_refused_registration(origin.session, why);
+            }
+            _ => {}
+        }
+        if self.is_open(origin.session) {
+            let refusal = Refusal::from(rejection);
+            match room {
+                Some((id, name)) => {
+                    let prefix = self.prefix(origin.session, id, &name);
+                    let hint_room = Some(name).filter(|name| !self.is_implied(origin.session, name));
+                    let refusal = refusal.with_hint_in(hint_room);
+                    self.refuse(at, origin.session, Some(id), prefix, refusal, out);
                 }
-                if self.is_open(origin.session) {
-                    let refusal = Refusal::from(rejection);
-                    match room {
-                        Some((id, name)) => {
-                            let prefix = self.prefix(origin.session, id, &name);
-                            let hint_room = Some(name).filter(|name| !self.is_implied(origin.session, name));
-                            let refusal = refusal.with_hint_in(hint_room);
-                            self.refuse(at, origin.session, Some(id), prefix, refusal, out);
-                        }
-                        None => {
-                            let room = self.room_of_refusal(origin.session, None, &refusal);
-                            self.refuse(at, origin.session, room.id, room.prefix, refusal, out);
-                        }
-                    }
+                None => {
+                    let room = self.room_of_refusal(origin.session, None, &refusal);
+                    self.refuse(at, origin.session, room.id, room.prefix, refusal, out);
                 }
-                self.record_answer(origin, out);
             }
         }
+        self.record_answer(origin, out);
     }
 
     pub(super) fn is_open(&self, session: SessionId) -> bool {

@@ -96,6 +96,8 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
         Output::CheckPassword(job) => format!("{} {:?}", job.session.0, job.work),
         Output::WrongPassword(address) => format!("wrong password from {address}"),
         Output::AccountChanged(result) => format!("operator: {result:?}"),
+        Output::Moderated(line) => format!("operator< {line}"),
+        Output::BanNetwork(network, end) => format!("{network} banned: {end:?}"),
         Output::Log(change) => format!("log: {change:?}"),
     }
 }
@@ -144,8 +146,9 @@ fn help_in_chat_mode_shows_what_to_type() {
     assert_eq!(help("/help msg", Mode::Chat), [whisper, message, "1< OK HELP"]);
     assert!(help("/help draw", Mode::Chat)[0].starts_with("1< NOTICE /DRAW #rrggbb width x,y..., or /DRAW clear: "));
     let all = help("/help", Mode::Chat);
-    // The server needs no password, so the list has no `PASS`, and it has no accounts. The last line is the reply.
-    let offered = Verb::ALL.iter().filter(|verb| **verb != Verb::Pass && !verb.is_about_account());
+    // The server needs no password, so the list has no `PASS`, and it has no accounts, hence no moderators. The last line is the reply.
+    let is_offered = |verb: Verb| verb != Verb::Pass && !verb.is_about_account() && !verb.is_about_moderation();
+    let offered = Verb::ALL.iter().filter(|verb| is_offered(**verb));
     assert_eq!(all.len(), offered.count() + 1);
     assert!(all[1..3].iter().map(String::as_str).eq([message, whisper]), "{all:?}");
 }

@@ -12,7 +12,7 @@ use super::StateLimits;
 use super::accounts::{Account, AccountToken, Accounts, Protection, RestingName};
 use super::output::AccountRejection;
 use crate::limits::NAME_REST_DAYS;
-use crate::protocol::{AccountId, AccountTokenId, Day, Name, PasswordHash, Timestamp, TokenLabel, Verifier};
+use crate::protocol::{AccountId, AccountTokenId, Day, Name, PasswordHash, Role, Timestamp, TokenLabel, Verifier};
 
 /// Time for which the name of a deleted account rests.
 const NAME_REST: Duration = Duration::from_secs(NAME_REST_DAYS as u64 * 24 * 3600);
@@ -47,6 +47,13 @@ pub enum AccountUpdate {
         generation: Option<u32>,
         /// The hash of the new password.
         password: PasswordHash,
+    },
+    /// Sets the role. Only the operator at the control socket does.
+    SetRole {
+        /// The account.
+        account: AccountId,
+        /// The role.
+        role: Role,
     },
     /// Deletes the account with its tokens. Its member becomes a guest whose resume token ends, and its name rests.
     Delete {
@@ -95,6 +102,8 @@ pub enum AccountCommand {
     Create,
     /// [`AccountUpdate::SetPassword`].
     SetPassword,
+    /// [`AccountUpdate::SetRole`].
+    SetRole,
     /// [`AccountUpdate::Delete`].
     Delete,
     /// [`AccountUpdate::CreateToken`].
@@ -127,6 +136,13 @@ pub enum AccountEffect {
         password: PasswordHash,
         /// The generation.
         generation: u32,
+    },
+    /// Another role.
+    RoleSet {
+        /// The account.
+        account: AccountId,
+        /// The role.
+        role: Role,
     },
     /// The account and its tokens are gone.
     Deleted {
@@ -170,6 +186,7 @@ impl AccountUpdate {
         match self {
             Self::Create { .. } => AccountCommand::Create,
             Self::SetPassword { .. } => AccountCommand::SetPassword,
+            Self::SetRole { .. } => AccountCommand::SetRole,
             Self::Delete { .. } => AccountCommand::Delete,
             Self::CreateToken { .. } => AccountCommand::CreateToken,
             Self::RevokeToken { .. } => AccountCommand::RevokeToken,
@@ -182,6 +199,7 @@ impl AccountUpdate {
         match self {
             Self::Create { .. } | Self::Delete { .. } => None,
             Self::SetPassword { account, .. }
+            | Self::SetRole { account, .. }
             | Self::CreateToken { account, .. }
             | Self::RevokeToken { account, .. }
             | Self::RecordTokenUse { account, .. } => Some(*account),
@@ -209,7 +227,7 @@ impl AccountUpdate {
             Self::Create { name, password, .. } => name.as_str().len() + password.as_str().len(),
             Self::SetPassword { password, .. } => password.as_str().len(),
             Self::CreateToken { label, .. } => label.as_str().len(),
-            Self::Delete { .. } | Self::RevokeToken { .. } | Self::RecordTokenUse { .. } => 0,
+            Self::SetRole { .. } | Self::Delete { .. } | Self::RevokeToken { .. } | Self::RecordTokenUse { .. } => 0,
         }
     }
 }
@@ -229,6 +247,10 @@ impl Accounts {
                 let Account { id, generation, .. } = *self.verified(*account, *generation)?;
                 let generation = generation.wrapping_add(1);
                 Ok(AccountEffect::PasswordSet { account: id, password: password.clone(), generation })
+            }
+            AccountUpdate::SetRole { account, role } => {
+                let account = self.verified(*account, None)?.id;
+                Ok(AccountEffect::RoleSet { account, role: *role })
             }
             AccountUpdate::Delete { account, generation } => {
                 let Account { id, name, .. } = self.verified(*account, *generation)?;
@@ -290,6 +312,7 @@ impl Accounts {
             name: name.clone(),
             password: password.clone(),
             generation: 0,
+            role: Role::User,
             created_at: now,
             last_token: AccountTokenId::default(),
             tokens: Vec::new(),
@@ -315,6 +338,11 @@ impl Accounts {
             AccountEffect::PasswordSet { account, password, generation } => {
                 if let Some(account) = self.get_mut(account) {
                     (account.password, account.generation) = (password, generation);
+                }
+            }
+            AccountEffect::RoleSet { account, role } => {
+                if let Some(account) = self.get_mut(account) {
+                    account.role = role;
                 }
             }
             AccountEffect::Deleted { account, resting, rests_ended } => {

@@ -41,7 +41,7 @@ pub(super) fn login(account: AccountId) -> LoginRequest {
 impl World {
     /// Applies an action of the member, whose session has the same number. Returns the outputs.
     pub(super) fn apply(&mut self, member: u64, action: Action) -> Vec<StateOutput> {
-        let origin = Origin { session: SessionId(member), member: MemberId(member) };
+        let origin = Origin::local(SessionId(member), MemberId(member));
         let mut out = Vec::new();
         self.state.apply(Entry { seq: 1, at: self.at, uptime: Uptime(0), origin, action }, &mut out);
         let snapshot = self.state.snapshot();
@@ -339,7 +339,7 @@ fn numbers_of_accounts_are_never_reused() {
     assert_eq!(world.state.accounts().find(&name("bob")).unwrap().id, AccountId(2));
     let mut state = SharedState::default().with_last_account(AccountId(7));
     assert_eq!(state.accounts().last_id(), AccountId(7));
-    let origin = Origin { session: SessionId(1), member: MemberId(1) };
+    let origin = Origin::local(SessionId(1), MemberId(1));
     let action = Action::ChangeAccount(AccountChange { at: Timestamp(0), update: create("eve") });
     state.apply(Entry { seq: 1, at: Timestamp(0), uptime: Uptime(0), origin, action }, &mut Vec::new());
     assert_eq!(state.accounts().last_id(), AccountId(8));

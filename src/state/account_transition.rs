@@ -3,7 +3,7 @@
 use super::member_transition::NewMember;
 use super::{
     AccountChange, AccountCommand, AccountEffect, AccountOutcome, AccountRejection, AccountUpdate, Displacement, Login,
-    LoginProof, LoginRequest, MemberId, Rejection, StateOutput, StoreFailure, Transition,
+    LoginProof, LoginRequest, MemberId, Rejection, RoomRejection, StateOutput, StoreFailure, Transition,
 };
 use crate::protocol::{AccountId, Day, LeaveReason, Name};
 
@@ -41,6 +41,10 @@ impl Transition<'_> {
                 let is_of_operator = matches!(change.update, AccountUpdate::SetPassword { generation: None, .. });
                 self.end_login_by_password(account, generation, is_of_operator);
             }
+            AccountEffect::RoleSet { account, role } => {
+                self.confirm(AccountOutcome::RoleSet(account, role));
+                self.enforce_bans_on(self.state.member_of(account));
+            }
             AccountEffect::Deleted { account, resting, .. } => {
                 let member = self.state.member_of(account);
                 if let Some(member) = member {
@@ -48,6 +52,7 @@ impl Transition<'_> {
                 }
                 self.confirm(AccountOutcome::Deleted { account, name: resting.name, rests_until: resting.until });
                 self.end_resumption(member);
+                self.enforce_bans_on(member);
             }
             AccountEffect::TokenCreated { account, token, .. } => {
                 self.confirm(AccountOutcome::TokenCreated { account, token });
@@ -115,6 +120,12 @@ impl Transition<'_> {
         let id = self.origin.member;
         let found = self.state.accounts.get(account).filter(|account| account.accepts(proof, self.at));
         let name = found.ok_or(AccountRejection::Changed)?.name.clone();
+        if let Some(notice) = self.ban_of_origin(Some(account), Some(&name)) {
+            return Err(AccountRejection::Banned(notice));
+        }
+        if let Some(notice) = self.room_ban_of_member(id, Some(account), &name) {
+            return Err(AccountRejection::Room(RoomRejection::Banned(notice)));
+        }
         if let Some(own) = self.login_of(id)
             && own.account != account
         {
@@ -122,6 +133,9 @@ impl Transition<'_> {
         }
         if self.state.member(id).is_none() {
             let room = self.home_of_new_member(None);
+            if let Some(notice) = self.home_ban_of_origin(&room, Some(account), &name) {
+                return Err(AccountRejection::Room(RoomRejection::Banned(notice)));
+            }
             self.state.count_new_rooms(None, std::slice::from_ref(&room)).map_err(AccountRejection::Room)?;
         }
         let other = self.state.member_of(account).filter(|other| *other != id);
@@ -147,7 +161,7 @@ impl Transition<'_> {
         self.remove_member(id, LeaveReason::Displaced, None, displacement);
     }
 
-    fn is_connected(&self, member: MemberId) -> bool {
+    pub(super) fn is_connected(&self, member: MemberId) -> bool {
         self.state.member(member).is_some_and(|member| member.detached().is_none())
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::LoginProof;
 use super::dense_map::{DenseKey, DenseMap};
 use super::name_index::NameIndex;
-use crate::protocol::{AccountId, AccountTokenId, Day, Name, PasswordHash, Timestamp, TokenLabel, Verifier};
+use crate::protocol::{AccountId, AccountTokenId, Day, Name, PasswordHash, Role, Timestamp, TokenLabel, Verifier};
 
 /// A nickname with a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Account {
     pub password: PasswordHash,
     /// Grows with each change of the password.
     pub generation: u32,
+    /// The rights of its member on the whole server.
+    pub role: Role,
     /// When the account was created.
     pub created_at: Timestamp,
     /// The highest number of an access token that the account ever had.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{AccountChange, AccountCommand, DenseKey};
+use super::{AccountChange, AccountCommand, DenseKey, Moderated, Moderation, SanctionNotice};
 pub use crate::protocol::RoomId;
 use crate::protocol::{
-    AccountId, AccountTokenId, Drawing, LeaveReason, MessageId, Name, RoomName, Text, Timestamp, Verifier,
+    AccountId, AccountTokenId, Drawing, LeaveReason, MessageId, ModerationRecord, Name, Network, RoomName, Text,
+    Timestamp, Verifier,
 };
 
 /// A session's number, that of its connection: unique for as long as the server runs.
@@ -58,11 +59,18 @@ pub struct Origin {
     pub session: SessionId,
     /// The member that acts, or that the entry registers.
     pub member: MemberId,
+    /// The client's network. `None`: the client is on the server's machine, or there is none.
+    pub network: Option<Network>,
 }
 
 impl Origin {
     /// The origin of entries that no client caused.
-    pub const SERVER: Self = Self { session: SessionId::SERVER, member: MemberId(0) };
+    pub const SERVER: Self = Self { session: SessionId::SERVER, member: MemberId(0), network: None };
+
+    /// A session on the server's machine.
+    pub fn local(session: SessionId, member: MemberId) -> Self {
+        Self { session, member, network: None }
+    }
 }
 
 /// One change of the shared state, numbered in the order of all changes.
@@ -116,6 +124,13 @@ pub enum Action {
     AccountChangeFailed(AccountCommand, Option<Name>, StoreFailure),
     /// The origin's session logs in to an account.
     Login(LoginRequest),
+    /// The origin moderates.
+    Moderate(Moderation),
+    /// The origin has moderated, and these records of that must outlive the server. With a store, [`Action::ModerationStored`] follows
+    /// in its place.
+    RecordModeration(Moderated, Vec<ModerationRecord>),
+    /// The records of the origin's moderation are stored or, for this reason, not yet.
+    ModerationStored(Moderated, Option<StoreFailure>),
     /// The member whispers to all of these members, or to none if one of them cannot receive it.
     Whisper(Vec<Name>, Text),
     /// The member changes the room's canvas.
@@ -183,6 +198,17 @@ pub enum StoreFailure {
     NotStored(Arc<str>),
     /// It may be stored, but the store did not confirm it in time, for this reason.
     Unconfirmed(Arc<str>),
+    /// Its author must not speak any more.
+    Silenced(SpeechRefusal),
+}
+
+/// Why a member must not speak any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpeechRefusal {
+    /// It is muted.
+    Muted(SanctionNotice),
+    /// A moderator has removed it from the room.
+    Removed,
 }
 
 /// A message, as it was sent.

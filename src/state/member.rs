@@ -2,7 +2,7 @@
 
 use super::memberships::Memberships;
 use super::{LoginProof, RoomId, Uptime};
-use crate::protocol::{AccountId, AccountTokenId, LeaveReason, Name, RoomName, Verifier};
+use crate::protocol::{AccountId, AccountTokenId, LeaveReason, Name, Network, RoomName, Verifier};
 
 /// A nickname on the server, with or without a connection.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Member {
     /// Number of the member's messages, topics and new accounts under this nickname that are being stored.
     pub(super) unpublished: u32,
     pub(super) has_ended_input: bool,
+    /// The network of its client, or of its last one.
+    pub(super) network: Option<Network>,
 }
 
 /// A member's login.
@@ -69,6 +71,11 @@ impl Member {
     /// The nickname.
     pub fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// The network of its client, or of its last one. `None`: the client is on the server's machine, or behind a proxy.
+    pub fn network(&self) -> Option<Network> {
+        self.network
     }
 
     /// When the member registered.

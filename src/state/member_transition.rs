@@ -3,11 +3,11 @@
 use super::accounts::Protection;
 use super::names::Collision;
 use super::{
-    Cause, Displacement, Login, Member, MemberId, Memberships, Rejection, Resumption, RoomId, SharedState, StateOutput,
-    Transition,
+    Cause, Displacement, Login, Member, MemberId, Memberships, MutedCommand, Rejection, Resumption, RoomId,
+    RoomRejection, SanctionNotice, SharedState, StateOutput, Transition,
 };
 use crate::limits::EXPIRED_PER_TURN_MAX;
-use crate::protocol::{Event, LeaveReason, Name, RoomName, Text, Verifier};
+use crate::protocol::{AccountId, Event, LeaveReason, Name, RoomName, Text, Verifier};
 
 /// A member that is about to join.
 pub(super) struct NewMember {
@@ -25,10 +25,33 @@ impl Transition<'_> {
             return;
         }
         let home = self.home_of_new_member(room.clone());
-        if let Err(why) = self.state.count_new_rooms(None, std::slice::from_ref(&home)) {
-            return self.reject(Rejection::RegisterRoom(why));
+        if let Some(notice) = self.ban_of_origin(None, Some(&name)) {
+            return self.reject(Rejection::NickBanned(notice));
+        }
+        if let Some(notice) = self.home_ban_of_origin(&home, None, &name) {
+            return self.reject(Rejection::RegisterRoom(RoomRejection::Banned(notice)));
+        }
+        let created = match self.state.count_new_rooms(None, std::slice::from_ref(&home)) {
+            Ok(created) => created,
+            Err(why) => return self.reject(Rejection::RegisterRoom(why)),
+        };
+        if created > 0
+            && let Some(notice) = self.mute_of_origin(&name)
+        {
+            return self.reject(Rejection::Muted(MutedCommand::Register, notice));
         }
         self.add_member(NewMember { name, verifier, room, login: None });
+    }
+
+    /// The ban that keeps the origin, under this account or nickname, from its home.
+    pub(super) fn home_ban_of_origin(
+        &self,
+        home: &RoomName,
+        account: Option<AccountId>,
+        name: &Name,
+    ) -> Option<SanctionNotice> {
+        let room = self.state.find_room(home)?;
+        self.room_ban_of_origin(room, account, Some(name))
     }
 
     /// The room that a new member of the origin's session enters, if its command names this one.
@@ -40,7 +63,8 @@ impl Transition<'_> {
     /// Makes the origin a member. It may take the nickname, and enter the room.
     pub(super) fn add_member(&mut self, NewMember { name, verifier, room, login }: NewMember) {
         let (id, is_named) = (self.origin.member, room.is_some());
-        let Some(home) = self.open_room(&self.home_of_new_member(room)) else { return };
+        let account = login.map(|login| login.account);
+        let Some(home) = self.open_room(&self.home_of_new_member(room), account) else { return };
         let Some(seniority) = self.next_seniority() else { return };
         let member = Member {
             name: name.clone(),
@@ -50,6 +74,7 @@ impl Transition<'_> {
             login: None,
             unpublished: 0,
             has_ended_input: false,
+            network: self.origin.network,
         };
         self.state.names.insert(&name, id);
         self.state.members.insert(id, member);
@@ -77,10 +102,16 @@ impl Transition<'_> {
     }
 
     pub(super) fn rename(&mut self, to: &Name) {
-        let id = self.origin.member;
-        if self.state.members.get(id).is_some() && self.check_nick(to) {
-            self.change_name(to, true);
+        let Some(member) = self.state.members.get(self.origin.member) else { return };
+        let (account, rooms) = (member.account(), member.rooms().collect::<Vec<_>>());
+        if self.reject_muted(MutedCommand::Rename, &rooms) || !self.check_nick(to) {
+            return;
         }
+        let of_rooms = || self.room_ban_of_member(self.origin.member, account, to);
+        if let Some(notice) = self.ban_of_origin(account, Some(to)).or_else(of_rooms) {
+            return self.reject(Rejection::NickBanned(notice));
+        }
+        self.change_name(to, true);
     }
 
     /// Gives the origin's member another nickname, which it may take. `is_reply`: that answers the command.
@@ -141,15 +172,38 @@ impl Transition<'_> {
             Some(member) if member.name == *name && member.unpublished > 0 => member.unpublished -= 1,
             _ => self.state.names.release_reservation(name, id),
         }
+        self.forget_silenced(id);
+    }
+
+    /// Forgets from where a member was removed while messages of it were being stored, once none is.
+    fn forget_silenced(&mut self, id: MemberId) {
+        // Fast path: moderators are quiet.
+        if self.state.silenced.is_empty() {
+            return;
+        }
+        let is_waiting = self.state.member(id).is_some_and(|member| member.unpublished > 0);
+        if !is_waiting && !self.state.names.has_reservation_of(id) {
+            self.state.silenced.retain(|(member, _)| *member != id);
+        }
     }
 
     pub(super) fn whisper(&mut self, to: &[Name], text: Text) {
         let origin = self.origin;
         let Some(from) = self.state.name(origin.member).cloned() else { return };
         match self.state.find_recipients(to, origin.member) {
+            Ok(to) if self.reject_muted(MutedCommand::Whisper, &self.common_rooms(&to)) => {}
             Ok(to) => self.out.push(StateOutput::Whispered { origin, from, to, text }),
             Err(rejection) => self.reject(rejection),
         }
+    }
+
+    /// The rooms that the origin's member has in common with one of these.
+    fn common_rooms(&self, others: &[(MemberId, Name)]) -> Vec<RoomId> {
+        let own = self.state.member(self.origin.member).into_iter().flat_map(Member::rooms);
+        let is_common = |room: &RoomId| {
+            others.iter().any(|(other, _)| self.state.member(*other).is_some_and(|other| other.is_in(*room)))
+        };
+        own.filter(is_common).collect()
     }
 
     pub(super) fn set_verifier(&mut self, verifier: Option<Verifier>) {
@@ -165,6 +219,7 @@ impl Transition<'_> {
         let (origin, Some(member)) = (self.origin, self.state.members.get_mut(id)) else { return };
         member.resumption.get_or_insert_default().detached = None;
         member.has_ended_input = false;
+        member.network = origin.network;
         let (name, home) = (member.name.clone(), member.home());
         let rooms = member.rooms().map(|room| (room, room == home)).collect();
         self.unwatch();
@@ -176,6 +231,13 @@ impl Transition<'_> {
         let SharedState { members, accounts, .. } = &*self.state;
         let member = members.get(id).filter(|member| member.verifier() == Some(verifier));
         let member = member.ok_or(Rejection::TokenUnknown)?;
+        if let Some(notice) = self.ban_of_origin(member.account(), Some(&member.name)) {
+            return Err(Rejection::ResumeBanned(notice));
+        }
+        // The client may have another address than before.
+        if let Some(notice) = self.room_ban_of_member(id, member.account(), &member.name) {
+            return Err(Rejection::ResumeBanned(notice));
+        }
         if let Some(Login { account, proof }) = member.login()
             && !accounts.get(account).is_some_and(|account| account.accepts(proof, self.at))
         {
@@ -208,6 +270,10 @@ impl Transition<'_> {
     }
 
     pub(super) fn leave(&mut self, id: MemberId, reason: LeaveReason, text: Option<Text>) {
+        let text = text.and_then(|text| {
+            let rooms: Vec<_> = self.state.member(id).into_iter().flat_map(Member::rooms).collect();
+            self.spoken(id, &rooms, text)
+        });
         self.remove_member(id, reason, text, None);
     }
 
@@ -237,7 +303,7 @@ impl Transition<'_> {
             Some(why) => {
                 let named = |id: &RoomId| Some((*id, self.state.room(*id)?.name.clone()));
                 let rooms = rooms.iter().filter_map(named).collect();
-                StateOutput::Displaced { member: id, name, why, at, rooms }
+                StateOutput::Displaced { member: id, name, why, text, at, rooms }
             }
         });
         for room in led {

@@ -11,6 +11,7 @@
 //! | `member_transition` | how an entry changes members |
 //! | `room_transition` | how an entry changes rooms |
 //! | `account_transition` | how an entry changes accounts, and logs members in |
+//! | `moderation`, `moderation_transition` | who may moderate, and how an entry of a moderator changes members and rooms |
 //! | `account_change` | the changes of accounts and their effects, which the store keeps |
 //! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
 //! | `names`, `name_index` | which names collide |
@@ -28,42 +29,54 @@ mod history;
 mod member;
 mod member_transition;
 mod memberships;
+mod moderation;
+mod moderation_transition;
 mod name_index;
 mod names;
+mod network_map;
 mod output;
 mod recent;
 mod room;
 mod room_transition;
+mod sanction_transition;
+mod sanctions;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::account_change::{AccountChange, AccountCommand, AccountEffect, AccountUpdate};
 pub use self::accounts::{Account, AccountToken, Accounts, RestingName};
 pub use self::canvas::RecentStrokes;
 pub use self::dense_map::{DenseKey, DenseMap};
 pub use self::entry::{
-    Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, StoreFailure,
-    TopicChange, Uptime,
+    Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, SpeechRefusal,
+    StoreFailure, TopicChange, Uptime,
 };
 pub use self::history::RecentMessages;
 use self::member::Resumption;
 pub use self::member::{Login, Member};
 use self::memberships::{Memberships, Seniority};
+pub use self::moderation::{
+    Moderated, Moderation, ModerationCommand, ModerationOutcome, ModerationRejection, Rank, SanctionChoice,
+    SanctionNotice,
+};
 use self::name_index::NameIndex;
 pub use self::names::Names;
+pub use self::network_map::NetworkMap;
 pub use self::output::{
-    AccountOutcome, AccountRejection, Cause, Displacement, EnteredRoom, MemberCommand, Rejection, RoomRejection,
-    StateOutput,
+    AccountOutcome, AccountRejection, Cause, Displacement, EnteredRoom, MemberCommand, MutedCommand, Rejection,
+    RoomRejection, StateOutput,
 };
 pub use self::recent::{Budget, MemoryCost, Recent};
 pub use self::room::{Room, StoredRoom};
+pub use self::sanctions::{Person, Sanctions};
 pub use self::snapshot::SnapshotError;
 use crate::limits::{
     ACCOUNT_TOKENS_MAX, ACCOUNTS_MAX, CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX,
-    HISTORY_MESSAGES_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX, STORED_ROOMS_PER_ROOM,
+    HISTORY_MESSAGES_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX, SANCTIONS_MAX,
+    STORED_ROOMS_PER_ROOM,
 };
-use crate::protocol::{AccountId, Name, PastMessage, RoomName, Timestamp, Token};
+use crate::protocol::{AccountId, Name, PastMessage, RoomName, RoomRules, Sanction, Timestamp, Token};
 
 /// The members, and all rooms.
 #[derive(Debug)]
@@ -89,6 +102,10 @@ pub struct SharedState {
     has_store: bool,
     /// The first part of the epochs of new rooms.
     start: Option<Token>,
+    sanctions: Sanctions,
+    /// The members that were removed from a room, or (`None`) from the server, while messages of theirs were being stored: those that have
+    /// not reached the disk are refused.
+    silenced: BTreeSet<(MemberId, Option<RoomId>)>,
     /// The room that each session without a nickname watches.
     watchers: DenseMap<SessionId, RoomId>,
     messages: Budget,
@@ -122,6 +139,8 @@ pub struct StateLimits {
     pub account_tokens: usize,
     /// Most names that rest.
     pub resting_names: usize,
+    /// Most bans and mutes.
+    pub sanctions: usize,
 }
 
 impl Default for StateLimits {
@@ -139,6 +158,7 @@ impl Default for StateLimits {
             accounts: ACCOUNTS_MAX,
             account_tokens: ACCOUNT_TOKENS_MAX,
             resting_names: RESTING_NAMES_MAX,
+            sanctions: SANCTIONS_MAX,
         }
     }
 }
@@ -173,6 +193,8 @@ impl SharedState {
             next_room: 0,
             has_store: false,
             start: None,
+            sanctions: Sanctions::default(),
+            silenced: BTreeSet::new(),
             watchers: DenseMap::default(),
             messages: Budget::new(limits.history_messages, limits.history_bytes),
             strokes: Budget::new(limits.canvas_strokes, limits.canvas_bytes),
@@ -216,9 +238,10 @@ impl SharedState {
             self.insert_room(id, Room::new(name, None));
         }
         let Some(room) = self.rooms.get_mut(id) else { return self };
-        let StoredRoom { epoch, last_id, deleted, evicted, topic } = stored;
+        let StoredRoom { epoch, last_id, deleted, evicted, topic, rules } = stored;
         (room.is_stored, room.last_id, room.deleted, room.topic) = (true, last_id, deleted, topic);
         room.epoch = epoch.or(room.epoch.take());
+        room.set_rules(rules);
         for past in messages {
             self.retain_message(id, past);
         }
@@ -236,6 +259,13 @@ impl SharedState {
     /// Adds a name that rests, from the store, unless it collides with an account or with another one. Add all accounts before.
     pub fn add_stored_rest(&mut self, resting: RestingName) -> bool {
         self.accounts.find_colliding(&resting.name).is_none() && self.accounts.rest(resting)
+    }
+
+    /// Adds a sanction from the store. Add all rooms before.
+    pub fn add_stored_sanction(&mut self, sanction: Sanction) {
+        if sanction.room.is_none_or(|room| self.rooms.get(room).is_some()) {
+            self.sanctions.insert(sanction);
+        }
     }
 
     /// For a store whose file has given account numbers up to this one: new accounts get higher ones.
@@ -265,6 +295,9 @@ impl SharedState {
                 transition.refuse_account_change(command, name.as_ref(), why);
             }
             Action::Login(request) => transition.log_in(request),
+            Action::Moderate(moderation) => transition.moderate(moderation),
+            Action::RecordModeration(moderated, _) => transition.confirm_moderation(moderated, None),
+            Action::ModerationStored(moderated, failure) => transition.confirm_moderation(moderated, failure),
             Action::Whisper(to, text) => transition.whisper(&to, text),
             Action::Draw(room, drawing) => transition.draw(room, drawing),
             Action::Watch(room) => transition.watch(&room),
@@ -275,7 +308,10 @@ impl SharedState {
             Action::Detach(reason) => transition.detach(reason),
             Action::Leave(reason, text) => transition.leave(origin.member, reason, text),
             Action::Evict(room, id) => transition.evict(room, id),
-            Action::Tick => transition.remove_expired(),
+            Action::Tick => {
+                transition.remove_expired();
+                transition.remove_ended_sanctions();
+            }
             Action::Stop => self.stop(),
         }
     }
@@ -440,12 +476,14 @@ impl SharedState {
         self.rooms.insert(id, Box::new(room));
     }
 
-    /// Creates a room, whose name must not collide. `None`: all numbers were given.
-    fn create_room(&mut self, name: &RoomName) -> Option<RoomId> {
+    /// Creates a room, whose name must not collide, for a member of this account. `None`: all numbers were given.
+    fn create_room(&mut self, name: &RoomName, owner: Option<AccountId>) -> Option<RoomId> {
         let id = RoomId(self.next_room);
         self.next_room = self.next_room.checked_add(1)?;
         let epoch = self.start.as_ref().map(|start| Token::truncated(&format!("{start}.{}", id.0)));
-        self.insert_room(id, Room::new(name.clone(), epoch));
+        let mut room = Room::new(name.clone(), epoch);
+        room.set_rules(RoomRules { owner, ..RoomRules::default() });
+        self.insert_room(id, room);
         Some(id)
     }
 
@@ -477,6 +515,7 @@ impl SharedState {
         room.history.clear(&mut self.messages);
         self.strokes.clear(&mut room.canvas);
         let room = self.rooms.remove(id)?;
+        self.remove_sanctions_of(id);
         self.rooms_by_name.remove(room.name.name());
         Some(room)
     }
@@ -496,5 +535,7 @@ mod account_password_tests;
 mod account_tests;
 #[cfg(test)]
 mod memory_tests;
+#[cfg(test)]
+mod moderation_tests;
 #[cfg(test)]
 mod tests;

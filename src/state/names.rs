@@ -50,6 +50,12 @@ impl Names {
         self.held.colliding(name)
     }
 
+    /// Whether the member has unpublished messages under a nickname that it has given up.
+    pub(super) fn has_reservation_of(&self, member: MemberId) -> bool {
+        let first = (member, String::new());
+        self.reservations.range(first..).next().is_some_and(|((other, _), _)| *other == member)
+    }
+
     /// Whether messages of others keep `member` from taking `name`.
     pub(super) fn is_reserved_for(&self, name: &Name, member: MemberId) -> bool {
         self.holder(name) != Some(member) && self.is_reserved_by_other(name, member)

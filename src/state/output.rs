@@ -1,8 +1,12 @@
 //! The outputs of the shared state. Each is self-contained: none refers to state that later entries change.
 
-use super::{AccountCommand, AccountToken, ContentKind, MemberId, Origin, RoomId, SessionId, StoreFailure};
+use super::{
+    AccountCommand, AccountToken, ContentKind, MemberId, Moderated, ModerationCommand, ModerationRejection, Origin,
+    RoomId, SanctionNotice, SessionId, StoreFailure,
+};
 use crate::protocol::{
-    AccountId, AccountTokenId, Day, Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp, Token,
+    AccountId, AccountTokenId, Day, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, Role, RoomName,
+    Text, Timestamp, Token,
 };
 
 /// An effect of an entry. Outputs must be delivered in order.
@@ -137,7 +141,8 @@ pub enum StateOutput {
         from: Option<Name>,
     },
     /// A connected member has left the server, because another session takes its nickname, or the operator has set another password for its
-    /// account. Its session remains, without a nickname. The other members of its rooms receive a `LEAVE` with [`LeaveReason::Displaced`].
+    /// account, or an operator has put it out. The session of a guest remains, without a nickname. The other members of its rooms receive a
+    /// `LEAVE` with the reason of the displacement.
     Displaced {
         /// The member.
         member: MemberId,
@@ -145,11 +150,49 @@ pub enum StateOutput {
         name: Name,
         /// Why.
         why: Displacement,
+        /// The text of the `LEAVE`.
+        text: Option<Text>,
         /// When.
         at: Timestamp,
         /// Its rooms: the home first.
         rooms: Vec<(RoomId, RoomName)>,
     },
+    /// A moderator has removed the member from a room: an event for the member, too.
+    Kicked {
+        /// The member.
+        member: MemberId,
+        /// Its nickname.
+        name: Name,
+        /// The reason that the members read.
+        reason: LeaveReason,
+        /// The moderator, and the reason.
+        text: Text,
+        /// When.
+        at: Timestamp,
+        /// The room.
+        room: RoomId,
+        /// Its name.
+        room_name: RoomName,
+    },
+    /// Clients in this network are banned from the room or, with `None`, from the server. Their members have left already; the caller ends
+    /// the sessions without a nickname.
+    NetworkBanned {
+        /// The network.
+        network: Network,
+        /// The room.
+        room: Option<RoomId>,
+        /// The reason that these clients read.
+        notice: SanctionNotice,
+    },
+    /// A ban of this network from the server is over.
+    NetworkUnbanned(Network),
+    /// Sanctions have ended by themselves. The caller submits [`Action::RecordModeration`](super::Action) for these records.
+    SanctionsEnded(Vec<ModerationRecord>),
+    /// The origin's command was carried out. The caller submits [`Action::RecordModeration`](super::Action) if there are records, and replies
+    /// otherwise.
+    Moderated(Origin, Moderated, Vec<ModerationRecord>),
+    /// The reply to the origin's command. With a failure, its records are not stored yet.
+    ModerationConfirmed(Origin, Moderated, Option<StoreFailure>),
     /// A member that was not detached can be resumed no more: its resume token has ended.
     ResumptionEnded(MemberId),
     /// The origin's change of the accounts is carried out.
@@ -204,6 +247,21 @@ pub enum Displacement {
     TakenOver,
     /// The operator has set another password for its account than the one with which it has logged in.
     PasswordSet,
+    /// An operator has put it out.
+    Kicked,
+    /// It is banned from the server.
+    Banned,
+}
+
+impl Displacement {
+    /// The reason that other members read.
+    pub fn leave_reason(self) -> LeaveReason {
+        match self {
+            Self::Guest | Self::TakenOver | Self::PasswordSet => LeaveReason::Displaced,
+            Self::Kicked => LeaveReason::Kicked,
+            Self::Banned => LeaveReason::Banned,
+        }
+    }
 }
 
 /// The result of a change of the accounts.
@@ -220,6 +278,8 @@ pub enum AccountOutcome {
     },
     /// The account has a new password.
     PasswordSet(AccountId),
+    /// The account has another role.
+    RoleSet(AccountId, Role),
     /// The account was deleted.
     Deleted {
         /// The account.
@@ -256,6 +316,8 @@ pub enum AccountRejection {
     LoggedIn,
     /// A message under this nickname, or under a similar one, is being stored. The next try may succeed.
     Reserved(Name),
+    /// The account or the client's network is banned from the server.
+    Banned(SanctionNotice),
     /// A new member cannot enter its home.
     Room(RoomRejection),
     /// The first nickname is the same as the second one, or looks like it, which belongs to an account.
@@ -290,6 +352,14 @@ pub enum Rejection {
     /// The member cannot be resumed: its nickname, the first one, is the same as the second one, or looks like it, which belongs to an
     /// account since.
     ResumeRegistered(Name, Name),
+    /// The nickname, the account or the client's network is banned from the server.
+    NickBanned(SanctionNotice),
+    /// Like [`Rejection::NickBanned`], for a member that cannot be resumed.
+    ResumeBanned(SanctionNotice),
+    /// Like [`Rejection::NickBanned`], for a session that cannot watch the room.
+    WatchBanned(SanctionNotice),
+    /// The member is muted, and may not use this command.
+    Muted(MutedCommand, SanctionNotice),
     /// A command about an account is refused.
     Account(AccountCommand, AccountRejection),
     /// The origin cannot become a member in this room.
@@ -310,6 +380,8 @@ pub enum Rejection {
     TargetDetached(Name),
     /// The recipient is the author.
     TargetSelf(Name),
+    /// A command of a moderator is refused.
+    Moderation(ModerationCommand, ModerationRejection),
     /// The message or topic could not be stored.
     NotStored(ContentKind, StoreFailure),
 }
@@ -317,6 +389,8 @@ pub enum Rejection {
 /// Why a member cannot enter rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomRejection {
+    /// The member is banned from the room.
+    Banned(SanctionNotice),
     /// The first name, of a room that would be created, looks like the second one, of another room.
     Alike(RoomName, RoomName),
     /// The member would be in more rooms than this number.
@@ -325,6 +399,25 @@ pub enum RoomRejection {
     Full(usize),
     /// A room would be created, while the store has this number of rooms without members.
     StoreFull(usize),
+}
+
+/// A command that a muted member may not use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MutedCommand {
+    /// `MSG`.
+    Say,
+    /// `TOPIC`.
+    SetTopic,
+    /// `DRAW`.
+    Draw,
+    /// `WHISPER`.
+    Whisper,
+    /// `NICK`.
+    Rename,
+    /// `JOIN`, of a room that it would create.
+    CreateRoom,
+    /// `NICK`, with a room that it would create.
+    Register,
 }
 
 /// A command that only a member of the room may use.

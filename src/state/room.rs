@@ -3,7 +3,7 @@
 use super::history::RecentMessages;
 use super::memberships::Seniority;
 use super::{DenseMap, MemberId, RecentStrokes, RoomId};
-use crate::protocol::{MessageId, RoomName, Text, Token};
+use crate::protocol::{MessageId, RoomName, RoomRules, Text, Token};
 
 /// A room: a set of members, and one order of events.
 ///
@@ -28,6 +28,8 @@ pub struct Room {
     pub(super) history: RecentMessages,
     pub(super) canvas: RecentStrokes,
     pub(super) topic: Option<Text>,
+    /// Boxed, because most rooms have none.
+    pub(super) rules: Option<Box<RoomRules>>,
     /// Counts the changes of the member list, so that a rendered list can be reused until the next change.
     pub(super) roster_version: u64,
 }
@@ -45,6 +47,8 @@ pub struct StoredRoom {
     pub evicted: MessageId,
     /// The topic.
     pub topic: Option<Text>,
+    /// Its owner and its moderators.
+    pub rules: RoomRules,
 }
 
 impl Room {
@@ -61,6 +65,7 @@ impl Room {
             history: RecentMessages::default(),
             canvas: RecentStrokes::default(),
             topic: None,
+            rules: None,
             roster_version: 0,
         }
     }
@@ -129,6 +134,15 @@ impl Room {
     /// The topic, if there is one.
     pub fn topic(&self) -> Option<&Text> {
         self.topic.as_ref()
+    }
+
+    /// The owner and the moderators of the room. `None`: it has neither.
+    pub fn rules(&self) -> Option<&RoomRules> {
+        self.rules.as_deref()
+    }
+
+    pub(super) fn set_rules(&mut self, rules: RoomRules) {
+        self.rules = Some(rules).filter(|rules| !rules.is_default()).map(Box::new);
     }
 
     /// The messages in memory.

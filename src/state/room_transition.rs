@@ -1,22 +1,30 @@
 //! How entries change rooms: entering and leaving them, messages, topics, strokes, watchers.
 
 use super::{
-    Cause, ContentKind, EnteredRoom, MemberCommand, MemberId, Message, Rejection, Room, RoomId, Seniority, StateOutput,
-    StoreFailure, TopicChange, Transition,
+    Cause, ContentKind, EnteredRoom, MemberCommand, MemberId, Message, MutedCommand, Rejection, Room, RoomId,
+    RoomRejection, Seniority, StateOutput, StoreFailure, TopicChange, Transition,
 };
-use crate::protocol::{Drawing, DrawnStroke, Event, MessageId, Name, PastMessage, RoomName, Text};
+use crate::protocol::{AccountId, Drawing, DrawnStroke, Event, MessageId, Name, PastMessage, RoomName, Text};
 
 impl Transition<'_> {
     pub(super) fn join(&mut self, names: &[RoomName]) {
         let (origin, at, id) = (self.origin, self.at, self.origin.member);
         let Some(member) = self.state.members.get(id) else { return };
-        let name = member.name.clone();
-        if let Err(why) = self.state.count_new_rooms(Some(id), names) {
-            return self.reject(Rejection::JoinRoom(why));
+        let (name, account) = (member.name.clone(), member.account());
+        let created = match self.state.count_new_rooms(Some(id), names) {
+            Ok(created) => created,
+            Err(why) => return self.reject(Rejection::JoinRoom(why)),
+        };
+        let found = names.iter().filter_map(|room| self.state.find_room(room));
+        if let Some(notice) = found.into_iter().find_map(|room| self.room_ban_of_origin(room, account, Some(&name))) {
+            return self.reject(Rejection::JoinRoom(RoomRejection::Banned(notice)));
+        }
+        if created > 0 && self.reject_muted(MutedCommand::CreateRoom, &[]) {
+            return;
         }
         let mut rooms = Vec::with_capacity(names.len());
         for room_name in names {
-            let Some(room) = self.open_room(room_name) else { continue };
+            let Some(room) = self.open_room(room_name, account) else { continue };
             let is_new = self.state.member(id).is_some_and(|member| !member.is_in(room));
             if is_new && let Some(seniority) = self.next_seniority() {
                 self.add_to_room(room, id, seniority);
@@ -39,6 +47,7 @@ impl Transition<'_> {
         let Some(room_name) = self.state.room(room).map(|room| room.name.clone()) else {
             return self.reject(Rejection::NotInRoom(MemberCommand::Part));
         };
+        let text = text.and_then(|text| self.spoken(id, &[room], text));
         let Some(member) = self.state.members.get_mut(id) else { return };
         let name = member.name.clone();
         let Some(seniority) = member.rooms.remove(room, &room_name) else {
@@ -54,6 +63,10 @@ impl Transition<'_> {
 
     pub(super) fn say(&mut self, room: RoomId, Message { name, at, text }: Message) {
         self.release_unpublished(room, &name);
+        // With a store, the message is on the disk, and has its id: the sequencer has asked before.
+        if !self.state.has_store && self.reject_muted(MutedCommand::Say, &[room]) {
+            return self.close_unused_room(room);
+        }
         let Some(entered) = self.state.rooms.get_mut(room) else {
             return self.reject(Rejection::NotInRoom(MemberCommand::Say));
         };
@@ -67,6 +80,9 @@ impl Transition<'_> {
 
     pub(super) fn set_topic(&mut self, room: RoomId, TopicChange { name, at, topic }: TopicChange) {
         self.release_unpublished(room, &name);
+        if !self.state.has_store && self.reject_muted(MutedCommand::SetTopic, &[room]) {
+            return self.close_unused_room(room);
+        }
         let Some(entered) = self.state.rooms.get_mut(room) else {
             return self.reject(Rejection::NotInRoom(MemberCommand::SetTopic));
         };
@@ -106,6 +122,9 @@ impl Transition<'_> {
         let Some(member) = self.state.members.get(self.origin.member) else { return };
         let name = member.name.clone();
         let is_in = member.is_in(room);
+        if is_in && self.reject_muted(MutedCommand::Draw, &[room]) {
+            return;
+        }
         let Some(entered) = self.state.rooms.get_mut(room).filter(|_| is_in) else {
             return self.reject(Rejection::NotInRoom(MemberCommand::Draw));
         };
@@ -130,6 +149,9 @@ impl Transition<'_> {
             return;
         }
         let Some(id) = self.state.find_room(name) else { return self.reject(Rejection::WatchRoom(name.clone())) };
+        if let Some(notice) = self.ban_of_origin(None, None).or_else(|| self.room_ban_of_origin(id, None, None)) {
+            return self.reject(Rejection::WatchBanned(notice));
+        }
         let is_new = self.state.watched_room(session) != Some(id);
         if is_new {
             // First the new room, so that the old one is closed last.
@@ -171,12 +193,12 @@ impl Transition<'_> {
         self.close_unused_room(room);
     }
 
-    /// The room with this name; creates it if it is missing. `None`: no more rooms can be created.
-    pub(super) fn open_room(&mut self, name: &RoomName) -> Option<RoomId> {
+    /// The room with this name; creates it, for a member of this account, if it is missing. `None`: no more rooms can be created.
+    pub(super) fn open_room(&mut self, name: &RoomName, account: Option<AccountId>) -> Option<RoomId> {
         if let Some(id) = self.state.find_room(name) {
             return Some(id);
         }
-        self.state.create_room(name)
+        self.state.create_room(name, account)
     }
 
     pub(super) fn close_unused_room(&mut self, id: RoomId) {

@@ -13,7 +13,7 @@ fn room(raw: &str) -> RoomName {
 
 /// Applies an action of the member, whose session has the same number. Returns the outputs.
 pub(super) fn apply(state: &mut SharedState, member: u64, action: Action) -> Vec<StateOutput> {
-    let origin = Origin { session: SessionId(member), member: MemberId(member) };
+    let origin = Origin::local(SessionId(member), MemberId(member));
     let mut out = Vec::new();
     state.apply(Entry { seq: 1, at: Timestamp(5), uptime: Uptime(0), origin, action }, &mut out);
     out

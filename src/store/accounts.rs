@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, Transaction, params};
 
 use super::log;
-use crate::protocol::{AccountId, AccountTokenId, Day, Name, PasswordHash, Text, Timestamp, TokenLabel, Verifier};
+use crate::protocol::{
+    AccountId, AccountTokenId, Day, Name, PasswordHash, Role, Text, Timestamp, TokenLabel, Verifier,
+};
 
 /// State key: the highest account number that was ever given.
 const LAST_ACCOUNT: &str = "last_account";
@@ -23,6 +25,8 @@ pub struct AccountRecord {
     pub password: PasswordHash,
     /// Grows with each change of the password.
     pub generation: u32,
+    /// The rights of its member on the whole server.
+    pub role: Role,
     /// When the account was created.
     pub created_at: Timestamp,
     /// The highest number of an access token that the account ever had.
@@ -66,6 +70,8 @@ pub enum AccountWrite {
     Insert(AccountRecord),
     /// Sets the password and the generation.
     SetPassword(AccountId, PasswordHash, u32),
+    /// Sets the role.
+    SetRole(AccountId, Role),
     /// Deletes the account and its tokens.
     Delete(AccountId),
     /// Adds a token, with the highest number that the account ever had.
@@ -85,7 +91,7 @@ pub enum AccountWrite {
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<StoredAccounts> {
     let mut tokens = load_tokens(connection)?;
     let (mut accounts, mut invalid) = (Vec::new(), 0);
-    let sql = "SELECT account, name, password, generation, created, last_token FROM accounts ORDER BY account";
+    let sql = "SELECT account, name, password, generation, created, last_token, role FROM accounts ORDER BY account";
     let mut rows = connection.prepare(sql)?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
@@ -104,6 +110,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<StoredAccounts> 
                 .and_then(|phc| PasswordHash::new(&phc).ok())
                 .unwrap_or_else(PasswordHash::unusable),
             generation: read_number(row, 3).unwrap_or_default(),
+            role: read_text(row, 6).and_then(|word| Role::parse(&word)).unwrap_or_default(),
             created_at: read_time(row, 4).unwrap_or_default(),
             last_token: read_number(row, 5).map_or(last_token, |last| last_token.max(AccountTokenId(last))),
             tokens,
@@ -184,16 +191,21 @@ fn apply_one(transaction: &Transaction<'_>, write: &AccountWrite) -> rusqlite::R
     };
     match write {
         AccountWrite::Insert(record) => {
-            let AccountRecord { id, name, password, generation, created_at, last_token, tokens: _ } = record;
-            let (name, password, created) = (name.as_str(), password.as_str(), created_at.to_string());
+            let AccountRecord { id, name, password, generation, role, created_at, last_token, tokens: _ } = record;
+            let (name, password, role) = (name.as_str(), password.as_str(), role.as_str());
+            let created = created_at.to_string();
             // A row with this name could not be loaded, because another program wrote it.
-            let sql = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?)";
-            run(sql, params![id.0, name, password, generation, created, last_token.0])?;
+            let sql = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?)";
+            run(sql, params![id.0, name, password, generation, created, last_token.0, role])?;
             run("UPDATE state SET value = max(value, ?) WHERE key = ?", params![id.0, LAST_ACCOUNT])?;
         }
         AccountWrite::SetPassword(id, password, generation) => {
             let sql = "UPDATE accounts SET password = ?, generation = ? WHERE account = ?";
             return Ok(run(sql, params![password.as_str(), generation, id.0])? == 1);
+        }
+        AccountWrite::SetRole(id, role) => {
+            let sql = "UPDATE accounts SET role = ? WHERE account = ?";
+            return Ok(run(sql, params![role.as_str(), id.0])? == 1);
         }
         AccountWrite::Delete(id) => {
             run("DELETE FROM account_tokens WHERE account = ?", params![id.0])?;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use super::open_error::OpenError;
 use super::schema::{MIGRATIONS, Seq, key_of, read_state};
 use super::store_path::{StorePath, companion};
-use super::{Durability, Options, StoredState, accounts, log, rooms, words};
+use super::{Durability, Options, StoredState, accounts, log, moderation, rooms, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
 use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
@@ -212,9 +212,9 @@ fn load_state(
     let epoch = epoch.or(kept.filter(|_| !may_lack_messages)).unwrap_or(new_epoch);
     rooms::update_to_messages(&transaction)?;
     rooms::set_epochs(&transaction, &epoch, (!continues).then_some(&other_rooms))?;
-    let (last_id, evicted, topic) = rooms::load_lobby(&transaction)?;
+    let (last_id, evicted, topic, rules) = rooms::load_lobby(&transaction)?;
     let (rooms, last_room) = (rooms::load_others(&transaction, &other_rooms)?, rooms::last_room(&transaction)?);
-    let accounts = accounts::load(&transaction)?;
+    let (accounts, sanctions) = (accounts::load(&transaction)?, moderation::load_sanctions(&transaction)?);
     match durability {
         Durability::Relaxed => transaction.execute("INSERT OR REPLACE INTO state VALUES (?, 1)", [RELAXED])?,
         Durability::Full => transaction.execute("DELETE FROM state WHERE key = ?", [RELAXED])?,
@@ -229,7 +229,7 @@ fn load_state(
     let oldest_id: Option<u64> = connection.query_row(sql, [key_of(RoomId::LOBBY)], |row| row.get(0))?;
     let before = before.max(evicted);
     let oldest_id = oldest_id.map(MessageId);
-    Ok(StoredState { epoch, last_id, oldest_id, before, messages, topic, rooms, last_room, accounts })
+    Ok(StoredState { epoch, last_id, oldest_id, before, messages, topic, rules, rooms, last_room, accounts, sanctions })
 }
 
 /// Removes the note `RELAXED`: the server shuts down cleanly, and all messages are on the disk.

@@ -8,16 +8,24 @@ use std::path::Path;
 const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 24] = [
     "AccountId",
     "AccountTokenId",
     "Day",
     "MessageId",
+    "ModerationRecord",
     "Name",
     "PasswordHash",
     "PastMessage",
+    "Role",
     "RoomId",
     "RoomName",
+    "RoomRules",
+    "SanctionTarget",
+    "Sanction",
+    "SanctionId",
+    "SanctionKind",
+    "Subject",
     "Text",
     "Timestamp",
     "Token",

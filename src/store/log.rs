@@ -39,6 +39,15 @@ pub(super) fn accounts_invalid(count: u32) {
     );
 }
 
+/// Rows of the table `sanctions` could not be read.
+pub(super) fn sanctions_invalid(count: u32) {
+    warn!(
+        count,
+        "the store has bans or mutes that cannot be read, which another program may have written: they are ignored; \
+         restore the store from a backup, or delete these rows"
+    );
+}
+
 pub(super) fn displaced(displaced: &Displaced) {
     if displaced.is_truncated() {
         warn!(

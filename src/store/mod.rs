@@ -15,6 +15,7 @@ mod file;
 #[cfg(test)]
 mod layers;
 mod log;
+mod moderation;
 mod open_error;
 mod page;
 mod query;
@@ -44,7 +45,7 @@ pub use self::query::{Query, QueryQueues, StoreQuery};
 pub use self::rooms::{NewRoom, RoomRecord};
 pub use self::store_path::file_bytes;
 use self::writer::{CommitGate, StoreWriter};
-use crate::protocol::{MessageId, PastMessage, RoomId, Text, Timestamp, Token};
+use crate::protocol::{MessageId, ModerationRecord, PastMessage, RoomId, RoomRules, Sanction, Text, Timestamp, Token};
 
 /// Where and how to store messages.
 #[derive(Clone, Debug)]
@@ -85,12 +86,16 @@ pub struct StoredState {
     pub messages: Vec<PastMessage>,
     /// Its topic.
     pub topic: Option<Text>,
+    /// Its owner and its moderators.
+    pub rules: RoomRules,
     /// The other rooms, in the order of their numbers.
     pub rooms: Vec<RoomRecord>,
     /// The room with the highest number in the file: new rooms get higher ones.
     pub last_room: RoomId,
     /// The accounts.
     pub accounts: StoredAccounts,
+    /// The bans and mutes, by number.
+    pub sanctions: Vec<Sanction>,
 }
 
 /// Changes that are stored in one transaction: all of them, or none.
@@ -106,6 +111,8 @@ pub struct Batch {
     pub topics: Vec<(RoomId, Option<Text>)>,
     /// Changes of the accounts, in order.
     pub accounts: Vec<AccountWrite>,
+    /// Records of moderation, in order.
+    pub moderation: Vec<ModerationRecord>,
 }
 
 /// A report of the writing thread.

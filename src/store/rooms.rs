@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Batch;
+use super::moderation::{load_rules, set_rules};
 use super::schema::{Seq, key_of, room_of};
-use crate::protocol::{MessageId, RoomId, RoomName, Text, Token};
+use crate::protocol::{MessageId, RoomId, RoomName, RoomRules, Text, Token};
 
 /// A room that is not in the file yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct NewRoom {
     pub name: RoomName,
     /// The epoch of its ids.
     pub epoch: Token,
+    /// Its owner and its moderators.
+    pub rules: RoomRules,
 }
 
 /// A room in the file. Its messages can be queried.
@@ -37,6 +40,8 @@ pub struct RoomRecord {
     pub evicted: MessageId,
     /// Its topic.
     pub topic: Option<Text>,
+    /// Its owner and its moderators.
+    pub rules: RoomRules,
 }
 
 /// The epoch of the first room. `None` in a new file.
@@ -52,6 +57,7 @@ pub(super) fn update_to_messages(transaction: &Transaction<'_>) -> rusqlite::Res
     let newest = "(SELECT max(id) FROM messages WHERE messages.room = rooms.room)";
     let sql = format!("DELETE FROM rooms WHERE room <> ? AND topic IS NULL AND {newest} IS NULL");
     transaction.execute(&sql, [key_of(RoomId::LOBBY)])?;
+    transaction.execute("DELETE FROM moderators WHERE room NOT IN (SELECT room FROM rooms)", [])?;
     let sql = format!("UPDATE rooms SET last_id = {newest} WHERE last_id < {newest}");
     transaction.execute(&sql, []).map(drop)
 }
@@ -66,18 +72,19 @@ pub(super) fn set_epochs(transaction: &Transaction<'_>, lobby: &Token, others: O
     Ok(())
 }
 
-/// The last id of the first room, up to which id its messages were evicted, and its topic.
-pub(super) fn load_lobby(connection: &Connection) -> rusqlite::Result<(MessageId, MessageId, Option<Text>)> {
-    let sql = "SELECT last_id, evicted, topic FROM rooms WHERE room = ?";
+/// The last id of the first room, up to which id its messages were evicted, its topic and its rules.
+pub(super) fn load_lobby(connection: &Connection) -> rusqlite::Result<(MessageId, MessageId, Option<Text>, RoomRules)> {
+    let sql = "SELECT last_id, evicted, topic, owner FROM rooms WHERE room = ?";
     connection.query_row(sql, [key_of(RoomId::LOBBY)], |row| {
-        Ok((MessageId(row.get(0)?), MessageId(row.get(1)?), read_topic(row, 2)?))
+        let rules = load_rules(connection, RoomId::LOBBY, row, 3)?;
+        Ok((MessageId(row.get(0)?), MessageId(row.get(1)?), read_topic(row, 2)?, rules))
     })
 }
 
 /// The other rooms, in the order of their numbers. Leaves out rows with invalid numbers or names, which another program or another
 /// version may have written; a room with an invalid epoch gets `new_epoch`.
 pub(super) fn load_others(transaction: &Transaction<'_>, new_epoch: &Token) -> rusqlite::Result<Vec<RoomRecord>> {
-    let sql = "SELECT room, name, epoch, last_id, evicted, topic FROM rooms WHERE room > ? ORDER BY room";
+    let sql = "SELECT room, name, epoch, last_id, evicted, topic, owner FROM rooms WHERE room > ? ORDER BY room";
     let mut rows = transaction.prepare(sql)?;
     let mut rows = rows.query([key_of(RoomId::LOBBY)])?;
     let mut rooms = Vec::new();
@@ -93,7 +100,8 @@ pub(super) fn load_others(transaction: &Transaction<'_>, new_epoch: &Token) -> r
             }
         };
         let (last_id, evicted) = (MessageId(row.get(3)?), MessageId(row.get(4)?));
-        rooms.push(RoomRecord { room, name, epoch, last_id, evicted, topic: read_topic(row, 5)? });
+        let (topic, rules) = (read_topic(row, 5)?, load_rules(transaction, room, row, 6)?);
+        rooms.push(RoomRecord { room, name, epoch, last_id, evicted, topic, rules });
     }
     Ok(rooms)
 }
@@ -117,14 +125,18 @@ pub(super) fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::R
     for room in &batch.removed_rooms {
         let sql = "DELETE FROM rooms WHERE room = ? AND topic IS NULL \
                    AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.room = rooms.room)";
-        transaction.prepare_cached(sql)?.execute([key_of(*room)])?;
+        if transaction.prepare_cached(sql)?.execute([key_of(*room)])? == 1 {
+            transaction.prepare_cached("DELETE FROM moderators WHERE room = ?")?.execute([key_of(*room)])?;
+            transaction.prepare_cached("DELETE FROM sanctions WHERE room = ?")?.execute([key_of(*room)])?;
+        }
     }
     // A row with this name could not be loaded, because another program wrote it.
     let sql = "INSERT INTO rooms (room, name, epoch, last_id, evicted) VALUES (?, ?, ?, 0, 0) \
                ON CONFLICT (name) DO UPDATE SET room = excluded.room, epoch = excluded.epoch, last_id = 0, evicted = 0, topic = NULL";
-    for NewRoom { room, name, epoch } in &batch.rooms {
+    for NewRoom { room, name, epoch, rules } in &batch.rooms {
         let row = params![key_of(*room), name.to_string(), epoch.to_string()];
         transaction.prepare_cached(sql)?.execute(row)?;
+        set_rules(transaction, *room, rules)?;
     }
     // Usually one run: most batches have messages of one room.
     let runs = batch.messages.chunk_by(|(room, _), (next, _)| room == next);

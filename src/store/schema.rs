@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use crate::protocol::RoomId;
 
 /// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `docs/operating.md` documents the result.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
@@ -82,6 +82,22 @@ pub(super) const MIGRATIONS: [&str; 6] = [
     ) WITHOUT ROWID;
     CREATE TABLE resting_names (name TEXT NOT NULL UNIQUE, until TEXT NOT NULL);
     INSERT INTO state VALUES ('last_account', 0);
+",
+    "
+    ALTER TABLE accounts ADD COLUMN role TEXT NOT NULL DEFAULT 'user';
+    ALTER TABLE rooms ADD COLUMN owner INTEGER;
+    CREATE TABLE moderators (room INTEGER NOT NULL, account INTEGER NOT NULL, PRIMARY KEY (room, account)) WITHOUT ROWID;
+    CREATE TABLE sanctions (
+        sanction INTEGER PRIMARY KEY,
+        kind     TEXT NOT NULL,
+        room     INTEGER,
+        target   TEXT NOT NULL,
+        subjects TEXT NOT NULL,
+        created  TEXT NOT NULL,
+        until    TEXT,
+        moderator TEXT,
+        reason   TEXT
+    );
 ",
 ];
 

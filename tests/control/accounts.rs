@@ -113,14 +113,14 @@ fn added_account_is_usable_at_once() {
     stdout(server.set("add", "bob"));
     let accounts = server.list();
     let keys = |account: &Value| account.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&accounts[0]), ["created", "logged_in", "name", "number", "token_used", "tokens"]);
+    assert_eq!(keys(&accounts[0]), ["created", "logged_in", "name", "number", "role", "token_used", "tokens"]);
     let shown =
         |account: &Value| ["number", "name", "tokens", "token_used", "logged_in"].map(|key| account[key].clone());
     assert_eq!(shown(&accounts[0]), [json!(1), json!("alice"), json!(1), Value::Null, json!(true)]);
     assert_eq!(shown(&accounts[1]), [json!(2), json!("bob"), json!(0), Value::Null, json!(false)]);
     let created = &accounts[0]["created"].as_str().expect("a time")[..10];
     let table = format!(
-        "NAME   CREATED     TOKENS  TOKEN USED  LOGGED IN\nalice  {created}  1       never       yes\nbob    {created}  0       never       no\n"
+        "NAME   ROLE  CREATED     TOKENS  TOKEN USED  LOGGED IN\nalice  user  {created}  1       never       yes\nbob    user  {created}  0       never       no\n"
     );
     assert_eq!(stdout(server.account(&["list"])), table);
 }
@@ -215,9 +215,11 @@ fn invalid_command_line_of_account_is_a_usage_error() {
     };
     for (arguments, expected) in [
         (&[][..], "missing <action>: expected account <action>"),
-        (&["addd"], "invalid argument \"addd\" after account: expected add, list, password or remove"),
+        (&["addd"], "invalid argument \"addd\" after account: expected add, list, password, role or remove"),
         (&["add"], "missing <name>: expected account add <name>"),
         (&["add", "a,b"], "invalid argument \"a,b\" after account: a name cannot contain a comma"),
+        (&["role", "alice"], "missing role: expected account role <name> operator, or user"),
+        (&["role", "alice", "king"], "invalid argument \"king\" after account: expected operator or user"),
         (&["list", "alice"], "unexpected argument \"alice\" after account list: it lists all"),
         (&["list", "--generate"], "unexpected --generate after account list: expected it with add or password"),
         (&["remove", "alice", "--end-rest"], "unexpected --end-rest after account remove: expected it with add"),
@@ -450,7 +452,7 @@ fn long_lists_are_complete() {
     let mut file = rusqlite::Connection::open(data_in(directory.path())).expect("the file opens");
     let rows = file.transaction().expect("a transaction");
     for number in 1..=COUNT {
-        let sql = "INSERT INTO accounts VALUES (?, ?, '$unusable', 0, '2026-11-30T02:00:00.000Z', 0)";
+        let sql = "INSERT INTO accounts VALUES (?, ?, '$unusable', 0, '2026-11-30T02:00:00.000Z', 0, 'user')";
         rows.execute(sql, (number, format!("n{number}"))).expect("a row");
     }
     rows.commit().expect("rows");

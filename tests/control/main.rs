@@ -1,10 +1,12 @@
-//! The control socket, `chinwagd status` and `chinwagd account`, as programs. `src/server/control/tests.rs` has the tests of its protocol and limits.
+//! The control socket, `chinwagd status`, `chinwagd account` and `chinwagd moderate`, as programs. `src/server/control/tests.rs` has the tests of its protocol and limits.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 #[cfg(feature = "accounts")]
 mod accounts;
+#[cfg(feature = "proxy")]
+mod moderation;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

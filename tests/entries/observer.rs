@@ -49,6 +49,7 @@ impl Observer {
             StateOutput::Joined { name, rooms, .. } => {
                 rooms.iter().filter(|room| room.is_new).for_each(|room| self.enter(room, name));
             }
+            StateOutput::Kicked { name, room, .. } => self.leave(*room, name),
             StateOutput::Parted { name, room, .. } => self.leave(*room, name),
             StateOutput::Left { name, rooms, .. } => rooms.iter().for_each(|room| self.leave(*room, name)),
             StateOutput::Displaced { name, rooms, .. } => rooms.iter().for_each(|(room, _)| self.leave(*room, name)),
@@ -73,7 +74,8 @@ impl Observer {
                 assert!(self.coordinators.insert(room, name.clone()).is_none(), "a second coordinator in {room:?}");
             }
             Event::Draw(name, _) => assert!(self.members[&room].contains(name), "{name} draws in {room:?}"),
-            Event::Msg(..) | Event::Topic(..) => {}
+            Event::Msg(..) | Event::Topic(..) | Event::Sanction(_) | Event::Lifted { .. } | Event::Moderator { .. } => {
+            }
             _ => panic!("{event:?} is not an event of a room"),
         }
     }

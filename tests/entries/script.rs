@@ -2,21 +2,26 @@
 //! must give the same outputs. A third one, which knows only the outputs, must have the same rooms and members.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chinwag::protocol::{
-    AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, PasswordHash, RoomName, Secret, Stroke,
-    Text, Timestamp, Token, TokenLabel, Verifier,
+    AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, Network, PasswordHash, Role, RoomName,
+    SanctionId, SanctionKind, SanctionTarget, Secret, Stroke, Text, Timestamp, Token, TokenLabel, Verifier,
 };
 use chinwag::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId,
-    Message, Origin, RoomId, SessionId, SharedState, StateLimits, StateOutput, StoreFailure, TopicChange, Uptime,
+    Message, Moderation, Origin, RoomId, SanctionChoice, SessionId, SharedState, StateLimits, StateOutput,
+    StoreFailure, TopicChange, Uptime,
 };
 
 use self::accounts::AccountObserver;
+use self::moderation::ModerationObserver;
 use self::observer::Observer;
 
 #[path = "accounts.rs"]
 mod accounts;
+#[path = "moderation.rs"]
+mod moderation;
 #[path = "observer.rs"]
 mod observer;
 
@@ -26,6 +31,8 @@ const NAMES: [&str; 8] = ["ann", "Ann", "bob", "b0b", "аnn", "carol", "dave", "
 const ROOMS: [&str; 7] = ["#lobby", "#ops", "#Ops", "#0ps", "#dev", "#team", "#1obby"];
 const MEMBERS: u64 = 6;
 const DAY_MS: i64 = 24 * 3600 * 1000;
+/// Networks of the clients, and one that contains some of them.
+const NETWORKS: [&str; 4] = ["192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "198.51.100.0/24"];
 const STROKE: &str = "#1e90ff 40 0,0 9,9";
 const LIMITS: StateLimits = StateLimits {
     resume_seconds: 3,
@@ -39,6 +46,7 @@ const LIMITS: StateLimits = StateLimits {
     accounts: 3,
     account_tokens: 2,
     resting_names: 2,
+    sanctions: 4,
 };
 
 /// Counts of outputs, so that a test can check that the entries had effects.
@@ -51,6 +59,7 @@ pub(crate) struct Seen {
     pub(crate) logins: u32,
     pub(crate) displaced: u32,
     pub(crate) protected: u32,
+    pub(crate) moderated: [u32; 3],
 }
 
 /// The remaining bytes.
@@ -109,7 +118,11 @@ impl Script<'_> {
     }
 
     fn account_update(&mut self, now: Timestamp, newest: AccountId) -> Option<AccountUpdate> {
-        Some(match self.below(12)? {
+        Some(match self.below(13)? {
+            12 => {
+                let role = self.one_of(&[Role::User, Role::Operator, Role::Operator])?;
+                AccountUpdate::SetRole { account: self.account(newest)?, role }
+            }
             0..=3 => {
                 let (name, password, ends_rest) = (self.name()?, self.password()?, self.below(8)? == 0);
                 AccountUpdate::Create { name, password, ends_rest }
@@ -156,6 +169,29 @@ impl Script<'_> {
         })
     }
 
+    fn moderation(&mut self, newest: RoomId) -> Option<Moderation> {
+        let room = Some(self.room(newest)?).filter(|_| self.is_chosen());
+        Some(match self.below(8)? {
+            0 | 1 => Moderation::Kick { room, name: self.name()?, reason: self.text().filter(|_| self.is_chosen()) },
+            2..=5 => {
+                let kind = self.one_of(&SanctionKind::ALL)?;
+                let target = match self.below(4)? {
+                    0 => SanctionTarget::Connection(self.name()?),
+                    1 => SanctionTarget::Network(self.one_of(&NETWORKS)?.parse().ok()?),
+                    _ => SanctionTarget::Name(self.name()?),
+                };
+                let days = self.below(4)?;
+                let duration = (days > 0).then(|| Duration::from_secs(days * 24 * 3600));
+                Moderation::Sanction { kind, room, target, duration, reason: None }
+            }
+            6 => {
+                let which = SanctionChoice::Id(SanctionId(u32::try_from(self.below(16)?).ok()?));
+                Moderation::Lift { kind: self.one_of(&SanctionKind::ALL)?, room, which }
+            }
+            _ => Moderation::SetModerator { room: room?, name: self.name()?, on: self.below(4)? > 0 },
+        })
+    }
+
     fn is_chosen(&self) -> bool {
         self.0.len().is_multiple_of(2)
     }
@@ -183,7 +219,7 @@ impl Script<'_> {
             12 => Action::Draw(self.room(newest)?, Drawing::Stroke(Stroke::new(STROKE).ok()?)),
             13 => Action::Draw(self.room(newest)?, Drawing::Clear),
             14 => Action::SetVerifier(self.verifier().filter(|_| self.is_chosen())),
-            15 => Action::Resume(MemberId(self.below(MEMBERS)?), self.verifier()?),
+            15 => Action::Resume(MemberId(1 + self.below(MEMBERS)?), self.verifier()?),
             16 => Action::EndOfInput,
             17 => Action::Detach(self.reason()?),
             18 => Action::Leave(self.reason()?, Some(self.text()?)),
@@ -197,6 +233,7 @@ impl Script<'_> {
             28 | 29 => Action::Watch(self.room_name()?),
             30 => Action::Unwatch,
             31..=39 => self.account_action(now, account)?,
+            40 => Action::Moderate(self.moderation(newest)?),
             _ if self.below(40)? == 0 => Action::Stop,
             _ => Action::Tick,
         })
@@ -205,11 +242,19 @@ impl Script<'_> {
     fn entry(&mut self, seq: u64, uptime: &mut Uptime, state: &SharedState) -> Option<Entry> {
         let newest = state.rooms().last().map_or(RoomId::LOBBY, |(id, _)| id);
         uptime.0 += self.below(4)?;
-        let (session, member) = (SessionId(self.below(9)?), MemberId(self.below(MEMBERS)?));
+        let (session, member) = (SessionId(self.below(9)?), MemberId(1 + self.below(MEMBERS)?));
         let at = Timestamp(i64::try_from(seq).ok()? * DAY_MS / 2);
         let action = self.action(at, newest, state.accounts().last_id())?;
-        Some(Entry { seq, at, uptime: *uptime, origin: Origin { session, member }, action })
+        // The operator at the control socket, or one of a few addresses.
+        let is_server = matches!(action, Action::Moderate(_)) && self.below(MEMBERS)? == 0;
+        let origin = if is_server { Origin::SERVER } else { Origin { session, member, network: network_of(member) } };
+        Some(Entry { seq, at, uptime: *uptime, origin, action })
     }
+}
+
+/// The network of a client, which has it in common with others.
+fn network_of(member: MemberId) -> Option<Network> {
+    ["", "192.0.2.1", "192.0.2.2", "2001:db8::"].get(usize::try_from(member.0 % 4).ok()?)?.parse().ok()
 }
 
 /// The generation of an account with few changes, or none.
@@ -262,7 +307,7 @@ pub(crate) fn some_state() -> SharedState {
         (0, change(AccountUpdate::Delete { account: AccountId(3), generation: None })),
         (1, Action::Detach(LeaveReason::Lost)),
     ]) {
-        let origin = Origin { session: SessionId(member), member: MemberId(member) };
+        let origin = Origin::local(SessionId(member), MemberId(member));
         state.apply(Entry { seq, at: Timestamp(5), uptime: Uptime(3), origin, action }, &mut Vec::new());
     }
     state
@@ -272,13 +317,14 @@ pub(crate) fn some_state() -> SharedState {
 pub(crate) fn run(bytes: &[u8]) -> Seen {
     let (mut state, mut restored, mut observer) = (empty_state(), empty_state(), Observer::default());
     let (mut script, mut uptime, mut seen) = (Script(bytes.iter()), Uptime(0), Seen::default());
-    let mut accounts = AccountObserver::default();
+    let (mut accounts, mut moderation) = (AccountObserver::default(), ModerationObserver::default());
     for seq in 1.. {
         let Some(entry) = script.entry(seq, &mut uptime, &state) else { break };
         let (mut outputs, mut again, now) = (Vec::new(), Vec::new(), entry.at);
         let stops = matches!(entry.action, Action::Stop);
+        let before = moderation.before(&state, &entry);
         state.apply(entry.clone(), &mut outputs);
-        restored.apply(entry, &mut again);
+        restored.apply(entry.clone(), &mut again);
         assert_eq!(outputs, again, "a restored state has the same outputs");
         if script.below(8) == Some(0) {
             let snapshot = state.snapshot();
@@ -303,7 +349,9 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
         }
         observer.check(&state, &LIMITS);
         accounts.check(seq, now, &state, &LIMITS, &outputs);
+        moderation.check(&before, &entry, &state, &outputs);
     }
+    seen.moderated = [moderation.done, moderation.removed, moderation.muted];
     (seen.opened, seen.closed) = (observer.opened, observer.closed);
     (seen.logins, seen.displaced, seen.protected) = (accounts.logins, accounts.displaced, accounts.protected);
     seen

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use chinwag::protocol::{MessageId, Name, PastMessage, RoomId, RoomName, Text, Timestamp, Token};
+use chinwag::protocol::{MessageId, Name, PastMessage, RoomId, RoomName, RoomRules, Text, Timestamp, Token};
 use chinwag::store::{Batch, Durability, NewRoom, Options, Query, QueryEnd, Report, Retention, Store, StoredState};
 
 use crate::common::DEADLINE;
@@ -45,7 +45,8 @@ fn committing_process() {
         if last_ids.len() < ROOMS_MAX && fastrand::bool() {
             let name = RoomName::new(&format!("#room{next_room}")).expect("a name");
             let room = RoomId(next_room);
-            batch.rooms.push(NewRoom { room, name, epoch: Token::new("epoch").expect("a token") });
+            let (epoch, rules) = (Token::new("epoch").expect("a token"), RoomRules::default());
+            batch.rooms.push(NewRoom { room, name, epoch, rules });
             last_ids.insert(room, 0);
             batch.topics.push((room, Some(text(&number.to_string()))));
             next_room += 1;

@@ -8,7 +8,7 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 39] = [
+const ELSEWHERE: [ErrorCode; 47] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
@@ -44,6 +44,16 @@ const ELSEWHERE: [ErrorCode; 39] = [
     ErrorCode::PasswordRequired,
     ErrorCode::SecretRefused,
     ErrorCode::TooManyAttempts,
+    // session::moderation_tests, session::sanction_tests
+    ErrorCode::Banned,
+    ErrorCode::Kicked,
+    ErrorCode::Muted,
+    ErrorCode::TargetProtected,
+    // state::moderation_tests, transcripts: MODERATOR, UNMUTE
+    ErrorCode::AccountUnknown,
+    ErrorCode::BanUnknown,
+    ErrorCode::BansTooMany,
+    ErrorCode::ModeratorsTooMany,
     // session::chat_tests
     ErrorCode::RoomAmbiguous,
     // session::room_tests
@@ -61,7 +71,7 @@ const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] 
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 70] = [
+const REFUSALS: [(&str, &str); 73] = [
     ("PASS", "PASS password-missing the password is missing¦; write: ~PASS password"),
     ("PASS hunter2", "PASS password-unexpected this server needs no password"),
     ("PASS {longest token}", "PASS password-wrong the password is wrong¦; write: ~PASS password"),
@@ -206,6 +216,13 @@ const REFUSALS: [(&str, &str); 70] = [
         "HISTORY number-invalid the number 99999999999999999999 is too large: expected at most 18446744073709551615¦; \
          write: ~HISTORY [count]",
     ),
+    ("KICK bob", "KICK not-moderator only moderators of the room and operators may do this"),
+    (
+        "BAN bob 7x",
+        "BAN duration-invalid invalid duration '7x': expected a number and s, m, h, d or w, at most 3660 days; then the \
+         reason¦; write: ~BAN name|@name|address [duration] [reason]",
+    ),
+    ("BAN 127.0.0.1", "BAN address-refused '127.0.0.1' cannot be banned: it has addresses of the server's own machine"),
     (
         "SET echo on now",
         "SET argument-unexpected unexpected argument 'now'¦; write: ~SET echo|tags|draw|resume|rooms on|off",

@@ -131,7 +131,12 @@ impl Reader {
                 (self.users_left, self.rosters) = (count, self.rosters + 1);
             }
             Event::Notice(text) => self.notices.push(text.to_string()),
-            Event::Draw(..) | Event::Ping(_) | Event::Topic(..) => {}
+            Event::Draw(..)
+            | Event::Ping(_)
+            | Event::Topic(..)
+            | Event::Moderator { .. }
+            | Event::Sanction(_)
+            | Event::Lifted { .. } => {}
         }
     }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{print_error, print_output, print_usage_error, shown_lines};
+use chinwag::command_line::{print_error, print_output, print_usage_error, quoted, shown_lines};
 use chinwag::control::{AccountReply, AccountRequest, AccountSummary, ControlCode, ControlRequest};
 use chinwag::process::{error_text, quoted_path, write_line};
-use chinwag::protocol::{AccountId, AccountPassword, Name, PasswordHash};
+use chinwag::protocol::{AccountId, AccountPassword, Name, PasswordHash, Role};
 use chinwag::server::{AccountFile, AccountFileError, hash_password};
 use chinwag::store::OpenError;
 
@@ -25,18 +25,19 @@ const EXIT_NAME: u8 = 3;
 /// The exit code after Ctrl-C.
 const EXIT_CANCELLED: u8 = 130;
 
-/// add, list and remove accounts, and set their passwords. A running server must have a control socket and a store. If no server runs, --data names
+/// add, list and remove accounts, and set their passwords and roles. A running server must have a control socket and a store. If no server runs, --data names
 /// the store.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
     subcommand,
     name = "account",
     help_triggers("-h", "--help"),
-    example = "{command_name} add alice\n{command_name} add bob --generate\n{command_name} password bob --password-file bob.txt\n{command_name} list\n{command_name} remove bob\n{command_name} list --json --data /var/lib/chinwag/chat.db",
+    example = "{command_name} add alice\n{command_name} add bob --generate\n{command_name} password bob --password-file bob.txt\n{command_name} role alice operator\n{command_name} list\n{command_name} remove bob\n{command_name} list --json --data /var/lib/chinwag/chat.db",
     note = "add and password ask for the password at the terminal, twice, unless an option says where it comes from. A password has 8 \
             to 512 bytes. It is never shown, except with --generate.",
     note = "password disconnects a client that is logged in with the old password, and ends its resume token. Access tokens remain valid, \
             and logins with them: to end these, too, remove the account and add it again with --end-rest.",
+    note = "An operator moderates every room and the server: see docs/operating.md, Moderation. role NAME user takes the role back.",
     note = "remove deletes the account with its access tokens. Its name rests: nobody can take it for 30 days, so that nobody passes \
             for its former owner.",
     note = "Only root and the user who runs the server may ask a server.",
@@ -48,18 +49,18 @@ const EXIT_CANCELLED: u8 = 130;
     error_code(2, "invalid command line"),
     error_code(
         3,
-        "add: the name belongs to an account, looks like one, or rests; password, remove: there is no such account"
+        "add: the name belongs to an account, looks like one, or rests; password, role, remove: there is no such account"
     ),
     error_code(130, "cancelled with Ctrl-C; nothing was changed")
 )]
 pub(super) struct Account {
-    /// add, list, password (set another password) or remove
+    /// add, list, password (set another password), role or remove
     #[argh(positional, from_str_fn(parse_action))]
     action: Action,
 
-    /// the nickname of the account; none for list
-    #[argh(positional, from_str_fn(parse_name))]
-    name: Option<Name>,
+    /// the nickname of the account, and after role also operator or user (default: none, for list)
+    #[argh(positional, arg_name = "name")]
+    words: Vec<String>,
 
     /// add, password: read the password from this file, which has one line (default: ask at the terminal)
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
@@ -92,6 +93,7 @@ enum Action {
     Add,
     List,
     Password,
+    Role,
     Remove,
 }
 
@@ -101,19 +103,25 @@ impl Action {
             Self::Add => "add",
             Self::List => "list",
             Self::Password => "password",
+            Self::Role => "role",
             Self::Remove => "remove",
         }
     }
 }
 
 fn parse_action(raw: &str) -> Result<Action, String> {
-    let actions = [Action::Add, Action::List, Action::Password, Action::Remove];
+    let actions = [Action::Add, Action::List, Action::Password, Action::Role, Action::Remove];
     let action = actions.into_iter().find(|action| action.as_str() == raw);
-    action.ok_or_else(|| "expected add, list, password or remove".to_owned())
+    action.ok_or_else(|| "expected add, list, password, role or remove".to_owned())
 }
 
 fn parse_name(raw: &str) -> Result<Name, String> {
-    Name::new(raw).map_err(|error| error.to_string())
+    Name::new(raw).map_err(|error| format!("invalid argument {} after account: {error}", quoted(raw)))
+}
+
+fn parse_role(raw: &str) -> Result<Role, String> {
+    let expected = || format!("invalid argument {} after account: expected operator or user", quoted(raw));
+    Role::parse(raw).ok_or_else(expected)
 }
 
 /// The task, if the command line is valid.
@@ -123,6 +131,7 @@ enum Task {
     /// `true`: also if the name rests.
     Add(Name, PasswordSource, bool),
     SetPassword(Name, PasswordSource),
+    SetRole(Name, Role),
     Remove(Name),
 }
 
@@ -172,7 +181,7 @@ fn print_password(password: &AccountPassword) -> ExitCode {
 
 /// Checks that the options fit the action.
 fn task(arguments: &Account) -> Result<Task, String> {
-    let Account { action, name, password_file, generate, end_rest, json, control, data } = arguments;
+    let Account { action, words, password_file, generate, end_rest, json, control, data } = arguments;
     let (action, sets_password) = (*action, matches!(action, Action::Add | Action::Password));
     let unexpected = [
         (password_file.is_some() && !sets_password, "--password-file", "add or password"),
@@ -194,14 +203,33 @@ fn task(arguments: &Account) -> Result<Task, String> {
         None if *generate => PasswordSource::Made,
         None => PasswordSource::Terminal,
     };
-    let missing = || format!("missing <name>: expected account {} <name>", action.as_str());
-    Ok(match (action, name.clone()) {
-        (Action::List, None) => Task::List,
-        (Action::List, Some(name)) => {
-            return Err(format!("unexpected argument \"{name}\" after account list: it lists all"));
+    let words_max = match action {
+        Action::List => 0,
+        Action::Role => 2,
+        Action::Add | Action::Password | Action::Remove => 1,
+    };
+    match words.get(words_max) {
+        None => {}
+        Some(surplus) if action == Action::List => {
+            return Err(format!("unexpected argument {} after account list: it lists all", quoted(surplus)));
         }
+        // It may be the password.
+        Some(_) => {
+            let hint = "the program asks for a password, or reads it from a file, and never takes it here";
+            return Err(format!("unexpected argument after account: {hint}"));
+        }
+    }
+    let name = words.first().map(|word| parse_name(word)).transpose()?;
+    let missing = || format!("missing <name>: expected account {} <name>", action.as_str());
+    Ok(match (action, name) {
+        (Action::List, _) => Task::List,
         (Action::Add, name) => Task::Add(name.ok_or_else(missing)?, source, *end_rest),
         (Action::Password, name) => Task::SetPassword(name.ok_or_else(missing)?, source),
+        (Action::Role, name) => {
+            let name = name.ok_or_else(missing)?;
+            let role = words.get(1).ok_or("missing role: expected account role <name> operator, or user");
+            Task::SetRole(name, parse_role(role?)?)
+        }
         (Action::Remove, name) => Task::Remove(name.ok_or_else(missing)?),
     })
 }
@@ -217,6 +245,7 @@ fn carry_out(arguments: Account, task: Task) -> Result<Outcome, Failure> {
             let shown = if arguments.json { account_list::json(&accounts) } else { account_list::text(&accounts) };
             return Ok(Outcome::Text(shown));
         }
+        Task::SetRole(name, role) => (AccountRequest::SetRole { name, role }, None),
         Task::Remove(name) => (AccountRequest::Remove { name }, None),
         Task::Add(name, source, ends_rest) => {
             let (password, made) = new_password(&name, &source)?;

@@ -12,6 +12,7 @@ mod configuration;
 mod control;
 mod control_client;
 mod listen;
+mod moderate;
 #[cfg(feature = "accounts")]
 mod new_password;
 #[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
@@ -365,6 +366,7 @@ enum Subcommand {
     #[cfg(feature = "tls")]
     Cert(cert::Cert),
     Status(status::Status),
+    Moderate(moderate::Moderate),
 }
 
 fn main() -> ExitCode {
@@ -381,6 +383,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "tls")]
         Some(Subcommand::Cert(cert)) => return cert::run(cert),
         Some(Subcommand::Status(status)) => return status::run(status),
+        Some(Subcommand::Moderate(moderate)) => return moderate::run(moderate),
         None => {}
     }
     if let Some(what) = configuration::find_conflict(&arguments) {

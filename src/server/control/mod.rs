@@ -28,12 +28,14 @@ use super::connection::ConnectionContext;
 use super::hub::HubRequest;
 use super::log::FrequentEvent;
 use super::unix_socket::{SocketFile, UnixSocket};
+use crate::command::ClientLine;
 use crate::control::{ControlError, ControlRequest, GREETING};
 use crate::limits::{
     ACCEPT_RETRY_MS, CONTROL_CHANGE_MS_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_MODE, CONTROL_REPLY_MS_MAX,
     CONTROL_REQUEST_BYTES_MAX, CONTROL_REQUEST_MS_MAX,
 };
 use crate::process::error_text;
+use crate::protocol::Mode;
 
 /// Where the control socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,6 +196,12 @@ impl ControlServer {
     async fn find_reply(&self, request: &ControlRequest) -> Option<Result<String, ControlError>> {
         match request {
             ControlRequest::Status(format) => Some(Ok(self.status.read(&self.context).await?.render(*format))),
+            ControlRequest::Moderate(line) => {
+                let (to_operator, result) = async_channel::bounded(1);
+                let request = HubRequest::Moderate(ClientLine::parse(line, Mode::Commands), to_operator);
+                self.context.to_hub.send(&Arc::default(), request, 0).ok()?;
+                Some(result.recv().await.ok()?)
+            }
             ControlRequest::Account(request) => {
                 let (to_operator, result) = async_channel::bounded(1);
                 let request = HubRequest::Operate(request.clone(), to_operator);

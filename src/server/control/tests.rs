@@ -8,6 +8,7 @@ use super::*;
 use crate::feed::Feed;
 use crate::limits::BACKLOG_BYTES_MIN;
 use crate::server::admission::Admission;
+use crate::server::banned_networks::BannedNetworks;
 use crate::server::clock::{Clock, SystemClock};
 use crate::server::hub::{self, Hub};
 use crate::server::log::RunLog;
@@ -29,7 +30,7 @@ fn serve(has_hub: bool, configure: impl FnOnce(&mut ControlServer), client: impl
     let line_rate = Rate { per_second: 0, burst: 1 };
     let log = Arc::new(RunLog::new(Arc::clone(&clock)));
     let context = ConnectionContext { feed, to_hub, store_reader: None, line_rate, send_timeout: None, clock, log };
-    let admission = Admission::new(9, 0, line_rate);
+    let admission = Admission::new(9, 0, line_rate, Arc::new(BannedNetworks::new(Arc::clone(&context.clock))));
     let listeners = vec!["tcp://127.0.0.1:9999".to_owned()];
     let status = StatusSource::new(&tests::options(), listeners, &admission, 9, &*context.clock);
     let mut server = ControlServer::new(socket, status, Arc::new(context), 0);
@@ -111,8 +112,8 @@ fn unknown_request_is_refused() {
         true,
         |_| {},
         |path| {
-            let expected = "ERR - unknown-request unknown request \"reload\": expected status, status json or account \
-                            list|add|password|remove\n";
+            let expected = "ERR - unknown-request unknown request \"reload\": expected status, status json, account \
+                            list|add|password|role|remove or moderate COMMAND\n";
             assert_eq!(ask(&path, b"reload\n"), expected);
             assert!(ask(&path, b"\xff\xfe\n").starts_with("ERR - unknown-request "));
             assert!(ask(&path, b"").starts_with("ERR - unknown-request "));

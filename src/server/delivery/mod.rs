@@ -122,7 +122,12 @@ impl Delivery {
             Output::Unfollow(session, room) => self.unfollow(session, room),
             Output::Close(session, reason) => self.close(session, reason),
             Output::Detach(session) | Output::Remove(session) => self.disconnect(session),
-            Output::Log(_) | Output::WrongPassword(_) | Output::CheckPassword(_) | Output::AccountChanged(_) => {}
+            Output::Log(_)
+            | Output::WrongPassword(_)
+            | Output::CheckPassword(_)
+            | Output::AccountChanged(_)
+            | Output::Moderated(_)
+            | Output::BanNetwork(..) => {}
         }
     }
 
@@ -270,6 +275,8 @@ impl Delivery {
     fn unfollow(&mut self, session: SessionId, room: RoomId) {
         let Some(client) = self.clients.get_mut(session) else { return };
         client.unfollow(&mut self.publisher, session, room);
+        // The room's last events do not wake it any more.
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
     /// Ends the client's output after the lines and the events so far.

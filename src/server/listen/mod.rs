@@ -29,7 +29,7 @@ use super::{StartError, log};
 use crate::command::{Refusal, ServerLine};
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX};
 use crate::process::error_text;
-use crate::protocol::{ClientOrigin, Peer, PeerAddress, Timestamp};
+use crate::protocol::{ClientOrigin, Network, Peer, PeerAddress, Timestamp};
 use crate::state::SessionId;
 
 /// An address to listen on, and the protocol of its clients.
@@ -52,6 +52,12 @@ pub(super) struct ListenerProxies {
 }
 
 impl ListenerProxies {
+    /// Their networks.
+    fn networks(&self) -> impl Iterator<Item = Network> {
+        let lists = [&self.header, &self.forwarded, &self.x_forwarded_for].into_iter().flatten();
+        lists.flat_map(|list| list.split(',')).filter_map(Network::of_prefix)
+    }
+
     /// Whether these proxies can say that their clients use TLS.
     fn can_report_tls(&self) -> bool {
         self.header.is_some() || self.forwarded.is_some()
@@ -74,6 +80,11 @@ impl Listener {
     pub fn unix(socket: UnixSocket) -> Self {
         let endpoint = Endpoint::Unix(socket, Arc::new(LinesProtocol));
         Self { scheme: Scheme::Unix, endpoint, proxies: ListenerProxies::default() }
+    }
+
+    /// The networks of its trusted proxies.
+    pub(super) fn proxy_networks(&self) -> impl Iterator<Item = Network> {
+        self.proxies.networks()
     }
 
     /// Whether it is for lines over TLS.

@@ -41,9 +41,9 @@ use crate::command_line::{format_duration, format_size, is_colored, print_error}
 use crate::fingerprint::Fingerprint;
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
-use crate::protocol::{AccountTokenId, CloseReason, Name, PeerAddress, Token};
+use crate::protocol::{AccountTokenId, CloseReason, Name, PeerAddress, SanctionId, Token};
 use crate::session::{AccountEvent, MembershipChange};
-use crate::state::SessionId;
+use crate::state::{Moderated, ModerationOutcome, SessionId};
 
 /// How lines of the log are rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -298,6 +298,25 @@ pub(super) fn membership_change(change: &MembershipChange) {
         MembershipChange::Account(SessionId::SERVER, account, event) => operator_event(account, *event),
         MembershipChange::Account(SessionId(id), account, event) => account_event(*id, account, *event),
         MembershipChange::Coordinator(nick, room) => debug!(%nick, %room, "new coordinator"),
+        MembershipChange::Moderated(SessionId(id), by, moderated) => moderation_event(*id, by.as_ref(), moderated),
+    }
+}
+
+/// Logs what a moderator has done. Without a nickname, it is the operator at the control socket.
+fn moderation_event(id: u64, by: Option<&Name>, moderated: &Moderated) {
+    let by = by.map_or("-", Name::as_str);
+    let room = moderated.room.as_ref().map_or_else(|| "-".to_owned(), |(_, name)| name.to_string());
+    match &moderated.outcome {
+        ModerationOutcome::Kicked(nick) => info!(id, by, %room, %nick, "kicked"),
+        ModerationOutcome::Sanctioned(kind, SanctionId(number), target) => {
+            info!(id, by, %room, sanction = kind.as_str(), number, %target, "began a sanction");
+        }
+        ModerationOutcome::Lifted(kind, SanctionId(number), target) => {
+            info!(id, by, %room, sanction = kind.as_str(), number, %target, "lifted a sanction");
+        }
+        ModerationOutcome::Refused(..) | ModerationOutcome::SanctionsEnded => {}
+        ModerationOutcome::ModeratorSet(account, true) => info!(id, by, %room, %account, "made a moderator"),
+        ModerationOutcome::ModeratorSet(account, false) => info!(id, by, %room, %account, "removed a moderator"),
     }
 }
 
@@ -306,6 +325,8 @@ fn account_event(id: u64, account: &Name, event: AccountEvent) {
         AccountEvent::Registered => info!(id, %account, "registered"),
         AccountEvent::LoggedIn => info!(id, %account, "logged in"),
         AccountEvent::PasswordChanged => info!(id, %account, "changed the password"),
+        // Only the operator sets roles.
+        AccountEvent::RoleSet(_) => {}
         AccountEvent::Unregistered => info!(id, %account, "unregistered"),
         AccountEvent::TokenMade(AccountTokenId(token)) => info!(id, %account, token, "made an access token"),
         AccountEvent::TokenRevoked(AccountTokenId(token)) => info!(id, %account, token, "revoked an access token"),
@@ -317,6 +338,7 @@ fn operator_event(account: &Name, event: AccountEvent) {
     match event {
         AccountEvent::Registered => info!(%account, "the operator added an account"),
         AccountEvent::PasswordChanged => info!(%account, "the operator set the password of an account"),
+        AccountEvent::RoleSet(role) => info!(%account, role = role.as_str(), "the operator set the role of an account"),
         AccountEvent::Unregistered => info!(%account, "the operator removed an account"),
         // The operator has no other requests.
         AccountEvent::LoggedIn | AccountEvent::TokenMade(_) | AccountEvent::TokenRevoked(_) => {}
@@ -334,6 +356,7 @@ fn connection_refused(address: PeerAddress, limit: AdmissionLimit, count: u64) {
         AdmissionLimit::Clients(max) => ("--max-clients", max as u64),
         AdmissionLimit::Address(max) => ("--max-per-address", max as u64),
         AdmissionLimit::Rate(max) => ("--connect-rate", max.into()),
+        AdmissionLimit::Banned(_) => ("banned", 0),
     };
     info!(%address, reason, limit, count, "refused a connection");
 }

@@ -15,19 +15,19 @@ use crate::store::{Durability, Options, Retention};
 const ANN: AccountId = AccountId(1);
 
 /// A sequencer with its state and its file.
-struct Server {
-    sequencer: StoreSequencer,
-    state: SharedState,
-    path: PathBuf,
-    outputs: Vec<StateOutput>,
+pub(super) struct Server {
+    pub(super) sequencer: StoreSequencer,
+    pub(super) state: SharedState,
+    pub(super) path: PathBuf,
+    pub(super) outputs: Vec<StateOutput>,
 }
 
-fn name(raw: &str) -> Name {
+pub(super) fn name(raw: &str) -> Name {
     Name::new(raw).unwrap()
 }
 
-fn origin(member: u64) -> Origin {
-    Origin { session: SessionId(member), member: MemberId(member) }
+pub(super) fn origin(member: u64) -> Origin {
+    Origin::local(SessionId(member), MemberId(member))
 }
 
 fn create(raw: &str) -> AccountUpdate {
@@ -40,7 +40,7 @@ fn delete(account: u32) -> AccountUpdate {
 }
 
 impl Server {
-    fn start(directory: &Path) -> Self {
+    pub(super) fn start(directory: &Path) -> Self {
         Self::with_bytes_max(directory, usize::MAX)
     }
 
@@ -62,7 +62,7 @@ impl Server {
         Self { sequencer: StoreSequencer::new(store, bytes_max), state, path, outputs: Vec::new() }
     }
 
-    fn submit(&mut self, member: u64, action: Action) {
+    pub(super) fn submit(&mut self, member: u64, action: Action) {
         self.sequencer.submit(Change { at: Timestamp(0), uptime: Uptime(0), origin: origin(member), action });
         self.apply_ready();
     }
@@ -71,11 +71,11 @@ impl Server {
         self.submit(member, Action::ChangeAccount(AccountChange { at: Timestamp(0), update }));
     }
 
-    fn nick(&mut self, member: u64, raw: &str) {
+    pub(super) fn nick(&mut self, member: u64, raw: &str) {
         self.submit(member, Action::Register { name: name(raw), verifier: None, room: None });
     }
 
-    fn say(&mut self, member: u64, author: &str, text: &str) {
+    pub(super) fn say(&mut self, member: u64, author: &str, text: &str) {
         let message = Message { name: name(author), at: Timestamp(0), text: Text::new(text).unwrap() };
         self.submit(member, Action::Say(RoomId::LOBBY, message));
     }
@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// Passes the next batch to the store, and waits for its result, which is not processed.
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         self.sequencer.end_turn(&self.state);
         self.sequencer.end_turn(&self.state);
         assert!(self.sequencer.committing.is_some(), "nothing is committed");
@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Commits all waiting changes, and applies them. Returns the number of batches.
-    fn settle(&mut self) -> usize {
+    pub(super) fn settle(&mut self) -> usize {
         let mut batches = 0;
         while self.sequencer.is_busy() {
             self.commit();

@@ -5,7 +5,7 @@ use minicbor::encode::{Encoder, Write};
 
 use super::read::{expect_array, parse_with, read_array_length, read_name, read_optional, read_verifier};
 use super::{ReadResult, WriteResult};
-use crate::protocol::{AccountId, AccountTokenId, Day, PasswordHash, Text, Timestamp, TokenLabel};
+use crate::protocol::{AccountId, AccountTokenId, Day, PasswordHash, Role, Text, Timestamp, TokenLabel};
 use crate::state::{Account, AccountToken, Accounts, Login, LoginProof, RestingName};
 
 /// The kinds of proof of a login.
@@ -17,9 +17,9 @@ pub(super) fn write_accounts<W: Write<Error = std::convert::Infallible>>(
     accounts: &Accounts,
 ) -> WriteResult {
     e.array(3)?.u32(accounts.last_id().0)?.array(accounts.len() as u64)?;
-    for Account { id, name, password, generation, created_at, last_token, tokens } in accounts.iter() {
-        e.array(7)?.u32(id.0)?.str(name.as_str())?.str(password.as_str())?.u32(*generation)?.i64(created_at.0)?;
-        e.u32(last_token.0)?.array(tokens.len() as u64)?;
+    for Account { id, name, password, generation, role, created_at, last_token, tokens } in accounts.iter() {
+        e.array(8)?.u32(id.0)?.str(name.as_str())?.str(password.as_str())?.u32(*generation)?;
+        e.str(role.as_str())?.i64(created_at.0)?.u32(last_token.0)?.array(tokens.len() as u64)?;
         for AccountToken { id, verifier, label, created_at, expires_at, last_used_on } in tokens {
             e.array(6)?
                 .u32(id.0)?
@@ -61,10 +61,11 @@ pub(super) fn read_accounts(d: &mut Decoder<'_>) -> ReadResult<Accounts> {
 }
 
 fn read_account(d: &mut Decoder<'_>) -> ReadResult<Account> {
-    expect_array(d, 7)?;
+    expect_array(d, 8)?;
     let (id, name) = (AccountId(d.u32()?), read_name(d)?);
     let password = parse_with(d.str()?, |phc| PasswordHash::new(phc).ok())?;
-    let (generation, created_at, last_token) = (d.u32()?, Timestamp(d.i64()?), AccountTokenId(d.u32()?));
+    let (generation, role) = (d.u32()?, parse_with(d.str()?, Role::parse)?);
+    let (created_at, last_token) = (Timestamp(d.i64()?), AccountTokenId(d.u32()?));
     let tokens = (0..read_array_length(d)?).map(|_| read_token(d)).collect::<ReadResult<Vec<_>>>()?;
     let is_rising = tokens.is_sorted_by(|before, next| before.id < next.id);
     if !is_rising
@@ -73,7 +74,7 @@ fn read_account(d: &mut Decoder<'_>) -> ReadResult<Account> {
     {
         return Err(Error::message("the numbers of access tokens are out of order"));
     }
-    Ok(Account { id, name, password, generation, created_at, last_token, tokens })
+    Ok(Account { id, name, password, generation, role, created_at, last_token, tokens })
 }
 
 fn read_token(d: &mut Decoder<'_>) -> ReadResult<AccountToken> {

@@ -6,9 +6,11 @@ use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
 
 use super::accounts::{read_accounts, read_login};
+use super::sanctions::{read_network, read_sanctions, read_silenced};
 use super::{COUNTER_MAX, ReadResult, VERSION};
 use crate::protocol::{
-    DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomName, Stroke, Text, Timestamp, Token, Verifier,
+    AccountId, DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomName, RoomRules, Sanction, Stroke, Text,
+    Timestamp, Token, Verifier,
 };
 use crate::state::memberships::{Memberships, Seniority};
 use crate::state::recent::Budget;
@@ -18,7 +20,7 @@ use crate::state::{
 };
 
 pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
-    expect_array(d, 15)?;
+    expect_array(d, 18)?;
     if d.u64()? != VERSION {
         return Err(Error::message("it has another version"));
     }
@@ -42,6 +44,14 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
         add_member(&mut state, id, member)?;
     }
     state.names = read_reservations(d, std::mem::take(&mut state.names))?;
+    state.sanctions = read_sanctions(d)?;
+    let is_missing = |sanction: &Sanction| sanction.room.is_some_and(|room| state.rooms.get(room).is_none());
+    if state.sanctions.iter().any(is_missing) {
+        return Err(Error::message("the room of a sanction is missing"));
+    }
+    for _ in 0..read_array_length(d)? {
+        state.silenced.insert(read_silenced(d)?);
+    }
     for _ in 0..read_array_length(d)? {
         expect_array(d, 2)?;
         let (session, id) = (SessionId(d.u64()?), RoomId(d.u32()?));
@@ -57,7 +67,7 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
 }
 
 fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
-    expect_array(d, 11)?;
+    expect_array(d, 12)?;
     let resume_seconds = d.u64()?;
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
     Ok(StateLimits {
@@ -72,6 +82,7 @@ fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
         accounts: limit()?,
         account_tokens: limit()?,
         resting_names: limit()?,
+        sanctions: limit()?,
     })
 }
 
@@ -113,10 +124,11 @@ fn add_member(state: &mut SharedState, id: MemberId, member: Member) -> ReadResu
 }
 
 fn read_room(d: &mut Decoder<'_>) -> ReadResult<(RoomId, Room)> {
-    expect_array(d, 10)?;
+    expect_array(d, 11)?;
     let (id, name) = (RoomId(d.u32()?), read_room_name(d)?);
     let mut room = Room::new(name, None);
     (room.unpublished, room.is_stored) = (d.u32()?, d.bool()?);
+    room.set_rules(read_optional(d, read_rules)?.unwrap_or_default());
     room.epoch = read_optional(d, read_token)?;
     room.topic = read_optional(d, |d| parse_with(d.str()?, |text| Text::new(text).ok()))?;
     (room.last_id, room.deleted) = (MessageId(read_counter(d)?), MessageId(read_counter(d)?));
@@ -131,6 +143,13 @@ fn read_room(d: &mut Decoder<'_>) -> ReadResult<(RoomId, Room)> {
         Ok((age, DrawnStroke { name: read_name(d)?, stroke: stroke(d)? }))
     })?;
     Ok((id, room))
+}
+
+fn read_rules(d: &mut Decoder<'_>) -> ReadResult<RoomRules> {
+    expect_array(d, 2)?;
+    let owner = read_optional(d, |d| d.u32().map(AccountId))?;
+    let moderators = (0..read_array_length(d)?).map(|_| d.u32().map(AccountId)).collect::<ReadResult<_>>()?;
+    Ok(RoomRules { owner, moderators })
 }
 
 fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMessages> {
@@ -151,8 +170,9 @@ fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMes
 }
 
 fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
-    expect_array(d, 10)?;
+    expect_array(d, 11)?;
     let (id, name, registered_at) = (MemberId(d.u64()?), read_name(d)?, Uptime(d.u64()?));
+    let network = read_optional(d, read_network)?;
     let login = read_login(d)?.map(Box::new);
     let verifier = read_optional(d, read_verifier)?;
     let has_ended_input = d.bool()?;
@@ -166,7 +186,7 @@ fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
     let rooms = read_memberships(d)?;
     let has_resumption = verifier.is_some() || detached.is_some();
     let resumption = has_resumption.then(|| Box::new(Resumption { verifier, detached }));
-    Ok((id, Member { name, rooms, registered_at, resumption, login, unpublished, has_ended_input }))
+    Ok((id, Member { name, rooms, registered_at, resumption, login, unpublished, has_ended_input, network }))
 }
 
 fn read_memberships(d: &mut Decoder<'_>) -> ReadResult<Memberships> {

@@ -12,7 +12,7 @@ use crate::state::{
 const TEAM: RoomId = RoomId(1);
 
 fn apply(state: &mut SharedState, member: u64, action: Action) {
-    let origin = Origin { session: SessionId(member), member: MemberId(member) };
+    let origin = Origin::local(SessionId(member), MemberId(member));
     let entry = Entry { seq: 1, at: Timestamp(5), uptime: Uptime(3), origin, action };
     state.apply(entry, &mut Vec::new());
 }

@@ -3,8 +3,9 @@
 use minicbor::encode::{Encoder, Write};
 
 use super::accounts::{write_accounts, write_login};
+use super::sanctions::write_sanctions;
 use super::{VERSION, WriteResult};
-use crate::protocol::{DrawnStroke, PastMessage, Text};
+use crate::protocol::{DrawnStroke, PastMessage, RoomRules, Text};
 use crate::state::{Member, MemberId, MemoryCost, Recent, Room, RoomId, SharedState, StateLimits};
 
 pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
@@ -25,12 +26,14 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
         next_room,
         has_store,
         start,
+        sanctions,
+        silenced,
         watchers,
         messages,
         strokes,
         occupied: _,
     } = state;
-    e.array(15)?.u64(VERSION)?;
+    e.array(18)?.u64(VERSION)?;
     write_limits(e, limits)?;
     e.u64(now.0)?.u64(*entrances)?.u32(*next_room)?.bool(*has_store)?.bool(*has_expired)?;
     write_optional_str(e, start.as_ref().map(ToString::to_string).as_deref())?;
@@ -48,6 +51,15 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
     for (member, name, messages) in names.reservations() {
         e.array(3)?.u64(member.0)?.str(name)?.u32(messages)?;
     }
+    write_sanctions(e, sanctions)?;
+    e.array(silenced.len() as u64)?;
+    for (member, room) in silenced {
+        e.array(2)?.u64(member.0)?;
+        match room {
+            Some(room) => e.u32(room.0)?,
+            None => e.null()?,
+        };
+    }
     e.array(watchers.len() as u64)?;
     for (session, room) in watchers.iter() {
         e.array(2)?.u64(session.0)?.u32(room.0)?;
@@ -58,11 +70,11 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
 fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
     let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
     let StateLimits { canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member, .. } = *limits;
-    let StateLimits { accounts, account_tokens, resting_names, .. } = *limits;
-    e.array(11)?.u64(resume_seconds)?;
+    let StateLimits { accounts, account_tokens, resting_names, sanctions, .. } = *limits;
+    e.array(12)?.u64(resume_seconds)?;
     let of_rooms =
         [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member];
-    for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names]) {
+    for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names, sanctions]) {
         e.u64(limit as u64)?;
     }
     Ok(())
@@ -71,7 +83,8 @@ fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, 
 /// The room's members follow from the members, its watchers from the watchers.
 fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, id: RoomId, room: &Room) -> WriteResult {
     let Room { name, members: _, watchers: _, unpublished, is_stored, epoch, last_id, history, canvas, .. } = room;
-    e.array(10)?.u32(id.0)?.str(&name.to_string())?.u32(*unpublished)?.bool(*is_stored)?;
+    e.array(11)?.u32(id.0)?.str(&name.to_string())?.u32(*unpublished)?.bool(*is_stored)?;
+    write_rules(e, room.rules())?;
     write_optional_str(e, epoch.as_ref().map(ToString::to_string).as_deref())?;
     write_optional_str(e, room.topic.as_ref().map(Text::as_str))?;
     e.u64(last_id.0)?.u64(room.deleted.0)?;
@@ -86,14 +99,35 @@ fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, id
     })
 }
 
+fn write_rules<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    rules: Option<&RoomRules>,
+) -> WriteResult {
+    let Some(RoomRules { owner, moderators }) = rules else {
+        e.null()?;
+        return Ok(());
+    };
+    e.array(2)?;
+    match owner {
+        Some(owner) => e.u32(owner.0)?,
+        None => e.null()?,
+    };
+    e.array(moderators.len() as u64)?;
+    for moderator in moderators {
+        e.u32(moderator.0)?;
+    }
+    Ok(())
+}
+
 fn write_member<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     id: MemberId,
     member: &Member,
 ) -> WriteResult {
-    let Member { name, rooms, registered_at, resumption: _, login: _, unpublished, has_ended_input } = member;
+    let Member { name, rooms, registered_at, resumption: _, login: _, unpublished, has_ended_input, network } = member;
     let (verifier, detached) = (member.verifier(), member.detached());
-    e.array(10)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
+    e.array(11)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
+    write_optional_str(e, network.map(|network| network.to_string()).as_deref())?;
     write_login(e, member.login())?;
     match verifier {
         Some(verifier) => e.bytes(verifier.as_bytes())?,

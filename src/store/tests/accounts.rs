@@ -1,7 +1,7 @@
 //! Tests of the accounts in a file.
 
 use super::*;
-use crate::protocol::{AccountId, AccountTokenId, Day, PasswordHash, TokenLabel, Verifier};
+use crate::protocol::{AccountId, AccountTokenId, Day, PasswordHash, Role, TokenLabel, Verifier};
 
 const ANN: AccountId = AccountId(1);
 const BOB: AccountId = AccountId(2);
@@ -21,6 +21,7 @@ pub(super) fn account(id: AccountId, raw: &str) -> AccountRecord {
         name: name(raw),
         password: hash("first"),
         generation: 0,
+        role: Role::User,
         created_at: NOW,
         last_token,
         tokens: vec![],
@@ -154,7 +155,8 @@ fn rows_of_other_programs_are_read_with_caution() {
         UPDATE accounts SET password = x'00', generation = 'x', created = 'yesterday' WHERE account = 2;
         UPDATE accounts SET last_token = 0 WHERE account = 3;
         UPDATE account_tokens SET verifier = x'01' WHERE token = 1;
-        INSERT INTO accounts VALUES (-1, 'x', '$x', 0, 'x', 0), (0, 'z', '$z', 0, 'z', 0), (5000000000, 'y', '$y', 0, 'y', 0);
+        UPDATE accounts SET role = 'king' WHERE account = 3;
+        INSERT INTO accounts VALUES (-1, 'x', '$x', 0, 'x', 0, ''), (0, 'z', '$z', 0, 'z', 0, ''), (5000000000, 'y', '$y', 0, 'y', 0, '');
         INSERT INTO resting_names VALUES ('a b', '2027-01-01T00:00:00Z'), ('eve', 'tomorrow')";
     Connection::open(&path).unwrap().execute_batch(damage).unwrap();
     let (store, found) = open_in_turn(&path);

@@ -1,7 +1,7 @@
 //! Tests of files of older versions.
 
 use super::*;
-use crate::protocol::AccountId;
+use crate::protocol::{AccountId, ModerationRecord, Role};
 
 /// Writes a file of an older version, with messages with these ids. Its server had given or reserved the ids up to `ids_up_to`.
 fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
@@ -91,6 +91,29 @@ fn file_of_version_5_is_migrated() {
     let (store, found) = open_in_turn(&path);
     assert_eq!(found.accounts, StoredAccounts { accounts: vec![ann], last, resting: vec![] });
     assert_eq!(find_ids(&store, "tea", 6), [6, 3, 2]);
+    close(store);
+    assert_eq!(integrity(&path), "ok");
+}
+
+/// `tests/store/version-6.db` was written by chinwagd of commit b2a7c31.
+#[test]
+fn file_of_version_6_is_migrated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    fs::write(&path, include_bytes!("../../../tests/store/version-6.db")).unwrap();
+    let (store, found) = open(&path, Retention::All).unwrap();
+    let [ann] = &found.accounts.accounts[..] else { panic!("{:?}", found.accounts) };
+    assert_eq!((ann.name.as_str(), ann.role, found.accounts.last), ("ann", Role::User, AccountId(1)));
+    let [ops] = &found.rooms[..] else { panic!("{:?}", found.rooms) };
+    assert_eq!((ops.name.to_string().as_str(), ops.last_id, &ops.rules), ("#ops", MessageId(1), &RoomRules::default()));
+    assert_eq!((found.last_id, found.rules, found.sanctions), (MessageId(1), RoomRules::default(), vec![]));
+    assert_eq!(find_ids(&store, "tea", 1), [1]);
+    let rules = RoomRules { owner: Some(ann.id), ..RoomRules::default() };
+    let moderation = vec![ModerationRecord::Rules(RoomId(1), rules.clone())];
+    assert_eq!(try_commit(&store, Batch { moderation, ..Batch::default() }), Ok(()));
+    close(store);
+    let (store, found) = open_in_turn(&path);
+    assert_eq!(found.rooms[0].rules, rules);
     close(store);
     assert_eq!(integrity(&path), "ok");
 }

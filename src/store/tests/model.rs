@@ -56,6 +56,7 @@ impl Model {
             last_id: MessageId(model.last_id),
             evicted: MessageId(model.evicted),
             topic: model.topic.clone(),
+            rules: RoomRules::default(),
         };
         let lobby = &self.rooms[&RoomId::LOBBY];
         assert_eq!((&found.epoch, found.last_id.0, &found.topic), (&lobby.epoch, lobby.last_id, &lobby.topic));
@@ -131,7 +132,7 @@ impl Model {
         let room = RoomId(self.next_room.0 + u.int_in_range(0..=2)?);
         self.next_room = RoomId(room.0 + 1);
         let epoch = Token::truncated(&format!("room{}", room.0));
-        batch.rooms.push(NewRoom { room, name: name.clone(), epoch: epoch.clone() });
+        batch.rooms.push(NewRoom { room, name: name.clone(), epoch: epoch.clone(), rules: RoomRules::default() });
         self.rooms.insert(room, ModelRoom { name, epoch, last_id: 0, evicted: 0, topic: None });
         Ok(room)
     }

@@ -10,7 +10,7 @@ const OPS: RoomId = RoomId(1);
 const DEV: RoomId = RoomId(7);
 
 pub(super) fn new_room(room: RoomId, name: &str, epoch: &str) -> NewRoom {
-    NewRoom { room, name: RoomName::new(name).unwrap(), epoch: Token::truncated(epoch) }
+    NewRoom { room, name: RoomName::new(name).unwrap(), epoch: Token::truncated(epoch), rules: RoomRules::default() }
 }
 
 /// A batch that creates `#ops` and `#dev`, with some messages.
@@ -300,8 +300,8 @@ fn rooms_of_another_program_do_no_harm() {
     close(store);
     let rows = "UPDATE rooms SET epoch = 'two words', last_id = 1 WHERE name = '#ops';
                 UPDATE rooms SET topic = '\u{200b}' WHERE name = '#dev';
-                INSERT INTO rooms VALUES (9, 'no name', 'e', 4, 0, 'tea'), (0, '#zero', 'e', 4, 0, 'tea'), (-1, '#less', 'e', 4, 0, 'tea'),
-                    (4294967297, '#great', 'e', 4, 0, 'tea');
+                INSERT INTO rooms VALUES (9, 'no name', 'e', 4, 0, 'tea', 1), (0, '#zero', 'e', 4, 0, 'tea', 1), (-1, '#less', 'e', 4, 0, 'tea', 1),
+                    (4294967297, '#great', 'e', 4, 0, 'tea', 1);
                 INSERT INTO messages VALUES (6, 12, 1, '2026-11-20T12:44:29.138Z', 'eve', 'tea')";
     Connection::open(&path).unwrap().execute_batch(rows).unwrap();
     let (store, found) = open_with(&path, Durability::Full, None);

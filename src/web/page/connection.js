@@ -12,10 +12,10 @@ const PROBE_MS = 5_000;
 const CONNECT_MS = 10_000;
 
 /**
- * Close codes after which the page does not reconnect: another window has the session or the account, the account was deleted, or the user
- * chose no name in time.
+ * Close codes after which the page does not reconnect: another window has the session or the account, the account was deleted, an
+ * operator has removed or banned the user, or the user chose no name in time.
  */
-const FINAL_CODES = new Set(['login-required', 'resumed', 'taken-over', 'name-timeout']);
+const FINAL_CODES = new Set(['banned', 'kicked', 'login-required', 'resumed', 'taken-over', 'name-timeout']);
 
 export class Connection {
   #address;

@@ -1,6 +1,7 @@
 // The entries of the log: creates them from lines of the server, their elements, and their plain text for copying.
 
 import { dateAndTime, timeOfDay } from './dates.js';
+import { REMOVALS } from './protocol.js';
 import { element, mentions, nameNode, nameNodes, textNodes } from './text.js';
 import { departure, notice } from './wording.js';
 
@@ -32,7 +33,7 @@ function spoken(line, room) {
 const EVENTS = {
   join: ({ name }, me) => (name === me ? ['You joined'] : [nameNode(name), ' joined']),
   leave: ({ name, reason, text }) =>
-    [nameNode(name), ` ${departure(reason)}`, ...(text ? [': ', element('bdi', {}, text)] : [])],
+    [nameNode(name), ` ${departure(reason)}`, ...(text ? [REMOVALS.has(reason) ? ' ' : ': ', element('bdi', {}, text)] : [])],
   rename: ({ name, to }, me) => [...(to === me ? ['You are'] : [nameNode(name), ' is']), ' now ', nameNode(to)],
   coordinator: ({ name }, me) => [...(name === me ? ['You are'] : [nameNode(name), ' is']), ' now the coordinator'],
   topic: ({ name, text }, me) => [
@@ -40,8 +41,38 @@ const EVENTS = {
     ...(text ? [' set the topic: ', element('bdi', {}, text)] : [' cleared the topic']),
   ],
   clear: ({ name }, me) => [...(name === me ? ['You'] : [nameNode(name)]), ' cleared the canvas'],
+  mute: (line, me) => [...moderatorNodes(line.by, me), ' muted ', ...sanctionNodes(line)],
+  ban: (line, me) => [...moderatorNodes(line.by, me), ' banned ', ...sanctionNodes(line)],
+  lifted: ({ of, by, target }, me) => [
+    ...moderatorNodes(by, me),
+    ...(of === 'ban' ? [' lifted the ban of ', targetNode(target)] : [' let ', targetNode(target), ' speak again']),
+  ],
+  moderator: ({ by, name, isModerator }, me) => [
+    ...moderatorNodes(by, me),
+    ...(isModerator ? [' made ', nameNode(name), ' a moderator'] : [' removed ', nameNode(name), ' as a moderator']),
+  ],
   notice: ({ text }) => [element('bdi', {}, notice(text))],
 };
+
+/** A moderator, at the start of a sentence. `-` is the operator of the server, who has no nickname. */
+function moderatorNodes(by, me) {
+  if (by === '-') return ['The operator'];
+  return by === me ? ['You'] : [nameNode(by)];
+}
+
+/** Whom a ban or a mute concerns, until when, and why. */
+function sanctionNodes({ target, until, text }) {
+  return [
+    targetNode(target),
+    ...(until ? [` until ${dateAndTime(new Date(until))}`] : []),
+    ...(text ? [': ', element('bdi', {}, text)] : []),
+  ];
+}
+
+function targetNode(target) {
+  if (target === '-') return 'a network';
+  return target.startsWith('@') ? element('span', {}, 'the connection of ', nameNode(target.slice(1))) : nameNode(target);
+}
 
 /** The element that shows an entry. */
 export function nodeOf(entry) {

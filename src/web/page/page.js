@@ -28,7 +28,7 @@ const on = {
   greeted: () => login.offer(),
   exposed: () => login.exposed(),
   topics: () => showRoom(),
-  joined, refused, displaced, passwordNeeded, entered, left, line, note, caughtUp, closed,
+  joined, refused, displaced, passwordNeeded, entered, left, removed, line, note, caughtUp, closed,
 };
 const session = new Session(webSocketUrl(), on, [roomInAddress() ?? LOBBY, ...storedRooms()]);
 const log = new Log({ read, counted: () => showRoom() });
@@ -152,6 +152,10 @@ function left(room, reply) {
   if (reply) conversations.current.note(`You could not enter ${room.name}. ${refusal(reply)}`);
   storeRooms();
   showRoom();
+}
+
+function removed(room, by) {
+  conversations.current.note(`You were removed from ${room.name} ${by}`);
 }
 
 function note(room, text, after) {

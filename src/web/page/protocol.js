@@ -77,6 +77,14 @@ const PARSERS = {
   MSG: (rest) => said('msg', rest),
   WHISPER: (rest) => said('whisper', rest),
   TOPIC: (rest) => said('topic', rest),
+  MUTE: (rest) => sanction('mute', rest),
+  BAN: (rest) => sanction('ban', rest),
+  UNMUTE: (rest) => lifted('mute', rest),
+  UNBAN: (rest) => lifted('ban', rest),
+  MODERATOR: (rest) => {
+    const [by, name, value] = splitWords(rest, 2);
+    return { kind: 'moderator', by, name, isModerator: value === 'on' };
+  },
   ROSTER: (count) => ({ kind: 'roster', count: Number(count) }),
   COORDINATOR: (name) => ({ kind: 'coordinator', name }),
   // Ignores the lines of HELP: the page has its own help.
@@ -104,6 +112,21 @@ export function nextRoom(value) {
 export function newToken(value) {
   const [, number, token, expiresAt] = /^new (\d+) (\S+) expires=(\S+)/.exec(value);
   return { number: Number(number), token, expiresAt };
+}
+
+/** Reasons of a LEAVE whose text says who removed the member, and why. */
+export const REMOVALS = new Set(['banned', 'kicked']);
+
+/** A ban or a mute. `target` is `-` for a network, and `until` is null if it does not end by itself. */
+function sanction(kind, rest) {
+  const [by, target, end, text] = splitWords(rest, 3);
+  const until = end.slice('until='.length);
+  return { kind, by, target, until: until === 'never' ? null : until, text };
+}
+
+function lifted(of, rest) {
+  const [by, target] = splitWord(rest);
+  return { kind: 'lifted', of, by, target };
 }
 
 function said(kind, rest) {

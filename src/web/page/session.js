@@ -5,7 +5,7 @@ import { Account } from './account.js';
 import { foldCase } from './case.js';
 import { Connection } from './connection.js';
 import {
-  enteredRooms, formatJoin, formatMessage, formatNick, formatPart, formatPass, formatQuit, formatRooms, formatStroke, formatTopic, formatWhisper,
+  REMOVALS, enteredRooms, formatJoin, formatMessage, formatNick, formatPart, formatPass, formatQuit, formatRooms, formatStroke, formatTopic, formatWhisper,
   inRoom, nextRoom,
 } from './protocol.js';
 import { Room } from './room.js';
@@ -71,6 +71,7 @@ export class Session {
    * The session begins with these rooms, and enters the first one with the name. Callbacks:
    * - `on.greeted()`: the features of the server are known.
    * - `on.joined()`, `on.refused(reply, name)`: the result of taking a name, or of logging in.
+   * - `on.removed(room, by)`: a moderator has removed the user from the room; `by` says who and why. Comes after `on.left(room)`.
    * - `on.displaced(name)`: the owner of the name has logged in, and the user is in no room any more.
    * - `on.passwordNeeded(reply)`: the server needs a password. `reply` is the refusal of the last one, or null.
    * - `on.exposed()`: the server or the login needs a password, and others could read it on the way.
@@ -501,6 +502,7 @@ export class Session {
     if (this.#isJoined && line.kind === 'leave' && line.reason === 'displaced' && line.name === this.#name) return this.#displaced(line);
     const room = this.#roomOf(line);
     if (!room) return;
+    if (line.kind === 'leave' && REMOVALS.has(line.reason) && line.name === this.#name) return this.#removed(room, line);
     const isNew = room.apply(line);
     this.#on.line(room, line, isNew);
   }
@@ -510,6 +512,12 @@ export class Session {
     if (name === null) return kind === 'whisper' || kind === 'notice' ? this.current : this.home;
     // With echo, the user's own JOIN comes before the reply.
     return this.roomNamed(name) ?? (kind === 'join' ? this.want(name) : null);
+  }
+
+  /** A moderator has removed the user from the room. */
+  #removed(room, { text }) {
+    this.#drop(room);
+    this.#on.removed(room, text);
   }
 
   /** The owner of the name has logged in. The connection stays open. */

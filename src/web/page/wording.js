@@ -68,6 +68,9 @@ const LEAVE_REASONS = {
   timeout: 'was disconnected (silent for too long)',
   errors: 'was disconnected (too many errors)',
   displaced: 'was displaced (the owner of the name logged in)',
+  // The text says who did it, and why.
+  banned: 'was banned',
+  kicked: 'was removed',
 };
 
 /** The reason why a command was refused, in sentences. `name` is the nickname that was requested, if any. */

@@ -47,6 +47,9 @@ impl Members {
                 assert!(self.index(name) < self.present.len());
             }
             Event::Notice(_) => {}
+            Event::Moderator { .. } | Event::Sanction(_) | Event::Lifted { .. } => {
+                panic!("{event:?} without a moderator")
+            }
             Event::Whisper(..) | Event::Ping(_) | Event::Roster(_) => panic!("{event:?} is a private line"),
         }
     }

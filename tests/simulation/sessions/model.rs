@@ -415,7 +415,9 @@ impl Model {
             | Output::Log(_)
             | Output::WrongPassword(_)
             | Output::CheckPassword(_)
-            | Output::AccountChanged(_) => {}
+            | Output::AccountChanged(_)
+            | Output::Moderated(_)
+            | Output::BanNetwork(..) => {}
             Output::QueryStore { .. } => panic!("{output:?} without a store"),
             Output::Publish { room, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");

@@ -1,0 +1,303 @@
+//! The common parts of the commands of moderators.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::arguments::{parse_optional_text, shorten, unexpected_argument};
+use super::context::room_of;
+use super::{Command, Context, Hint, Refusal, ReplyWords, Verb};
+use crate::limits::SANCTION_SECONDS_MAX;
+use crate::protocol::{
+    ErrorCode, Name, NameError, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration, split_word,
+};
+use crate::state::{
+    Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, SanctionChoice, SanctionNotice,
+};
+
+/// A reply to a command whose effect must outlive the server. It has taken effect in any case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// The words of the reply.
+    pub value: T,
+    /// False: the disk does not have it yet. The server tries again until it has.
+    pub is_stored: bool,
+}
+
+/// The last word of a reply if the disk does not have the change.
+const NOT_STORED: &str = "stored=no";
+
+impl<T: ReplyWords> ReplyWords for Stored<T> {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.write(f)?;
+        if self.is_stored { Ok(()) } else { write!(f, " {NOT_STORED}") }
+    }
+
+    fn parse(words: Option<&str>) -> Option<Self> {
+        let words = words?;
+        let without_mark = words.strip_suffix(NOT_STORED).and_then(|rest| rest.strip_suffix(' '));
+        Some(Self { value: T::parse(Some(without_mark.unwrap_or(words)))?, is_stored: without_mark.is_none() })
+    }
+}
+
+/// The arguments of a ban or a mute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SanctionArguments {
+    /// The target.
+    pub target: SanctionTarget,
+    /// How long. `None`: until it is lifted.
+    pub duration: Option<Duration>,
+    /// The reason.
+    pub reason: Option<Text>,
+}
+
+impl SanctionArguments {
+    /// Parses the target, the duration and the reason.
+    pub(super) fn parse(verb: Verb, arguments: &str) -> Result<Self, Refusal> {
+        let (target, rest) = split_word(arguments.trim());
+        let target = parse_sanction_target(verb, target)?;
+        let rest = rest.unwrap_or_default().trim_start();
+        let (word, after) = split_word(rest);
+        let duration = parse_duration(word, Duration::from_secs(SANCTION_SECONDS_MAX)).transpose().map_err(|_| {
+            let what = format!(
+                "invalid duration '{}': expected a number and s, m, h, d or w, at most {} days; then the reason",
+                shorten(word),
+                SANCTION_SECONDS_MAX / 86_400
+            );
+            Refusal::new(verb, ErrorCode::DurationInvalid, what).with_hint(Hint::Write(verb))
+        })?;
+        let reason = if duration.is_some() { after.unwrap_or_default() } else { rest };
+        Ok(Self { target, duration, reason: parse_optional_text(verb, reason)? })
+    }
+}
+
+impl fmt::Display for SanctionArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, duration, reason } = self;
+        target.fmt(f)?;
+        duration.iter().try_for_each(|duration| write!(f, " {}s", duration.as_secs()))?;
+        reason.iter().try_for_each(|reason| write!(f, " {reason}"))
+    }
+}
+
+/// The ban or the mute that a moderator ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiftArguments(pub SanctionChoice);
+
+impl LiftArguments {
+    /// Parses a number or a target. A number that is also a nickname is a number.
+    pub(super) fn parse(verb: Verb, arguments: &str) -> Result<Self, Refusal> {
+        let (word, surplus) = split_word(arguments.trim());
+        if let Some(surplus) = surplus {
+            return Err(unexpected_argument(verb, surplus.trim_start()));
+        }
+        let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && let Ok(number) = word.parse() {
+            return Ok(Self(SanctionChoice::Id(SanctionId(number))));
+        }
+        parse_sanction_target(verb, word).map(|target| Self(SanctionChoice::Target(target)))
+    }
+}
+
+impl fmt::Display for LiftArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            SanctionChoice::Id(SanctionId(number)) => number.fmt(f),
+            SanctionChoice::Target(target) => target.fmt(f),
+        }
+    }
+}
+
+/// A ban or a mute that has begun, or has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SanctionReply {
+    /// Its number.
+    pub id: SanctionId,
+    /// The target.
+    pub target: SanctionTarget,
+}
+
+impl ReplyWords for SanctionReply {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id: SanctionId(id), target } = self;
+        write!(f, " {id} {target}")
+    }
+
+    fn parse(words: Option<&str>) -> Option<Self> {
+        let (id, target) = words?.split_once(' ')?;
+        Some(Self { id: SanctionId(id.parse().ok()?), target: target.parse().ok()? })
+    }
+}
+
+fn parse_sanction_target(verb: Verb, word: &str) -> Result<SanctionTarget, Refusal> {
+    let target = word.parse().map_err(|error| match error {
+        TargetError::Name(error) => invalid_name(verb, &error),
+        TargetError::Network(error) => {
+            let what = format!("'{}' cannot be banned: {error}", shorten(word));
+            Refusal::new(verb, ErrorCode::AddressRefused, what)
+        }
+    })?;
+    match (verb, target) {
+        (Verb::Mute | Verb::Unmute, SanctionTarget::Connection(_) | SanctionTarget::Network(_)) => {
+            let refusal = Refusal::new(verb, ErrorCode::NameInvalid, "only a nickname can be muted");
+            Err(refusal.with_hint(Hint::Write(verb)))
+        }
+        (_, target) => Ok(target),
+    }
+}
+
+impl Command {
+    /// The change that the command of a moderator asks for, in this room. `None` as room: on the server.
+    ///
+    /// # Errors
+    /// It is another command; or it is about a room, and there is none.
+    pub fn moderation(self, room: Option<RoomId>) -> Result<Moderation, Refusal> {
+        match self {
+            Self::Kick(kick) => Ok(kick.moderation(room)),
+            Self::Mute(mute) => Ok(mute.moderation(room)),
+            Self::Unmute(unmute) => Ok(unmute.moderation(room)),
+            Self::Ban(ban) => Ok(ban.moderation(room)),
+            Self::Unban(unban) => Ok(unban.moderation(room)),
+            Self::Moderator(moderator) => room.map(|room| moderator.moderation(room)).ok_or_else(|| {
+                Refusal::new(
+                    Verb::Moderator,
+                    ErrorCode::RoomMissing,
+                    "the command is about a room: name it first, as in #ops MODERATOR ann on",
+                )
+            }),
+            other => {
+                let verb = other.verb();
+                Err(Refusal::new(verb, ErrorCode::NotModerator, format!("{verb} is not a command of moderators")))
+            }
+        }
+    }
+}
+
+/// The room that a command of a moderator is about. `None`: the server, because an operator has named no room.
+///
+/// # Errors
+/// The session is not in the room.
+pub(super) fn moderated_room(context: &dyn Context, verb: Verb) -> Result<Option<RoomId>, Refusal> {
+    if !context.names_room() && context.rank(None) == Rank::Operator {
+        return Ok(None);
+    }
+    room_of(context, verb).map(|(room, _)| Some(room))
+}
+
+/// Parses the nickname of a member or of an account.
+pub(super) fn parse_target(verb: Verb, word: &str) -> Result<Name, Refusal> {
+    Name::new(word).map_err(|error| invalid_name(verb, &error))
+}
+
+fn invalid_name(verb: Verb, error: &NameError) -> Refusal {
+    let code = match error {
+        NameError::Missing => ErrorCode::NameMissing,
+        NameError::TooLong(_) => ErrorCode::NameTooLong,
+        _ => ErrorCode::NameInvalid,
+    };
+    Refusal::new(verb, code, error.to_string()).with_hint(Hint::Write(verb))
+}
+
+/// The refusal of a command for which the session's rank is too low.
+pub(super) fn rank_refusal(verb: Verb, needed: Rank) -> Refusal {
+    Refusal::new(verb, ErrorCode::NotModerator, format!("only {} may do this", with_rank(needed)))
+}
+
+/// The last line to a client whose network is banned from the server.
+pub fn banned_refusal(notice: &SanctionNotice) -> Refusal {
+    Refusal::new(None, ErrorCode::Banned, format!("your address is banned from this server{}", details(notice)))
+}
+
+/// The refusal of a command that a ban prevents.
+pub(super) fn ban_refusal(verb: Verb, notice: &SanctionNotice) -> Refusal {
+    let place = notice.room.as_ref().map_or("this server".to_owned(), ToString::to_string);
+    Refusal::new(verb, ErrorCode::Banned, format!("you are banned from {place}{}", details(notice)))
+}
+
+/// The refusal of a command that a mute prevents.
+pub(super) fn mute_refusal(command: MutedCommand, notice: &SanctionNotice) -> Refusal {
+    let (verb, what) = match command {
+        MutedCommand::Say => (Verb::Msg, "the message was not delivered"),
+        MutedCommand::SetTopic => (Verb::Topic, "the topic was not changed"),
+        MutedCommand::Draw => (Verb::Draw, "nothing was drawn"),
+        MutedCommand::Whisper => (Verb::Whisper, "nothing was delivered"),
+        MutedCommand::Rename => (Verb::Nick, "your name was not changed"),
+        MutedCommand::CreateRoom => (Verb::Join, "no room was created"),
+        MutedCommand::Register => (Verb::Nick, "no room was created"),
+    };
+    let place = notice.room.as_ref().map_or_else(String::new, |room| format!(" in {room}"));
+    Refusal::new(verb, ErrorCode::Muted, format!("{what}: you are muted{place}{}", details(notice)))
+}
+
+/// The end of a sanction, and its reason.
+fn details(SanctionNotice { until, reason, .. }: &SanctionNotice) -> String {
+    let until = until.map_or_else(String::new, |until| format!(" until {}", until.utc().format("%Y-%m-%d %H:%M UTC")));
+    let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    until + &reason
+}
+
+/// The refusal of a command of a moderator.
+pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationRejection) -> Refusal {
+    let verb = match command {
+        ModerationCommand::Kick => Verb::Kick,
+        ModerationCommand::Sanction(SanctionKind::Ban) => Verb::Ban,
+        ModerationCommand::Sanction(SanctionKind::Mute) => Verb::Mute,
+        ModerationCommand::Lift(SanctionKind::Ban) => Verb::Unban,
+        ModerationCommand::Lift(SanctionKind::Mute) => Verb::Unmute,
+        ModerationCommand::SetModerator => Verb::Moderator,
+    };
+    let refuse = |code, what: &str| Refusal::new(verb, code, what);
+    match why {
+        ModerationRejection::NoRoom => refuse(ErrorCode::NotInRoom, "the room does not exist any more"),
+        ModerationRejection::RankTooLow(needed) => rank_refusal(verb, needed),
+        ModerationRejection::Protected(name, rank) => {
+            let what = format!("{name} {}, so you may not do this", is_of_rank(rank));
+            refuse(ErrorCode::TargetProtected, &what)
+        }
+        ModerationRejection::Absent(name) => {
+            refuse(ErrorCode::TargetAbsent, &format!("{name} is not here")).with_hint(Hint::ListMembers)
+        }
+        ModerationRejection::Own(name) => refuse(ErrorCode::TargetSelf, &format!("{name} is your own name")),
+        ModerationRejection::OwnNetwork(network) => {
+            refuse(ErrorCode::TargetSelf, &format!("your own address is in {network}"))
+        }
+        ModerationRejection::NoNetwork(name) => {
+            let what = format!(
+                "{name} has no address that can be banned: the client is on the server's machine, or behind a proxy"
+            );
+            refuse(ErrorCode::AddressRefused, &what)
+        }
+        ModerationRejection::TooManySanctions(count) => {
+            let what = format!("there are {count} bans and mutes, and there cannot be more");
+            refuse(ErrorCode::BansTooMany, &what).with_hint(Hint::ListBans)
+        }
+        ModerationRejection::NoSanction => {
+            let kind = if matches!(verb, Verb::Unmute) { "mute" } else { "ban" };
+            refuse(ErrorCode::BanUnknown, &format!("there is no such {kind}")).with_hint(Hint::ListBans)
+        }
+        ModerationRejection::NoAccount(name) => {
+            refuse(ErrorCode::AccountUnknown, &format!("{name} has no account, and only an account can be a moderator"))
+        }
+        ModerationRejection::TooManyModerators(count) => {
+            refuse(ErrorCode::ModeratorsTooMany, &format!("the room has {count} moderators, and takes no more"))
+        }
+    }
+}
+
+/// The users with at least this rank.
+fn with_rank(rank: Rank) -> &'static str {
+    match rank {
+        Rank::Member | Rank::Moderator => "moderators of the room and operators",
+        Rank::Owner => "the owner of the room and operators",
+        Rank::Operator => "operators",
+    }
+}
+
+/// Says that a user has this rank.
+fn is_of_rank(rank: Rank) -> &'static str {
+    match rank {
+        Rank::Member => "is a member",
+        Rank::Moderator => "is a moderator, too",
+        Rank::Owner => "owns the room",
+        Rank::Operator => "is an operator",
+    }
+}

@@ -1,0 +1,49 @@
+//! `UNBAN`: ends a ban.
+
+use std::fmt;
+
+use super::moderation::{LiftArguments, SanctionReply, Stored, moderated_room};
+use super::{Context, Definition, Pipelining, Refusal, RoomUse, Specification, Verb};
+use crate::protocol::{Mode, SanctionKind};
+use crate::state::{Action, Moderation, RoomId};
+
+/// End this ban.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unban(pub LiftArguments);
+
+impl Definition for Unban {
+    const SPECIFICATION: Specification = Specification {
+        verb: "UNBAN",
+        usage: "UNBAN name|@name|address|number",
+        summary: "end a ban; BANS shows the numbers",
+        room: RoomUse::Prefix,
+        pipelining: Pipelining::Off,
+        reply_keys: &["number", "target", "stored"],
+        ..Specification::DEFAULT
+    };
+
+    type Reply = Stored<SanctionReply>;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        LiftArguments::parse(Verb::Unban, arguments).map(Self)
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let room = moderated_room(context, Verb::Unban)?;
+        context.submit(Action::Moderate(self.moderation(room)));
+        Ok(())
+    }
+}
+
+impl Unban {
+    /// The change that it asks for, in this room. `None`: on the server.
+    pub(super) fn moderation(self, room: Option<RoomId>) -> Moderation {
+        Moderation::Lift { kind: SanctionKind::Ban, room, which: self.0.0 }
+    }
+}
+
+impl fmt::Display for Unban {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

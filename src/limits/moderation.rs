@@ -1,0 +1,19 @@
+//! Limits of moderation.
+
+/// Most bans and mutes: a list of all addresses of a botnet fits, at about 0.5 KB each.
+pub const SANCTIONS_MAX: usize = 100_000;
+
+/// Longest ban or mute that ends by itself, in seconds: ten years. A longer one is most likely a typing error.
+pub const SANCTION_SECONDS_MAX: u64 = 10 * 366 * 24 * 3600;
+
+/// Bits of the shortest IPv4 prefix that can be banned: registries give no larger networks.
+pub const BAN_IPV4_BITS_MIN: u8 = 8;
+
+/// Bits of the shortest IPv6 prefix that can be banned: registries give networks of 19 bits and more.
+pub const BAN_IPV6_BITS_MIN: u8 = 16;
+
+/// Bits of an IPv6 address that name the network of one customer (RFC 6177). A host may have all addresses of it.
+pub const IPV6_NETWORK_BITS: u8 = 64;
+
+/// Sanctions in one reply to `BANS`.
+pub const SANCTIONS_LISTED_MAX: usize = 100;

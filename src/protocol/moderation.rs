@@ -1,0 +1,148 @@
+//! The values of moderation that the state and the store share.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use super::{AccountId, Name, NameError, Network, NetworkError, RoomId, Text, Timestamp};
+
+/// The owner and the moderators of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomRules {
+    /// The account that created the room. Its rank ends with the account, whose number is never given again.
+    pub owner: Option<AccountId>,
+    /// The moderators besides. Some of these accounts may have been deleted.
+    pub moderators: BTreeSet<AccountId>,
+}
+
+impl RoomRules {
+    /// Whether nobody rules the room.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A record of moderation, which outlives a server with a store. Storing one again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModerationRecord {
+    /// The room has these rules. Without effect while the file does not have the room.
+    Rules(RoomId, RoomRules),
+    /// There is this sanction.
+    Sanction(Sanction),
+    /// The sanction is over.
+    Lifted(SanctionId),
+}
+
+/// The number of a sanction, from 1. Never given again while the server runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SanctionId(pub u32);
+
+/// The kind of a sanction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SanctionKind {
+    /// It keeps its subjects from entering the room, or from the server.
+    Ban,
+    /// It keeps its subjects from speaking.
+    Mute,
+}
+
+impl SanctionKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ban, Self::Mute];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ban => "ban",
+            Self::Mute => "mute",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// A ban or a mute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sanction {
+    /// The number.
+    pub id: SanctionId,
+    /// The kind.
+    pub kind: SanctionKind,
+    /// The room. `None`: the whole server.
+    pub room: Option<RoomId>,
+    /// The target, as the moderator gave it.
+    pub target: SanctionTarget,
+    /// It concerns each member, or client, that one of these describes.
+    pub subjects: Vec<Subject>,
+    /// When it began.
+    pub at: Timestamp,
+    /// When it ends. `None`: never.
+    pub until: Option<Timestamp>,
+    /// The nickname of the moderator. `None`: the operator at the control socket.
+    pub by: Option<Name>,
+    /// The reason.
+    pub reason: Option<Text>,
+}
+
+/// The target of a sanction, as a moderator gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SanctionTarget {
+    /// The nickname or the account.
+    Name(Name),
+    /// The network from which the member with this nickname was connected.
+    Connection(Name),
+    /// A network.
+    Network(Network),
+}
+
+/// The mark before a nickname that stands for its connection. No nickname begins with it.
+pub const CONNECTION_MARK: char = '@';
+
+/// A description of clients that a sanction concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Members of this account.
+    Account(AccountId),
+    /// Members under this nickname, or one that is the same or looks like it.
+    Name(Name),
+    /// Clients at these addresses; of a mute, only those without an account.
+    Network(Network),
+}
+
+impl fmt::Display for SanctionTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Connection(name) => write!(f, "{CONNECTION_MARK}{name}"),
+            Self::Network(network) => network.fmt(f),
+        }
+    }
+}
+
+/// Parses a nickname, a nickname after `@`, an address or a prefix. A word that is an address and a nickname is an address.
+impl FromStr for SanctionTarget {
+    type Err = TargetError;
+
+    fn from_str(raw: &str) -> Result<Self, TargetError> {
+        if let Some(name) = raw.strip_prefix(CONNECTION_MARK) {
+            return Name::new(name).map(Self::Connection).map_err(TargetError::Name);
+        }
+        match raw.parse() {
+            Ok(network) => Ok(Self::Network(network)),
+            Err(NetworkError::Syntax) => Name::new(raw).map(Self::Name).map_err(TargetError::Name),
+            Err(error) => Err(TargetError::Network(error)),
+        }
+    }
+}
+
+/// Why a word is not a [`SanctionTarget`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetError {
+    /// It is not a nickname.
+    Name(NameError),
+    /// It is an address or a prefix that cannot be banned.
+    Network(NetworkError),
+}

@@ -1,0 +1,145 @@
+//! Tests of moderation with a store: its effect does not wait for the disk, and messages that wait are refused if their author is muted or
+//! removed.
+
+use rusqlite::Connection;
+
+use super::account_tests::{Server, name};
+use super::*;
+use crate::protocol::{Event, LeaveReason, RoomName, SanctionKind, SanctionTarget};
+use crate::state::{Moderation, ModerationOutcome, Rejection, SpeechRefusal, StateOutput};
+
+/// The member that acts as the operator at the control socket.
+fn moderate(server: &mut Server, moderation: Moderation) {
+    server.sequencer.submit(Change {
+        at: Timestamp(0),
+        uptime: Uptime(0),
+        origin: Origin::SERVER,
+        action: Action::Moderate(moderation),
+    });
+    while let Some(entry) = server.sequencer.next() {
+        let from = server.outputs.len();
+        server.state.apply(entry, &mut server.outputs);
+        let records: Vec<_> = server.outputs[from..]
+            .iter()
+            .filter_map(|output| match output {
+                StateOutput::Moderated(_, moderated, records) if !records.is_empty() => {
+                    Some(Action::RecordModeration(moderated.clone(), records.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        for action in records {
+            server.sequencer.submit(Change { at: Timestamp(0), uptime: Uptime(0), origin: Origin::SERVER, action });
+        }
+    }
+}
+
+fn sanction(kind: SanctionKind, target: &str) -> Moderation {
+    let target = SanctionTarget::Name(name(target));
+    Moderation::Sanction { kind, room: None, target, duration: None, reason: None }
+}
+
+fn kick(room: Option<RoomId>, target: &str) -> Moderation {
+    Moderation::Kick { room, name: name(target), reason: None }
+}
+
+/// The texts of the messages that were published, and why others were refused.
+fn spoken(server: &mut Server) -> (Vec<String>, Vec<SpeechRefusal>) {
+    let (mut texts, mut refusals) = (Vec::new(), Vec::new());
+    for output in std::mem::take(&mut server.outputs) {
+        match output {
+            StateOutput::Event { event: Event::Msg(_, text), .. } => texts.push(text.to_string()),
+            StateOutput::Rejected(_, _, Rejection::NotStored(_, StoreFailure::Silenced(why))) => refusals.push(why),
+            _ => {}
+        }
+    }
+    (texts, refusals)
+}
+
+/// The targets of the sanctions in the file.
+fn stored_targets(server: &Server) -> Vec<String> {
+    let file = Connection::open(&server.path).unwrap();
+    let mut rows = file.prepare("SELECT target FROM sanctions ORDER BY sanction").unwrap();
+    let rows = rows.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn waiting_message_of_a_muted_member_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    server.nick(1, "ann");
+    server.nick(2, "bob");
+    server.say(1, "ann", "too late");
+    server.say(2, "bob", "hi");
+    moderate(&mut server, sanction(SanctionKind::Mute, "ann"));
+    server.settle();
+    let (texts, refusals) = spoken(&mut server);
+    assert_eq!(texts, ["hi"]);
+    assert!(matches!(refusals[..], [SpeechRefusal::Muted(_)]), "{refusals:?}");
+}
+
+#[test]
+fn waiting_message_of_a_kicked_member_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    for room in [Some(RoomId::LOBBY), None] {
+        server.nick(1, "ann");
+        server.say(1, "ann", "too late");
+        moderate(&mut server, kick(room, "ann"));
+        assert_eq!(server.settle(), 1);
+        assert_eq!(spoken(&mut server), (Vec::new(), vec![SpeechRefusal::Removed]), "{room:?}");
+        if room.is_some() {
+            server.submit(1, Action::Join(vec![RoomName::lobby()]));
+            server.say(1, "ann", "back");
+            server.settle();
+            assert_eq!(spoken(&mut server), (vec!["back".to_owned()], Vec::new()));
+        }
+    }
+}
+
+/// A message that left before its author was removed was in time.
+#[test]
+fn waiting_message_of_a_member_that_left_is_published() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    server.nick(1, "ann");
+    server.say(1, "ann", "bye");
+    server.submit(1, Action::Leave(LeaveReason::Quit, None));
+    server.settle();
+    assert_eq!(spoken(&mut server), (vec!["bye".to_owned()], Vec::new()));
+}
+
+#[test]
+fn sanction_that_a_full_disk_refused_is_stored_by_a_tick() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    let sql = |path: &std::path::Path, sql: &str| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    sql(&server.path, "ALTER TABLE sanctions RENAME TO gone");
+    for target in ["eve", "mallory"] {
+        moderate(&mut server, sanction(SanctionKind::Ban, target));
+        assert!(server.outputs.iter().any(|output| matches!(output, StateOutput::Moderated(..))), "it takes effect");
+        server.settle();
+        let confirmed = server.outputs.iter().find_map(|output| match output {
+            StateOutput::ModerationConfirmed(_, moderated, failure) => Some((&moderated.outcome, failure.is_some())),
+            _ => None,
+        });
+        assert!(matches!(confirmed, Some((ModerationOutcome::Sanctioned(..), true))), "{confirmed:?}");
+        server.outputs.clear();
+    }
+    server.submit(0, Action::Tick);
+    server.commit();
+    assert!(server.sequencer.process_report() || server.sequencer.failure().is_some());
+    sql(&server.path, "ALTER TABLE gone RENAME TO sanctions");
+    server.sequencer.end_turn(&server.state);
+    assert!(server.sequencer.committing.is_none(), "a tick tries it once");
+    server.submit(0, Action::Tick);
+    server.commit();
+    server.sequencer.process_report();
+    assert_eq!(stored_targets(&server), ["eve", "mallory"]);
+    server.submit(0, Action::Tick);
+    for _ in 0..3 {
+        server.sequencer.end_turn(&server.state);
+    }
+    assert!(server.sequencer.committing.is_none(), "it is stored once");
+}

@@ -1,0 +1,167 @@
+//! Translates the outputs of the shared state about moderation.
+
+use super::{BanEnd, MembershipChange, Output, OwnLine, Session, SessionId, Sessions};
+use crate::command::{ModeratorReply, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal};
+use crate::protocol::{CloseReason, Event, LeaveReason, ModerationRecord, Network, RoomName, SanctionKind, Timestamp};
+use crate::sequencer::Change;
+use crate::state::{
+    Action, MemberId, Moderated, ModerationOutcome, Origin, Rejection, RoomId, SanctionNotice, StateOutput,
+};
+
+impl Sessions {
+    /// Translates an output about moderation.
+    pub(super) fn translate_moderation_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
+        match output {
+            StateOutput::Kicked { member, name, reason, text, at, room, room_name } => {
+                self.remove_from_room(member, Event::Leave(name, reason, Some(text)), at, (room, room_name), out);
+            }
+            StateOutput::NetworkBanned { network, room, notice } => self.ban_network(at, network, room, &notice, out),
+            StateOutput::NetworkUnbanned(network) => {
+                // Another ban may go on.
+                let until =
+                    self.state.banned_networks().filter(|(banned, _)| *banned == network).map(|(_, until)| until);
+                let until = until.max_by_key(|until| (until.is_none(), *until));
+                out.push(Output::BanNetwork(network, until.map(BanEnd)));
+            }
+            StateOutput::SanctionsEnded(records) => {
+                // Nobody waits for the result.
+                let moderated = Moderated { room: None, outcome: ModerationOutcome::SanctionsEnded };
+                self.submit_records(at, Origin::SERVER, moderated, records);
+            }
+            StateOutput::Moderated(origin, moderated, records) => {
+                self.log_moderation(origin, &moderated, out);
+                self.record_moderation(at, origin, moderated, records, out);
+            }
+            StateOutput::ModerationConfirmed(origin, moderated, failure) => {
+                self.confirm_moderation(origin, moderated, failure.is_none(), out);
+            }
+            _ => {}
+        }
+    }
+
+    /// A moderator has removed a member from a room. The member reads that, too.
+    fn remove_from_room(
+        &mut self,
+        member: MemberId,
+        event: Event,
+        at: Timestamp,
+        (room, room_name): (RoomId, RoomName),
+        out: &mut Vec<Output>,
+    ) {
+        let session = SessionId::SERVER;
+        out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
+        let Some(session) = self.session_of(member) else { return };
+        // A detached member follows no room.
+        if let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) {
+            state.remember_room(room_name);
+            out.push(Output::Unfollow(session, room));
+        }
+    }
+
+    /// Ends the sessions without a nickname in a banned network, or their watching of the room. The state has removed the members.
+    fn ban_network(
+        &mut self,
+        at: Timestamp,
+        network: Network,
+        room: Option<RoomId>,
+        notice: &SanctionNotice,
+        out: &mut Vec<Output>,
+    ) {
+        let is_concerned = |state: &Session| {
+            state.member.is_none() && self.network_of(state.address).is_some_and(|own| network.contains_network(own))
+        };
+        let concerned = self.all.iter().filter(|(_, state)| is_concerned(state)).map(|(session, _)| session);
+        let concerned: Vec<_> = concerned.collect();
+        for session in concerned {
+            match room {
+                None => {
+                    out.push(Output::SendAfterAll(session, ServerLine::Err(banned_refusal(notice))));
+                    if self.state.watched_room(session).is_some() {
+                        self.submit_later(at, session, Action::Unwatch);
+                    }
+                    self.remove_session(session, CloseReason::Left(LeaveReason::Banned), out);
+                }
+                Some(room) if self.state.watched_room(session) == Some(room) => {
+                    self.submit_later(at, session, Action::Unwatch);
+                }
+                Some(_) => {}
+            }
+        }
+        if room.is_none() {
+            out.push(Output::BanNetwork(network, Some(BanEnd(notice.until))));
+        }
+    }
+
+    /// Submits a change that `Sessions::advance` applies in its turn, after the outputs of the present entry.
+    fn submit_later(&mut self, at: Timestamp, session: SessionId, action: Action) {
+        let (uptime, origin) = (self.state.now(), self.any_origin(session));
+        self.sequencer.submit(Change { at, uptime, origin, action });
+    }
+
+    fn log_moderation(&self, origin: Origin, moderated: &Moderated, out: &mut Vec<Output>) {
+        let by = self.name(origin.session).cloned();
+        out.push(Output::Log(MembershipChange::Moderated(origin.session, by, moderated.clone())));
+    }
+
+    /// Has the records stored before the reply. They have taken effect already.
+    fn record_moderation(
+        &mut self,
+        at: Timestamp,
+        origin: Origin,
+        moderated: Moderated,
+        records: Vec<ModerationRecord>,
+        out: &mut Vec<Output>,
+    ) {
+        // The operator's results keep their order: all of them wait for the store.
+        let is_immediate = records.is_empty() && (origin != Origin::SERVER || !self.features.search);
+        if is_immediate {
+            return self.confirm_moderation(origin, moderated, true, out);
+        }
+        self.submit_records(at, origin, moderated, records);
+    }
+
+    fn submit_records(&mut self, at: Timestamp, origin: Origin, moderated: Moderated, records: Vec<ModerationRecord>) {
+        let action = Action::RecordModeration(moderated, records);
+        // `Sessions::advance` applies the result in its turn, after the outputs of this entry.
+        self.sequencer.submit(Change { at, uptime: self.state.now(), origin, action });
+    }
+
+    /// Replies to the moderator.
+    fn confirm_moderation(&mut self, origin: Origin, moderated: Moderated, is_stored: bool, out: &mut Vec<Output>) {
+        let Moderated { room, outcome } = moderated;
+        let reply = match outcome {
+            ModerationOutcome::Kicked(name) => Reply::Kick(name),
+            ModerationOutcome::Sanctioned(kind, id, target) => {
+                let reply = Stored { value: SanctionReply { id, target }, is_stored };
+                if kind == SanctionKind::Ban { Reply::Ban(reply) } else { Reply::Mute(reply) }
+            }
+            ModerationOutcome::Lifted(kind, id, target) => {
+                let reply = Stored { value: SanctionReply { id, target }, is_stored };
+                if kind == SanctionKind::Ban { Reply::Unban(reply) } else { Reply::Unmute(reply) }
+            }
+            ModerationOutcome::Refused(command, why) => {
+                let refusal = Refusal::from(Rejection::Moderation(command, why));
+                return out.push(Output::Moderated(ServerLine::Err(refusal)));
+            }
+            // Nobody has caused it.
+            ModerationOutcome::SanctionsEnded => return,
+            ModerationOutcome::ModeratorSet(name, on) => {
+                Reply::Moderator(Stored { value: ModeratorReply { name, on }, is_stored })
+            }
+        };
+        let session = origin.session;
+        if origin == Origin::SERVER {
+            return out.push(Output::Moderated(ServerLine::Ok(reply)));
+        }
+        if self.is_open(session)
+            && let Some(state) = self.all.get_mut(session)
+        {
+            state.errors = 0;
+            let prefix = room.as_ref().and_then(|(id, name)| self.prefix(session, *id, name));
+            // The room may have vanished since.
+            let room = room.map(|(id, _)| id).filter(|id| self.state.room(*id).is_some());
+            out.push(Output::Send(session, room, RoomLine { room: prefix, line: ServerLine::Ok(reply) }));
+        }
+        self.record_answer(origin, out);
+    }
+}

@@ -1,0 +1,71 @@
+//! Tests of the limits of moderation. `session` tests who may do what, `tests/entries` random entries.
+
+use super::tests::name;
+use super::*;
+use crate::limits::MODERATORS_MAX;
+use crate::protocol::{PasswordHash, SanctionId, SanctionKind, SanctionTarget};
+
+/// Applies an action of the operator at the control socket. Returns its result.
+fn moderate(state: &mut SharedState, moderation: Moderation) -> ModerationOutcome {
+    let (origin, action) = (Origin::SERVER, Action::Moderate(moderation));
+    let mut out = Vec::new();
+    state.apply(Entry { seq: 1, at: Timestamp(0), uptime: Uptime(0), origin, action }, &mut out);
+    let result = out.into_iter().find_map(|output| match output {
+        StateOutput::Moderated(_, moderated, _) => Some(moderated.outcome),
+        _ => None,
+    });
+    result.expect("a result")
+}
+
+fn why(outcome: ModerationOutcome) -> Option<ModerationRejection> {
+    match outcome {
+        ModerationOutcome::Refused(_, why) => Some(why),
+        _ => None,
+    }
+}
+
+fn ban(target: &str) -> Moderation {
+    let target = SanctionTarget::Name(name(target));
+    Moderation::Sanction { kind: SanctionKind::Ban, room: None, target, duration: None, reason: None }
+}
+
+fn set_moderator(number: usize, on: bool) -> Moderation {
+    Moderation::SetModerator { room: RoomId::LOBBY, name: name(&format!("mod{number}")), on }
+}
+
+/// A new ban of the same target replaces the old one, and needs no space.
+#[test]
+fn number_of_sanctions_is_limited() {
+    let mut state = SharedState::new(StateLimits { sanctions: 2, ..StateLimits::default() });
+    let results = ["ann", "bob", "eve", "ann"].map(|target| why(moderate(&mut state, ban(target))));
+    assert_eq!(results, [None, None, Some(ModerationRejection::TooManySanctions(2)), None]);
+    let lift = Moderation::Lift { kind: SanctionKind::Ban, room: None, which: SanctionChoice::Id(SanctionId(2)) };
+    assert_eq!(why(moderate(&mut state, lift)), None);
+    assert_eq!(why(moderate(&mut state, ban("eve"))), None);
+}
+
+#[test]
+fn number_of_moderators_is_limited() {
+    let mut state = SharedState::default();
+    for number in 0..=MODERATORS_MAX {
+        let password = PasswordHash::new("$test$hash").unwrap();
+        let update = AccountUpdate::Create { name: name(&format!("mod{number}")), password, ends_rest: false };
+        let action = Action::ChangeAccount(AccountChange { at: Timestamp(0), update });
+        let (at, uptime, origin) = (Timestamp(0), Uptime(0), Origin::SERVER);
+        state.apply(Entry { seq: 1, at, uptime, origin, action }, &mut Vec::new());
+    }
+    for number in 0..MODERATORS_MAX {
+        assert_eq!(why(moderate(&mut state, set_moderator(number, true))), None);
+    }
+    let full = Some(ModerationRejection::TooManyModerators(MODERATORS_MAX));
+    assert_eq!(why(moderate(&mut state, set_moderator(MODERATORS_MAX, true))), full);
+    assert_eq!(why(moderate(&mut state, set_moderator(0, true))), None, "nothing changes");
+    assert_eq!(why(moderate(&mut state, set_moderator(0, false))), None);
+    assert_eq!(why(moderate(&mut state, set_moderator(MODERATORS_MAX, true))), None);
+}
+
+#[test]
+fn room_that_does_not_exist_is_not_moderated() {
+    let kick = Moderation::Kick { room: Some(RoomId(9)), name: name("ann"), reason: None };
+    assert_eq!(why(moderate(&mut SharedState::default(), kick)), Some(ModerationRejection::NoRoom));
+}

@@ -1,0 +1,163 @@
+//! How entries of moderators change members and rooms.
+
+use super::moderation::leave_text;
+use super::{
+    Cause, Displacement, MemberId, Moderated, Moderation, ModerationOutcome, ModerationRejection, Origin, Rank,
+    Rejection, RoomId, StateOutput, StoreFailure, Transition,
+};
+use crate::limits::MODERATORS_MAX;
+use crate::protocol::{AccountId, Event, LeaveReason, ModerationRecord, Name, Text};
+
+impl Transition<'_> {
+    /// Carries out a command of a moderator. Ranks are those at this place in the order.
+    pub(super) fn moderate(&mut self, moderation: Moderation) {
+        let command = moderation.command();
+        let room = moderation.room().and_then(|id| Some((id, self.state.room(id)?.name.clone())));
+        let result = match moderation {
+            _ if moderation.room().is_some() && room.is_none() => Err(ModerationRejection::NoRoom),
+            Moderation::Kick { room, name, reason } => self.kick(room, &name, reason.as_ref()),
+            Moderation::Sanction { kind, room, target, duration, reason } => {
+                self.sanction(kind, room, target, duration, reason)
+            }
+            Moderation::Lift { kind, room, which } => self.lift(kind, room, &which),
+            Moderation::SetModerator { room, name, on } => self.set_moderator(room, &name, on),
+        };
+        let origin = self.origin;
+        self.out.push(match result {
+            Ok((outcome, records)) => StateOutput::Moderated(origin, Moderated { room, outcome }, records),
+            Err(why) if origin == Origin::SERVER => {
+                let outcome = ModerationOutcome::Refused(command, why);
+                StateOutput::Moderated(origin, Moderated { room, outcome }, Vec::new())
+            }
+            Err(why) => StateOutput::Rejected(origin, room, Rejection::Moderation(command, why)),
+        });
+    }
+
+    /// Replies to a command that was carried out.
+    pub(super) fn confirm_moderation(&mut self, moderated: Moderated, failure: Option<StoreFailure>) {
+        self.out.push(StateOutput::ModerationConfirmed(self.origin, moderated, failure));
+    }
+
+    fn kick(&mut self, room: Option<RoomId>, name: &Name, reason: Option<&Text>) -> ModerationResult {
+        self.expect_rank(room, Rank::Moderator)?;
+        let id = self.find_target(room, name)?;
+        let text = leave_text(self.moderator(), reason);
+        let name = self.state.name(id).unwrap_or(name).clone();
+        match room {
+            Some(room) => self.kick_from_room(id, room, LeaveReason::Kicked, text),
+            None => self.put_out(id, LeaveReason::Kicked, Displacement::Kicked, text),
+        }
+        Ok((ModerationOutcome::Kicked(name), Vec::new()))
+    }
+
+    fn set_moderator(&mut self, room: RoomId, name: &Name, on: bool) -> ModerationResult {
+        self.expect_rank(Some(room), Rank::Owner)?;
+        let account = self.state.accounts.find(name).ok_or_else(|| ModerationRejection::NoAccount(name.clone()))?;
+        let (id, name) = (account.id, account.name.clone());
+        let before = self.state.rank_of_account(id, Some(room));
+        if before > Rank::Moderator {
+            return Err(ModerationRejection::Protected(name, before));
+        }
+        let is_changed = (before == Rank::Moderator) != on;
+        let records = if is_changed { self.change_moderators(room, id, on)? } else { Vec::new() };
+        if is_changed {
+            let event = Event::Moderator { by: self.moderator().cloned(), name: name.clone(), on };
+            self.publish_in(room, event);
+            self.enforce_bans_on(self.state.member_of(id));
+        }
+        Ok((ModerationOutcome::ModeratorSet(name, on), records))
+    }
+
+    fn change_moderators(
+        &mut self,
+        id: RoomId,
+        account: AccountId,
+        on: bool,
+    ) -> Result<Vec<ModerationRecord>, ModerationRejection> {
+        let accounts = &self.state.accounts;
+        let Some(room) = self.state.rooms.get_mut(id) else { return Ok(Vec::new()) };
+        let mut rules = room.rules.take().unwrap_or_default();
+        rules.moderators.retain(|moderator| accounts.get(*moderator).is_some());
+        let is_full = on && rules.moderators.len() >= MODERATORS_MAX;
+        if on && !is_full {
+            rules.moderators.insert(account);
+        } else {
+            rules.moderators.remove(&account);
+        }
+        let record = ModerationRecord::Rules(id, (*rules).clone());
+        room.rules = Some(rules).filter(|rules| !rules.is_default());
+        if is_full {
+            return Err(ModerationRejection::TooManyModerators(MODERATORS_MAX));
+        }
+        // The room may be in the batch that is being stored, with its rules of then.
+        Ok(if room.is_stored || room.unpublished > 0 { vec![record] } else { Vec::new() })
+    }
+
+    /// Whether the origin has at least this rank. The operator at the control socket has the highest one.
+    pub(super) fn expect_rank(&self, room: Option<RoomId>, rank: Rank) -> Result<(), ModerationRejection> {
+        let needed = if room.is_none() { Rank::Operator } else { rank };
+        if self.origin_rank(room) >= needed { Ok(()) } else { Err(ModerationRejection::RankTooLow(needed)) }
+    }
+
+    pub(super) fn origin_rank(&self, room: Option<RoomId>) -> Rank {
+        if self.origin == Origin::SERVER { Rank::Operator } else { self.state.rank(self.origin.member, room) }
+    }
+
+    /// The member with this nickname in the room, or on the server, if the origin may act against it.
+    pub(super) fn find_target(&self, room: Option<RoomId>, name: &Name) -> Result<MemberId, ModerationRejection> {
+        let is_there =
+            |id: &MemberId| self.state.member(*id).is_some_and(|member| room.is_none_or(|room| member.is_in(room)));
+        let id = self.state.names.holder(name).filter(is_there);
+        let id = id.ok_or_else(|| ModerationRejection::Absent(name.clone()))?;
+        if id == self.origin.member {
+            return Err(ModerationRejection::Own(name.clone()));
+        }
+        let (own, rank) = (self.origin_rank(room), self.state.rank(id, room));
+        if own > rank || own == Rank::Operator {
+            Ok(id)
+        } else {
+            Err(ModerationRejection::Protected(name.clone(), rank))
+        }
+    }
+
+    /// The nickname of the origin. `None`: the operator at the control socket.
+    pub(super) fn moderator(&self) -> Option<&Name> {
+        self.state.name(self.origin.member).filter(|_| self.origin != Origin::SERVER)
+    }
+
+    /// Removes a member from one room, as its `PART` does.
+    pub(super) fn kick_from_room(&mut self, id: MemberId, room: RoomId, reason: LeaveReason, text: Text) {
+        let Some(room_name) = self.state.room(room).map(|room| room.name.clone()) else { return };
+        let Some(member) = self.state.members.get_mut(id) else { return };
+        let name = member.name.clone();
+        let Some(seniority) = member.rooms.remove(room, &room_name) else { return };
+        if member.unpublished > 0 {
+            self.state.silenced.insert((id, Some(room)));
+        }
+        let was_coordinator = self.remove_from_room(room, seniority);
+        self.out.push(StateOutput::Kicked { member: id, name, reason, text, at: self.at, room, room_name });
+        if was_coordinator {
+            self.announce_coordinator(room);
+        }
+        self.close_unused_room(room);
+    }
+
+    /// Removes a member from the server, and ends its connection.
+    pub(super) fn put_out(&mut self, id: MemberId, reason: LeaveReason, why: Displacement, text: Text) {
+        if self.state.member(id).is_some_and(|member| member.unpublished > 0) {
+            self.state.silenced.insert((id, None));
+        }
+        let displacement = self.is_connected(id).then_some(why);
+        self.remove_member(id, reason, Some(text), displacement);
+    }
+
+    /// Publishes an event of a moderator in a room. The origin reads it, too: its reply has less.
+    pub(super) fn publish_in(&mut self, room: RoomId, event: Event) {
+        if let Some(room_name) = self.state.room(room).map(|room| room.name.clone()) {
+            self.out.push(StateOutput::Event { room, room_name, id: None, at: self.at, cause: Cause::Server, event });
+        }
+    }
+}
+
+/// The result of a command, and what the store must keep.
+pub(super) type ModerationResult = Result<(ModerationOutcome, Vec<ModerationRecord>), ModerationRejection>;

@@ -1,0 +1,128 @@
+//! The tables `moderators` and `sanctions`, and the owners in the table `rooms`.
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::log;
+use super::schema::{key_of, room_of};
+use crate::protocol::{
+    AccountId, ModerationRecord, Name, RoomId, RoomRules, Sanction, SanctionId, SanctionKind, Subject, Text, Timestamp,
+};
+
+/// Precede the subjects of a sanction.
+const ACCOUNT: &str = "account=";
+const NAME: &str = "name=";
+const NETWORK: &str = "network=";
+
+/// Carries out records. A record about a room that the file does not have is without effect, so that one that is tried again never fails.
+pub(super) fn apply(transaction: &Transaction<'_>, records: &[ModerationRecord]) -> rusqlite::Result<()> {
+    records.iter().try_for_each(|record| match record {
+        ModerationRecord::Rules(room, rules) => set_rules(transaction, *room, rules),
+        ModerationRecord::Sanction(sanction) => insert_sanction(transaction, sanction),
+        ModerationRecord::Lifted(SanctionId(id)) => {
+            transaction.prepare_cached("DELETE FROM sanctions WHERE sanction = ?")?.execute([id]).map(drop)
+        }
+    })
+}
+
+/// Sets the rules of a room, if the file has it.
+pub(super) fn set_rules(transaction: &Transaction<'_>, room: RoomId, rules: &RoomRules) -> rusqlite::Result<()> {
+    let RoomRules { owner, moderators } = rules;
+    let sql = "UPDATE rooms SET owner = ? WHERE room = ?";
+    let is_known = transaction.prepare_cached(sql)?.execute(params![owner.map(|owner| owner.0), key_of(room)])? == 1;
+    transaction.prepare_cached("DELETE FROM moderators WHERE room = ?")?.execute([key_of(room)])?;
+    let mut insert = transaction.prepare_cached("INSERT INTO moderators VALUES (?, ?)")?;
+    for moderator in moderators.iter().filter(|_| is_known) {
+        insert.execute(params![key_of(room), moderator.0])?;
+    }
+    Ok(())
+}
+
+fn insert_sanction(transaction: &Transaction<'_>, sanction: &Sanction) -> rusqlite::Result<()> {
+    let Sanction { id, kind, room, target, subjects, at, until, by, reason } = sanction;
+    let subject = |subject: &Subject| match subject {
+        Subject::Account(AccountId(number)) => format!("{ACCOUNT}{number}"),
+        Subject::Name(name) => format!("{NAME}{name}"),
+        Subject::Network(network) => format!("{NETWORK}{network}"),
+    };
+    let subjects: Vec<_> = subjects.iter().map(subject).collect();
+    let until = until.map(|until| until.to_string());
+    let (by, reason) = (by.as_ref().map(Name::as_str), reason.as_ref().map(Text::as_str));
+    let sql = "INSERT OR REPLACE INTO sanctions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let room = room.map(key_of);
+    let row =
+        params![id.0, kind.as_str(), room, target.to_string(), subjects.join(" "), at.to_string(), until, by, reason];
+    transaction.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+/// Loads the sanctions, and deletes those of rooms that the file does not have: their numbers may be given to other rooms. Rows that
+/// another program or another version may have written are left out if they are invalid; the log has their count.
+pub(super) fn load_sanctions(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Sanction>> {
+    transaction.execute("DELETE FROM sanctions WHERE room IS NOT NULL AND room NOT IN (SELECT room FROM rooms)", [])?;
+    let sql = "SELECT sanction, kind, room, target, subjects, created, until, moderator, reason FROM sanctions ORDER BY sanction";
+    let mut rows = transaction.prepare(sql)?;
+    let mut rows = rows.query([])?;
+    let (mut sanctions, mut invalid) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        match read_sanction(row) {
+            Some(sanction) => sanctions.push(sanction),
+            None => invalid += 1,
+        }
+    }
+    if invalid > 0 {
+        log::sanctions_invalid(invalid);
+    }
+    Ok(sanctions)
+}
+
+fn read_sanction(row: &Row<'_>) -> Option<Sanction> {
+    let text = |column| row.get_ref(column).ok()?.as_str().ok().map(str::to_owned);
+    let id: i64 = row.get(0).ok()?;
+    // An end that cannot be read must not make the sanction last forever.
+    let until: Option<String> = row.get(6).ok()?;
+    let room: Option<i64> = row.get(2).ok()?;
+    Some(Sanction {
+        id: SanctionId(u32::try_from(id).ok().filter(|id| *id > 0)?),
+        kind: SanctionKind::parse(&text(1)?)?,
+        room: match room {
+            Some(key) => Some(room_of(key)?),
+            None => None,
+        },
+        target: text(3)?.parse().ok()?,
+        subjects: text(4)?.split(' ').map(parse_subject).collect::<Option<_>>()?,
+        at: Timestamp::parse(&text(5)?)?,
+        until: match until {
+            Some(until) => Some(Timestamp::parse(&until)?),
+            None => None,
+        },
+        by: text(7).and_then(|name| Name::new(&name).ok()),
+        reason: text(8).and_then(|reason| Text::new(&reason).ok()),
+    })
+}
+
+fn parse_subject(word: &str) -> Option<Subject> {
+    if let Some(number) = word.strip_prefix(ACCOUNT) {
+        return number.parse().ok().map(|number| Subject::Account(AccountId(number)));
+    }
+    if let Some(name) = word.strip_prefix(NAME) {
+        return Name::new(name).ok().map(Subject::Name);
+    }
+    word.strip_prefix(NETWORK)?.parse().ok().map(Subject::Network)
+}
+
+/// The rules of a room, whose row has its owner in this column. Leaves out numbers that no account can have, which another program wrote.
+pub(super) fn load_rules(
+    connection: &Connection,
+    room: RoomId,
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<RoomRules> {
+    let mut moderators = connection.prepare_cached("SELECT account FROM moderators WHERE room = ?")?;
+    let moderators = moderators.query_map([key_of(room)], |row| Ok(read_account(row, 0)))?;
+    let moderators = moderators.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
+    Ok(RoomRules { owner: read_account(row, column), moderators })
+}
+
+fn read_account(row: &Row<'_>, column: usize) -> Option<AccountId> {
+    let number = row.get_ref(column).ok()?.as_i64().ok()?;
+    u32::try_from(number).ok().filter(|number| *number > 0).map(AccountId)
+}
