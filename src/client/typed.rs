@@ -30,13 +30,18 @@ pub(super) enum UserInput {
 }
 
 /// The commands that Tab completes.
-const COMPLETED: [&str; 23] = [
+const COMPLETED: [&str; 30] = [
+    "/ban",
+    "/bans",
     "/help",
     "/history",
     "/home",
     "/join",
+    "/kick",
     "/login",
+    "/moderator",
     "/msg",
+    "/mute",
     "/nick",
     "/part",
     "/password",
@@ -50,6 +55,8 @@ const COMPLETED: [&str; 23] = [
     "/takeover",
     "/token",
     "/topic",
+    "/unban",
+    "/unmute",
     "/unregister",
     "/w",
     "/whisper",
@@ -510,6 +517,8 @@ mod tests {
         };
         check("/wh", 0, &["/whisper ", "/who "]);
         check("/st", 0, &["/status "]);
+        check("/ki", 0, &["/kick "]);
+        check("/mute al", 6, &["alice "]);
         check("al", 0, &["alice: "]);
         check("AL", 0, &["alice: "]);
         check("äl", 0, &["Älva: "]);

@@ -99,7 +99,7 @@ impl Sessions {
                 Displacement::TakenOver => self.say_farewell(session, taken_over(name), reason, out),
                 Displacement::PasswordSet => self.say_farewell(session, password_set(name), reason, out),
                 Displacement::Kicked | Displacement::Banned => {
-                    self.say_farewell(session, put_out(why, text), reason, out);
+                    self.say_farewell(session, removed(why, text), reason, out);
                 }
             }
         }
@@ -210,11 +210,11 @@ fn password_set(name: &Name) -> Refusal {
     Refusal::new(None, ErrorCode::LoginRequired, what).with_hint(Hint::Reconnect)
 }
 
-/// The last line to a session that an operator has put out.
-fn put_out(why: Displacement, by: Option<&Text>) -> Refusal {
+/// The last line to a session that an operator has removed.
+fn removed(why: Displacement, by: Option<&Text>) -> Refusal {
     let (code, what) = match why {
-        Displacement::Banned => (ErrorCode::Banned, "you were banned"),
-        _ => (ErrorCode::Kicked, "you were put out"),
+        Displacement::Banned => (ErrorCode::Banned, "you were banned from the server"),
+        _ => (ErrorCode::Kicked, "you were removed from the server"),
     };
     let by = by.map_or_else(String::new, |by| format!(" {by}"));
     Refusal::new(None, code, format!("{what}{by}"))

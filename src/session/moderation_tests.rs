@@ -59,7 +59,7 @@ fn operator_puts_a_member_out_of_the_server() {
     let mut server = server();
     let out = server.send(2, "KICK bob flooding");
     let expected = [
-        "3< ERR - kicked you were put out by olga: flooding",
+        "3< ERR - kicked you were removed from the server by olga: flooding",
         "3 closed",
         "3 removed",
         "*- LEAVE bob kicked by olga: flooding",

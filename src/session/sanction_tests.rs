@@ -23,7 +23,7 @@ fn banned_nickname_cannot_be_taken_in_any_way() {
     let mut server = server();
     let out = server.send(2, "BAN bob 1h spam");
     assert_eq!(out.last().unwrap(), "2< OK BAN 1 bob");
-    assert!(out.contains(&"3< ERR - banned you were banned by olga: spam".to_owned()), "{out:?}");
+    assert!(out.contains(&"3< ERR - banned you were banned from the server by olga: spam".to_owned()), "{out:?}");
     assert!(out.contains(&"*- LEAVE bob banned by olga: spam in 1".to_owned()), "{out:?}");
     let refused = "5< ERR NICK banned you are banned from this server until 1970-01-01 01:00 UTC: spam";
     // Case-folded, in another width, and a look-alike.

@@ -45,7 +45,7 @@ impl Transition<'_> {
         let name = self.state.name(id).unwrap_or(name).clone();
         match room {
             Some(room) => self.kick_from_room(id, room, LeaveReason::Kicked, text),
-            None => self.put_out(id, LeaveReason::Kicked, Displacement::Kicked, text),
+            None => self.remove_from_server(id, LeaveReason::Kicked, Displacement::Kicked, text),
         }
         Ok((ModerationOutcome::Kicked(name), Vec::new()))
     }
@@ -143,7 +143,7 @@ impl Transition<'_> {
     }
 
     /// Removes a member from the server, and ends its connection.
-    pub(super) fn put_out(&mut self, id: MemberId, reason: LeaveReason, why: Displacement, text: Text) {
+    pub(super) fn remove_from_server(&mut self, id: MemberId, reason: LeaveReason, why: Displacement, text: Text) {
         if self.state.member(id).is_some_and(|member| member.unpublished > 0) {
             self.state.silenced.insert((id, None));
         }

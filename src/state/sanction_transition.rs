@@ -195,7 +195,7 @@ impl Transition<'_> {
             }
             match ban.room {
                 Some(room) => self.kick_from_room(id, room, LeaveReason::Banned, text.clone()),
-                None => self.put_out(id, LeaveReason::Banned, Displacement::Banned, text.clone()),
+                None => self.remove_from_server(id, LeaveReason::Banned, Displacement::Banned, text.clone()),
             }
         }
         for subject in &ban.subjects {
@@ -211,7 +211,7 @@ impl Transition<'_> {
         let Some(id) = member.filter(|_| !self.state.sanctions.is_empty()) else { return };
         let text = |ban: &Sanction| leave_text(ban.by.as_ref(), ban.reason.as_ref());
         if let Some(text) = self.state.find_ban_of_member(id, None, self.at).map(text) {
-            return self.put_out(id, LeaveReason::Banned, Displacement::Banned, text);
+            return self.remove_from_server(id, LeaveReason::Banned, Displacement::Banned, text);
         }
         let rooms: Vec<_> = self.state.member(id).into_iter().flat_map(Member::rooms).collect();
         for room in rooms {

@@ -65,7 +65,7 @@ fn operator_at_the_control_socket_moderates_the_server() {
     assert_eq!(stdout(server.moderate(&["UNMUTE", "bob"])), "UNMUTE 1 bob\n");
     bob.expect("UNMUTE - bob");
     assert_eq!(stdout(server.moderate(&["KICK", "bob", "see", "you"])), "KICK bob\n");
-    bob.expect("ERR - kicked you were put out by the operator: see you");
+    bob.expect("ERR - kicked you were removed from the server by the operator: see you");
     bob.expect_end();
     alice.expect("UNMUTE - bob");
     alice.expect("LEAVE bob kicked by the operator: see you");
@@ -80,7 +80,7 @@ fn banned_address_is_refused_by_every_listener() {
     let mut silent = server.client("192.0.2.66");
     silent.expect_start("HELLO ");
     assert_eq!(stdout(server.moderate(&["BAN", "@eve", "1h", "flooding"])), "BAN 1 @eve\n");
-    eve.expect("ERR - banned you were banned by the operator: flooding");
+    eve.expect("ERR - banned you were banned from the server by the operator: flooding");
     eve.expect_end();
     silent.expect_start("ERR - banned your address is banned from this server until 20");
     silent.expect_end();
