@@ -18,8 +18,7 @@ impl Sessions {
             StateOutput::NetworkBanned { network, room, notice } => self.ban_network(at, network, room, &notice, out),
             StateOutput::NetworkUnbanned(network) => {
                 // Another ban may go on.
-                let until =
-                    self.state.banned_networks().filter(|(banned, _)| *banned == network).map(|(_, until)| until);
+                let until = self.state.bans_of_network(network).map(|ban| ban.until);
                 let until = until.max_by_key(|until| (until.is_none(), *until));
                 out.push(Output::BanNetwork(network, until.map(BanEnd)));
             }

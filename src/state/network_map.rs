@@ -36,6 +36,11 @@ impl<T> NetworkMap<T> {
         lengths.filter_map(move |((_, bits), _)| self.values.get(&network.at_length(*bits)?))
     }
 
+    /// The value of exactly this network.
+    pub fn get(&self, network: Network) -> Option<&T> {
+        self.values.get(&network)
+    }
+
     /// The value of exactly this network, which is added if it is missing.
     pub fn entry(&mut self, network: Network) -> &mut T
     where

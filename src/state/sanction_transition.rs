@@ -26,7 +26,7 @@ impl Transition<'_> {
     ) -> ModerationResult {
         self.expect_rank(room, Rank::Moderator)?;
         let subjects = self.subjects_of(kind, room, &target)?;
-        let replaced = self.state.find_sanction(kind, room, &target);
+        let replaced = self.state.sanctions.with_target(kind, room, &target);
         let limit = self.state.limits.sanctions;
         let is_full = replaced.is_none() && self.state.sanctions.len() >= limit;
         let id = self.state.sanctions.next_id().filter(|_| !is_full);
@@ -61,7 +61,7 @@ impl Transition<'_> {
         self.expect_rank(room, Rank::Moderator)?;
         let id = match which {
             SanctionChoice::Id(id) => Some(*id),
-            SanctionChoice::Target(target) => self.state.find_sanction(kind, room, target),
+            SanctionChoice::Target(target) => self.state.sanctions.with_target(kind, room, target),
         };
         let is_meant = |id: &SanctionId| {
             self.state.sanctions.get(*id).is_some_and(|sanction| (sanction.kind, sanction.room) == (kind, room))
@@ -289,17 +289,6 @@ fn shown(target: &SanctionTarget) -> Option<SanctionTarget> {
 }
 
 impl SharedState {
-    /// The sanction of this kind with the same target.
-    fn find_sanction(&self, kind: SanctionKind, room: Option<RoomId>, target: &SanctionTarget) -> Option<SanctionId> {
-        let is_same = |other: &SanctionTarget| match (target, other) {
-            (SanctionTarget::Name(name), SanctionTarget::Name(other))
-            | (SanctionTarget::Connection(name), SanctionTarget::Connection(other)) => name.key() == other.key(),
-            (target, other) => target == other,
-        };
-        let mut of_kind = self.sanctions.of(room).filter(|sanction| sanction.kind == kind);
-        of_kind.find(|sanction| is_same(&sanction.target)).map(|sanction| sanction.id)
-    }
-
     /// The part of a sanction that clients read.
     fn notice(&self, sanction: &Sanction) -> SanctionNotice {
         let room = sanction.room.and_then(|room| self.room(room)).map(|room| room.name().clone());
@@ -341,6 +330,12 @@ impl SharedState {
     pub fn ban_of_network(&self, network: Network, now: Timestamp) -> Option<SanctionNotice> {
         let person = Person { account: None, name: None, network: Some(network) };
         self.find_ban(None, person, now).map(|ban| self.notice(ban))
+    }
+
+    /// The bans of exactly this network from the server.
+    pub fn bans_of_network(&self, network: Network) -> impl Iterator<Item = &Sanction> {
+        let is_ban = |sanction: &&Sanction| sanction.room.is_none() && sanction.kind == SanctionKind::Ban;
+        self.sanctions.of_network(network).filter(is_ban)
     }
 
     /// The networks that are banned from the server, each with the end of its ban.

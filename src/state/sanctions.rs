@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::RoomId;
 use super::network_map::NetworkMap;
-use crate::protocol::{AccountId, Name, Network, Sanction, SanctionId, SanctionKind, Subject, Timestamp};
+use crate::protocol::{
+    AccountId, Name, Network, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject, Timestamp,
+};
 
 /// All sanctions, by number and by subject.
 #[derive(Debug, Default)]
@@ -16,8 +18,28 @@ pub struct Sanctions {
     /// By the forms by which nicknames collide.
     by_name: BTreeMap<(usize, String), BTreeSet<SanctionId>>,
     by_network: NetworkMap<BTreeSet<SanctionId>>,
+    by_room: BTreeMap<Option<RoomId>, BTreeSet<SanctionId>>,
+    by_target: BTreeMap<(SanctionKind, Option<RoomId>, TargetKey), SanctionId>,
     /// The sanctions that end, in the order of their ends.
     ends: BTreeSet<(Timestamp, SanctionId)>,
+}
+
+/// Equal targets have equal keys: that of a nickname does not depend on its spelling.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum TargetKey {
+    Name(String),
+    Connection(String),
+    Network(Network),
+}
+
+impl From<&SanctionTarget> for TargetKey {
+    fn from(target: &SanctionTarget) -> Self {
+        match target {
+            SanctionTarget::Name(name) => Self::Name(name.key().to_owned()),
+            SanctionTarget::Connection(name) => Self::Connection(name.key().to_owned()),
+            SanctionTarget::Network(network) => Self::Network(*network),
+        }
+    }
 }
 
 /// A client, as sanctions see it.
@@ -54,7 +76,22 @@ impl Sanctions {
 
     /// The sanctions of a room, or of the server, by number.
     pub fn of(&self, room: Option<RoomId>) -> impl Iterator<Item = &Sanction> {
-        self.all.values().filter(move |sanction| sanction.room == room)
+        self.by_room.get(&room).into_iter().flatten().filter_map(|id| self.all.get(id))
+    }
+
+    /// The sanction of this kind with the same target.
+    pub(super) fn with_target(
+        &self,
+        kind: SanctionKind,
+        room: Option<RoomId>,
+        target: &SanctionTarget,
+    ) -> Option<SanctionId> {
+        self.by_target.get(&(kind, room, target.into())).copied()
+    }
+
+    /// The sanctions whose subject is exactly this network, by number.
+    pub(super) fn of_network(&self, network: Network) -> impl Iterator<Item = &Sanction> {
+        self.by_network.get(network).into_iter().flatten().filter_map(|id| self.all.get(id))
     }
 
     /// The number of the next sanction. `None`: all numbers were given.
@@ -127,6 +164,8 @@ impl Sanctions {
             }
         }
         self.ends.extend(sanction.until.map(|until| (until, id)));
+        self.by_room.entry(sanction.room).or_default().insert(id);
+        self.by_target.insert((sanction.kind, sanction.room, (&sanction.target).into()), id);
         self.all.insert(id, sanction);
     }
 
@@ -145,6 +184,11 @@ impl Sanctions {
         }
         if let Some(until) = sanction.until {
             self.ends.remove(&(until, id));
+        }
+        remove_from(&mut self.by_room, &sanction.room, id);
+        let target = (sanction.kind, sanction.room, (&sanction.target).into());
+        if self.by_target.get(&target) == Some(&id) {
+            self.by_target.remove(&target);
         }
         Some(sanction)
     }
