@@ -1,11 +1,11 @@
-//! `BAN`: keeps a nickname, an account, a connection or a network out of a room or, by an operator, out of the server.
+//! `BAN`: keeps a nickname, an account or a network out of a room, or out of the server.
 
 use std::fmt;
 
 use super::moderation::{SanctionArguments, SanctionReply, Stored, moderated_room};
 use super::{Context, Definition, Pipelining, Refusal, RoomUse, Specification, Verb};
-use crate::protocol::{ErrorCode, Mode, SanctionKind, SanctionTarget};
-use crate::state::{Action, Moderation, RoomId};
+use crate::protocol::{ErrorCode, Mode, Network, SanctionKind, SanctionTarget};
+use crate::state::{Action, Moderation, Rank, RoomId};
 
 /// Keep this target out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ impl Definition for Ban {
     const SPECIFICATION: Specification = Specification {
         verb: "BAN",
         usage: "BAN name|@name|address [duration] [reason]",
-        summary: "keep a name, the connection of a member (@name) or, by operators, an address or prefix out of the room (moderators) or, without #room, out of the server (operators); duration: 10m, 7d",
+        summary: "keep a nickname, the address of a member (@name) or, operators only, an address or prefix out of the room; without #room, an operator bans from the server; duration: 10m, 7d",
         room: RoomUse::Prefix,
         pipelining: Pipelining::Off,
         reply_keys: &["number", "target", "stored"],
@@ -30,11 +30,9 @@ impl Definition for Ban {
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let room = moderated_room(context, Verb::Ban)?;
-        if let SanctionTarget::Network(network) = self.0.target
-            && context.is_proxy(network)
-        {
-            let what = format!("{network} has the address of a proxy, behind which there are others");
-            return Err(Refusal::new(Verb::Ban, ErrorCode::AddressRefused, what));
+        // Only operators ban networks, and others do not learn the proxies.
+        if context.rank(None) == Rank::Operator {
+            self.expect_no_proxy(|network| context.is_proxy(network))?;
         }
         context.submit(Action::Moderate(self.moderation(room)));
         Ok(())
@@ -42,6 +40,17 @@ impl Definition for Ban {
 }
 
 impl Ban {
+    /// Refuses the ban of a network that has the address of a trusted proxy.
+    pub(crate) fn expect_no_proxy(&self, is_proxy: impl FnOnce(Network) -> bool) -> Result<(), Refusal> {
+        match self.0.target {
+            SanctionTarget::Network(network) if is_proxy(network) => {
+                let what = format!("{network} contains the address of a trusted proxy");
+                Err(Refusal::new(Verb::Ban, ErrorCode::AddressRefused, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The change that it asks for, in this room. `None`: on the server.
     pub(super) fn moderation(self, room: Option<RoomId>) -> Moderation {
         let SanctionArguments { target, duration, reason } = self.0;

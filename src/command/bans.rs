@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::{parse_number, unexpected_argument};
-use super::moderation::{moderated_room, rank_refusal};
+use super::moderation::{NONE, moderated_room, parse_shown_target, rank_refusal, shown_target};
 use super::{Context, Definition, Pipelining, Refusal, Reply, ReplyWords, RoomUse, ServerLine, Specification, Verb};
 use crate::limits::SANCTIONS_LISTED_MAX;
 use crate::protocol::{
@@ -66,7 +66,7 @@ impl Definition for Bans {
 }
 
 impl Bans {
-    /// The sanctions to list, and the last one if more follow it.
+    /// The sanctions to list, and the last of them if there are more.
     pub fn list(
         self,
         state: &SharedState,
@@ -146,9 +146,6 @@ const BY: &str = "by=";
 /// Precedes the time at which it began.
 const CREATED: &str = "created=";
 
-/// Stands for a network, and for the operator at the control socket.
-const NONE: &str = "-";
-
 impl SanctionListing {
     /// A sanction as the list has it; with its network if the reader may know that.
     fn new(sanction: &Sanction, shows_networks: bool) -> Self {
@@ -161,10 +158,7 @@ impl SanctionListing {
     pub(super) fn parse(rest: &str) -> Option<Self> {
         let mut words = rest.splitn(7, ' ');
         let (id, kind) = (SanctionId(words.next()?.parse().ok()?), SanctionKind::parse(words.next()?)?);
-        let target = match words.next()? {
-            NONE => None,
-            target => Some(target.parse().ok()?),
-        };
+        let target = parse_shown_target(words.next()?).ok()?;
         let by = match words.next()?.strip_prefix(BY)? {
             NONE => None,
             name => Some(Name::new(name).ok()?),
@@ -179,7 +173,7 @@ impl SanctionListing {
 impl fmt::Display for SanctionListing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id: SanctionId(id), kind, target, by, at, until, reason } = self;
-        let target = target.as_ref().map_or_else(|| NONE.to_owned(), ToString::to_string);
+        let target = shown_target(target.as_ref());
         let by = by.as_ref().map_or(NONE, Name::as_str);
         write!(f, "SANCTION {id} {} {target} {BY}{by} {CREATED}{at} {}", kind.as_str(), Until(*until))?;
         reason.iter().try_for_each(|reason| write!(f, " {reason}"))

@@ -112,37 +112,47 @@ impl fmt::Display for LiftArguments {
 pub struct SanctionReply {
     /// Its number.
     pub id: SanctionId,
-    /// The target.
-    pub target: SanctionTarget,
+    /// The target. `None`: a network, which only operators learn.
+    pub target: Option<SanctionTarget>,
 }
 
 impl ReplyWords for SanctionReply {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id: SanctionId(id), target } = self;
-        write!(f, " {id} {target}")
+        write!(f, " {id} {}", shown_target(target.as_ref()))
     }
 
     fn parse(words: Option<&str>) -> Option<Self> {
         let (id, target) = words?.split_once(' ')?;
-        Some(Self { id: SanctionId(id.parse().ok()?), target: target.parse().ok()? })
+        Some(Self { id: SanctionId(id.parse().ok()?), target: parse_shown_target(target).ok()? })
     }
 }
 
+/// Stands for a network, and for the operator at the control socket.
+pub(super) const NONE: &str = "-";
+
+/// A target in a reply. `None`: it is hidden.
+pub(super) fn shown_target(target: Option<&SanctionTarget>) -> String {
+    target.map_or_else(|| NONE.to_owned(), ToString::to_string)
+}
+
+/// Parses a target in a reply.
+pub(super) fn parse_shown_target(word: &str) -> Result<Option<SanctionTarget>, TargetError> {
+    if word == NONE { Ok(None) } else { word.parse().map(Some) }
+}
+
 fn parse_sanction_target(verb: Verb, word: &str) -> Result<SanctionTarget, Refusal> {
-    let target = word.parse().map_err(|error| match error {
+    // Only a nickname can be muted, and it may look like an address.
+    if matches!(verb, Verb::Mute | Verb::Unmute) {
+        return parse_target(verb, word).map(SanctionTarget::Name);
+    }
+    word.parse().map_err(|error| match error {
         TargetError::Name(error) => invalid_name(verb, &error),
         TargetError::Network(error) => {
             let what = format!("'{}' cannot be banned: {error}", shorten(word));
             Refusal::new(verb, ErrorCode::AddressRefused, what)
         }
-    })?;
-    match (verb, target) {
-        (Verb::Mute | Verb::Unmute, SanctionTarget::Connection(_) | SanctionTarget::Network(_)) => {
-            let refusal = Refusal::new(verb, ErrorCode::NameInvalid, "only a nickname can be muted");
-            Err(refusal.with_hint(Hint::Write(verb)))
-        }
-        (_, target) => Ok(target),
-    }
+    })
 }
 
 impl Command {
@@ -250,7 +260,7 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         ModerationRejection::NoRoom => refuse(ErrorCode::NotInRoom, "the room does not exist any more"),
         ModerationRejection::RankTooLow(needed) => rank_refusal(verb, needed),
         ModerationRejection::Protected(name, rank) => {
-            let what = format!("{name} {}, so you may not do this", is_of_rank(rank));
+            let what = format!("you cannot act against {name}: {name} {}", is_of_rank(rank));
             refuse(ErrorCode::TargetProtected, &what)
         }
         ModerationRejection::Absent(name) => {
@@ -262,7 +272,7 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         }
         ModerationRejection::NoNetwork(name) => {
             let what = format!(
-                "{name} has no address that can be banned: the client is on the server's machine, or behind a proxy"
+                "{name} has no address that can be banned: the client is on the server's machine, or behind a proxy that does not name its clients"
             );
             refuse(ErrorCode::AddressRefused, &what)
         }
@@ -286,7 +296,7 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
 /// The users with at least this rank.
 fn with_rank(rank: Rank) -> &'static str {
     match rank {
-        Rank::Member | Rank::Moderator => "moderators of the room and operators",
+        Rank::Member | Rank::Moderator => "the owner, moderators and operators",
         Rank::Owner => "the owner of the room and operators",
         Rank::Operator => "operators",
     }
@@ -296,7 +306,7 @@ fn with_rank(rank: Rank) -> &'static str {
 fn is_of_rank(rank: Rank) -> &'static str {
     match rank {
         Rank::Member => "is a member",
-        Rank::Moderator => "is a moderator, too",
+        Rank::Moderator => "is a moderator",
         Rank::Owner => "owns the room",
         Rank::Operator => "is an operator",
     }

@@ -47,7 +47,7 @@ impl SortedArguments {
                 }
                 break;
             }
-            if !is_option(&word) {
+            if !is_option(&word) || self.takes_all_words(info) {
                 self.add_word(word, info);
                 continue;
             }
@@ -83,6 +83,12 @@ impl SortedArguments {
             (self.command, self.arguments) = (None, Vec::new());
         }
         self.wrong_option(info).or_else(|| self.wrong_argument(info, command_line.example)).map_or(Ok(()), Err)
+    }
+
+    /// Whether the command has begun to collect words of which none is an option.
+    fn takes_all_words(&self, info: &CommandInfoWithArgs) -> bool {
+        let positionals = self.called_command(info).positionals;
+        !self.arguments.is_empty() && positionals.iter().any(|known| known.optionality == Optionality::Greedy)
     }
 
     fn add_word(&mut self, word: String, info: &CommandInfoWithArgs) {

@@ -17,3 +17,6 @@ pub const IPV6_NETWORK_BITS: u8 = 64;
 
 /// Sanctions in one reply to `BANS`.
 pub const SANCTIONS_LISTED_MAX: usize = 100;
+
+/// Subjects of a sanction: the addresses that its target had while it was repeated, and its nickname.
+pub const SANCTION_SUBJECTS_MAX: usize = 16;

@@ -26,14 +26,16 @@ pub enum NetworkError {
 }
 
 impl Network {
-    /// The network of a client: its IPv4 address, or the 64 bits of its IPv6 address that name its network. `None`: it is on this machine.
+    /// The network of a client, which has only its address. `None`: it is on this machine.
     pub fn of_client(address: IpAddr) -> Option<Self> {
         let address = address.to_canonical();
-        let bits = match address {
-            IpAddr::V4(_) => 32,
-            IpAddr::V6(_) => IPV6_NETWORK_BITS,
-        };
-        (!address.is_loopback()).then(|| Self(IpNet::new_assert(address, bits).trunc()))
+        (!address.is_loopback()).then(|| Self(address.into()))
+    }
+
+    /// The network that a ban of a client concerns: its IPv4 address, or the network of its IPv6 address ([`IPV6_NETWORK_BITS`]).
+    #[must_use]
+    pub fn of_customer(self) -> Self {
+        if self.is_ipv6() { self.at_length(IPV6_NETWORK_BITS).unwrap_or(self) } else { self }
     }
 
     /// The network with this prefix, or with this address only. `None`: the word is neither.
@@ -95,7 +97,7 @@ impl FromStr for Network {
 
     fn from_str(raw: &str) -> Result<Self, NetworkError> {
         if let Ok(address) = raw.parse::<IpAddr>() {
-            return Self::of_client(address).ok_or(NetworkError::Loopback)?.check();
+            return Self::of_client(address).ok_or(NetworkError::Loopback)?.of_customer().check();
         }
         let prefix = canonical(raw.parse().map_err(|_| NetworkError::Syntax)?);
         if prefix.trunc() != prefix {
@@ -116,9 +118,12 @@ fn canonical(prefix: IpNet) -> IpNet {
 }
 
 impl fmt::Display for Network {
-    /// An address if it has only one, and a prefix otherwise.
+    /// An IPv4 address, or a prefix: an IPv6 address without a length would stand for its network.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
+        match self.0 {
+            IpNet::V4(net) if net.prefix_len() == net.max_prefix_len() => net.addr().fmt(f),
+            net => net.fmt(f),
+        }
     }
 }
 
@@ -130,7 +135,7 @@ impl fmt::Display for NetworkError {
             }
             Self::HostBits(network) => write!(f, "expected {network}"),
             Self::Loopback => f.write_str("it has addresses of the server's own machine"),
-            Self::TooWide(bits) => write!(f, "it would hit too many: expected a prefix of at least {bits} bits"),
+            Self::TooWide(bits) => write!(f, "the prefix is too short: expected at least /{bits}"),
         }
     }
 }
@@ -155,14 +160,17 @@ mod tests {
             ("192.0.2.0/24", "192.0.2.0/24"),
             ("10.0.0.0/8", "10.0.0.0/8"),
             ("2001:db8::7", "2001:db8::/64"),
-            ("2001:db8::7/128", "2001:db8::7"),
+            ("2001:db8::7/128", "2001:db8::7/128"),
             ("2001:db8::/16", ""),
             ("2001::/16", "2001::/16"),
             ("::ffff:192.0.2.7", "192.0.2.7"),
             ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
         ] {
             match raw.parse::<Network>() {
-                Ok(network) => assert_eq!(network.to_string(), shown),
+                Ok(network) => {
+                    assert_eq!(network.to_string(), shown);
+                    assert_eq!(shown.parse(), Ok(network), "as the store and clients parse it");
+                }
                 Err(error) => assert_eq!((error, shown), (NetworkError::HostBits(network("2001::/16")), "")),
             }
         }
@@ -189,8 +197,15 @@ mod tests {
     }
 
     #[test]
+    fn one_ipv6_address_can_be_banned() {
+        let one = Network::of_client(address("2001:db8::7")).unwrap();
+        assert_eq!(one, network("2001:db8::7/128"));
+        assert!(!one.overlaps(network("2001:db8::8/128")) && network("2001:db8::8").contains_network(one));
+    }
+
+    #[test]
     fn client_counts_by_its_address_or_its_network() {
-        let of = |raw: &str| Network::of_client(address(raw));
+        let of = |raw: &str| Network::of_client(address(raw)).map(Network::of_customer);
         assert_eq!(of("192.0.2.7"), Some(network("192.0.2.7")));
         assert_eq!(of("::ffff:192.0.2.7"), of("192.0.2.7"));
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:2"));

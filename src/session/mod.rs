@@ -541,7 +541,7 @@ impl Sessions {
     }
 
     /// Whether the network has addresses of a trusted proxy.
-    fn is_proxy(&self, network: Network) -> bool {
+    pub(crate) fn is_proxy(&self, network: Network) -> bool {
         self.proxies.iter().any(|proxy| proxy.overlaps(network))
     }
 

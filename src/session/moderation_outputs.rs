@@ -2,10 +2,12 @@
 
 use super::{BanEnd, MembershipChange, Output, OwnLine, Session, SessionId, Sessions};
 use crate::command::{ModeratorReply, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal};
-use crate::protocol::{CloseReason, Event, LeaveReason, ModerationRecord, Network, RoomName, SanctionKind, Timestamp};
+use crate::protocol::{
+    CloseReason, Event, LeaveReason, ModerationRecord, Network, RoomName, SanctionKind, SanctionTarget, Timestamp,
+};
 use crate::sequencer::Change;
 use crate::state::{
-    Action, MemberId, Moderated, ModerationOutcome, Origin, Rejection, RoomId, SanctionNotice, StateOutput,
+    Action, MemberId, Moderated, ModerationOutcome, Origin, Rank, Rejection, RoomId, SanctionNotice, StateOutput,
 };
 
 impl Sessions {
@@ -22,9 +24,9 @@ impl Sessions {
                 let until = until.max_by_key(|until| (until.is_none(), *until));
                 out.push(Output::BanNetwork(network, until.map(BanEnd)));
             }
-            StateOutput::SanctionsEnded(records) => {
+            StateOutput::SanctionsChanged(records) => {
                 // Nobody waits for the result.
-                let moderated = Moderated { room: None, outcome: ModerationOutcome::SanctionsEnded };
+                let moderated = Moderated { room: None, outcome: ModerationOutcome::SanctionsChanged };
                 self.submit_records(at, Origin::SERVER, moderated, records);
             }
             StateOutput::Moderated(origin, moderated, records) => {
@@ -128,14 +130,18 @@ impl Sessions {
     /// Replies to the moderator.
     fn confirm_moderation(&mut self, origin: Origin, moderated: Moderated, is_stored: bool, out: &mut Vec<Output>) {
         let Moderated { room, outcome } = moderated;
+        // A moderator of a room may lift the ban of an address, and does not learn the address.
+        let shows_networks = origin == Origin::SERVER || self.state.rank(origin.member, None) == Rank::Operator;
+        let shown =
+            |target| Some(target).filter(|target| shows_networks || !matches!(target, SanctionTarget::Network(_)));
         let reply = match outcome {
             ModerationOutcome::Kicked(name) => Reply::Kick(name),
             ModerationOutcome::Sanctioned(kind, id, target) => {
-                let reply = Stored { value: SanctionReply { id, target }, is_stored };
+                let reply = Stored { value: SanctionReply { id, target: shown(target) }, is_stored };
                 if kind == SanctionKind::Ban { Reply::Ban(reply) } else { Reply::Mute(reply) }
             }
             ModerationOutcome::Lifted(kind, id, target) => {
-                let reply = Stored { value: SanctionReply { id, target }, is_stored };
+                let reply = Stored { value: SanctionReply { id, target: shown(target) }, is_stored };
                 if kind == SanctionKind::Ban { Reply::Unban(reply) } else { Reply::Unmute(reply) }
             }
             ModerationOutcome::Refused(command, why) => {
@@ -143,7 +149,7 @@ impl Sessions {
                 return out.push(Output::Moderated(ServerLine::Err(refusal)));
             }
             // Nobody has caused it.
-            ModerationOutcome::SanctionsEnded => return,
+            ModerationOutcome::SanctionsChanged => return,
             ModerationOutcome::ModeratorSet(name, on) => {
                 Reply::Moderator(Stored { value: ModeratorReply { name, on }, is_stored })
             }

@@ -74,20 +74,20 @@ fn operator_puts_a_member_out_of_the_server() {
 #[test]
 fn commands_of_moderators_need_their_rank() {
     let mut server = server();
-    let only_moderators = "not-moderator only moderators of the room and operators may do this";
+    let only_moderators = "not-moderator only the owner, moderators and operators may do this";
     assert_eq!(reply(&mut server, 3, "#ops KICK carol"), format!("3< #ops ERR KICK {only_moderators}"));
     // The lobby has no owner.
     assert_eq!(reply(&mut server, 1, "KICK bob"), format!("1< ERR KICK {only_moderators}"));
     let only_owner = "3< #ops ERR MODERATOR not-moderator only the owner of the room and operators may do this";
     assert_eq!(reply(&mut server, 3, "#ops MODERATOR alice on"), only_owner);
     for (session, line, code) in [
-        (1, "#ops KICK olga", "target-protected olga is an operator"),
+        (1, "#ops KICK olga", "target-protected you cannot act against olga: olga is an operator"),
         (1, "#ops KICK alice", "target-self "),
         (1, "#ops KICK dave", "target-absent "),
         (1, "#ops KICK", "name-missing "),
         (1, "#ops MODERATOR bob on", "account-unknown bob has no account"),
-        (1, "#ops MODERATOR olga on", "target-protected olga is an operator"),
-        (2, "#ops MODERATOR alice off", "target-protected alice owns the room"),
+        (1, "#ops MODERATOR olga on", "target-protected you cannot act against olga: olga is an operator"),
+        (2, "#ops MODERATOR alice off", "target-protected you cannot act against alice: alice owns the room"),
         (1, "#ops MODERATOR alice", "value-invalid "),
     ] {
         let out = reply(&mut server, session, line);
@@ -105,7 +105,10 @@ fn moderator_may_kick_until_it_is_none_any_more() {
     assert_eq!(out, ["*- MODERATOR alice mia on in 1", "1< #ops OK MODERATOR mia on"]);
     assert_eq!(server.send(1, "#ops MODERATOR mia on"), ["1< #ops OK MODERATOR mia on"], "nothing changes");
     assert_eq!(reply(&mut server, 5, "#ops KICK bob"), "5< #ops OK KICK bob");
-    assert!(reply(&mut server, 5, "#ops KICK alice").contains("target-protected alice owns the room"));
+    assert!(
+        reply(&mut server, 5, "#ops KICK alice")
+            .contains("target-protected you cannot act against alice: alice owns the room")
+    );
     assert!(reply(&mut server, 5, "#ops MODERATOR mia off").contains(" not-moderator "));
     server.send(1, "#ops MODERATOR mia off");
     assert!(reply(&mut server, 5, "#ops KICK carol").contains(" not-moderator "));

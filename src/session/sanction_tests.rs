@@ -1,10 +1,11 @@
 //! Tests of bans and mutes: whom they concern, every way around them, and when they end.
 
 use super::login_tests::{ELSEWHERE, HOME, Server, peer};
-use super::moderation_tests::{reply, server};
+use super::moderation_tests::{log_in, name, reply, server};
 use super::{InputKind, Output};
-use crate::protocol::Secret;
+use crate::protocol::{Secret, Timestamp};
 use crate::session::tests::resumable;
+use crate::state::AccountUpdate;
 
 /// A connection from this address takes a nickname.
 fn join_from(server: &mut Server, session: u64, address: [u8; 4], nick: &str) -> Vec<String> {
@@ -120,7 +121,7 @@ fn operator_bans_a_network_and_moderators_do_not_learn_it() {
     );
     assert_eq!(code(&mut server, 3, "#ops BANS"), "not-moderator");
     // A moderator may lift it by its number.
-    assert_eq!(reply(&mut server, 1, "#ops UNBAN 1"), "1< #ops OK UNBAN 1 10.0.0.2");
+    assert_eq!(reply(&mut server, 1, "#ops UNBAN 1"), "1< #ops OK UNBAN 1 -");
 }
 
 #[test]
@@ -211,6 +212,56 @@ fn mute_of_a_guest_concerns_the_guests_at_its_address() {
     assert!(server.send(6, "MSG hi")[0].starts_with("*2 MSG mallory hi"));
 }
 
+/// The member had another address each time.
+#[test]
+fn repeated_sanction_keeps_the_former_addresses() {
+    let mut server = server();
+    for (session, address) in [(5, ELSEWHERE), (6, [192, 0, 2, 66])] {
+        join_from(&mut server, session, address, "troll");
+        assert!(reply(&mut server, 2, "BAN @troll").starts_with("2< OK BAN "));
+    }
+    for address in [ELSEWHERE, [192, 0, 2, 66]] {
+        let network = address.map(|byte| byte.to_string()).join(".").parse().unwrap();
+        assert!(server.sessions.state().ban_of_network(network, Timestamp(0)).is_some(), "{address:?}");
+    }
+}
+
+/// It took the name before the account had it.
+#[test]
+fn guest_with_the_name_of_an_account_is_banned_and_muted() {
+    let mut server = server();
+    join_from(&mut server, 5, ELSEWHERE, "mia");
+    server.add_account("mia", "hunter44");
+    server.send(2, "MUTE mia");
+    assert_eq!(code(&mut server, 5, "MSG hi"), "muted");
+    let out = server.send(2, "BAN mia");
+    assert!(out.iter().any(|line| line.contains("LEAVE mia banned")), "{out:?}");
+}
+
+/// Otherwise it would be the way out of a ban or a mute.
+#[test]
+fn sanction_of_a_deleted_account_concerns_its_nickname() {
+    let mut server = server();
+    server.add_account("mia", "hunter44");
+    log_in(&mut server, 5, "mia", "hunter44");
+    server.send(2, "MUTE mia");
+    server.send(2, "#ops BAN mia");
+    let mia = server.sessions.state().accounts().find(&name("mia")).unwrap().id;
+    server.change_account(AccountUpdate::Delete { account: mia, generation: None });
+    assert_eq!(code(&mut server, 5, "MSG free"), "muted");
+    assert_eq!(code(&mut server, 5, "JOIN #ops"), "banned");
+}
+
+/// It looks like an address.
+#[test]
+fn any_nickname_can_be_muted() {
+    let mut server = server();
+    join_from(&mut server, 5, ELSEWHERE, "192.0.2.1/24");
+    assert_eq!(reply(&mut server, 2, "MUTE 192.0.2.1/24"), "2< OK MUTE 1 192.0.2.1/24");
+    assert_eq!(code(&mut server, 5, "MSG hi"), "muted");
+    assert_eq!(reply(&mut server, 2, "UNMUTE 192.0.2.1/24"), "2< OK UNMUTE 1 192.0.2.1/24");
+}
+
 #[test]
 fn mute_in_a_room_concerns_what_its_members_read() {
     let mut server = server();
@@ -219,6 +270,9 @@ fn mute_in_a_room_concerns_what_its_members_read() {
     assert_eq!(code(&mut server, 3, "NICK robert"), "muted", "the members would read the new name");
     assert_eq!(code(&mut server, 3, "WHISPER carol hi"), "muted", "carol is in the room");
     assert!(server.send(3, "MSG hi")[0].starts_with("*1 MSG bob hi"), "the lobby is another room");
+    server.send(3, "PART #ops");
+    assert_eq!(code(&mut server, 3, "WHISPER carol hi"), "muted", "carol is still in the room");
+    server.send(3, "JOIN #ops");
     server.send(4, "PART #ops");
     assert!(server.send(3, "WHISPER carol hi").contains(&"3< OK WHISPER carol".to_owned()));
     assert!(server.send(3, "JOIN #mine")[0].starts_with("3< OK JOIN #mine"));

@@ -90,7 +90,7 @@ impl Sessions {
             StateOutput::Kicked { .. }
             | StateOutput::NetworkBanned { .. }
             | StateOutput::NetworkUnbanned(_)
-            | StateOutput::SanctionsEnded(_)
+            | StateOutput::SanctionsChanged(_)
             | StateOutput::Moderated(..)
             | StateOutput::ModerationConfirmed(..) => {
                 self.translate_moderation_output(at, output, out);

@@ -46,6 +46,7 @@ impl Transition<'_> {
                 self.enforce_bans_on(self.state.member_of(account));
             }
             AccountEffect::Deleted { account, resting, .. } => {
+                self.keep_sanctions_of(account, &resting.name);
                 let member = self.state.member_of(account);
                 if let Some(member) = member {
                     self.set_login(member, None);

@@ -181,8 +181,7 @@ impl Transition<'_> {
         if self.state.silenced.is_empty() {
             return;
         }
-        let is_waiting = self.state.member(id).is_some_and(|member| member.unpublished > 0);
-        if !is_waiting && !self.state.names.has_reservation_of(id) {
+        if !self.state.has_waiting_messages(id) {
             self.state.silenced.retain(|(member, _)| *member != id);
         }
     }
@@ -191,19 +190,15 @@ impl Transition<'_> {
         let origin = self.origin;
         let Some(from) = self.state.name(origin.member).cloned() else { return };
         match self.state.find_recipients(to, origin.member) {
-            Ok(to) if self.reject_muted(MutedCommand::Whisper, &self.common_rooms(&to)) => {}
+            Ok(to) if self.reject_muted(MutedCommand::Whisper, &self.rooms_of(&to)) => {}
             Ok(to) => self.out.push(StateOutput::Whispered { origin, from, to, text }),
             Err(rejection) => self.reject(rejection),
         }
     }
 
-    /// The rooms that the origin's member has in common with one of these.
-    fn common_rooms(&self, others: &[(MemberId, Name)]) -> Vec<RoomId> {
-        let own = self.state.member(self.origin.member).into_iter().flat_map(Member::rooms);
-        let is_common = |room: &RoomId| {
-            others.iter().any(|(other, _)| self.state.member(*other).is_some_and(|other| other.is_in(*room)))
-        };
-        own.filter(is_common).collect()
+    /// The rooms of these members.
+    fn rooms_of(&self, members: &[(MemberId, Name)]) -> Vec<RoomId> {
+        members.iter().filter_map(|(id, _)| self.state.member(*id)).flat_map(Member::rooms).collect()
     }
 
     pub(super) fn set_verifier(&mut self, verifier: Option<Verifier>) {
@@ -285,6 +280,11 @@ impl Transition<'_> {
         text: Option<Text>,
         displacement: Option<Displacement>,
     ) {
+        let scopes: Vec<_> =
+            self.state.member(id).into_iter().flat_map(Member::rooms).map(Some).chain([None]).collect();
+        for room in scopes {
+            self.remember_mute(id, room);
+        }
         let Some(member) = self.state.members.remove(id) else { return };
         self.state.names.remove(&member.name, id, member.unpublished);
         if let Some(account) = member.account() {

@@ -85,8 +85,8 @@ pub enum ModerationOutcome {
     Lifted(SanctionKind, SanctionId, SanctionTarget),
     /// A command of the operator at the control socket is refused. As an outcome, because the results must keep the order of the commands.
     Refused(ModerationCommand, ModerationRejection),
-    /// Sanctions have ended by themselves.
-    SanctionsEnded,
+    /// Sanctions have ended by themselves, or have other subjects.
+    SanctionsChanged,
     /// The account with this name is a moderator, or is none any more.
     ModeratorSet(Name, bool),
 }

@@ -128,10 +128,11 @@ impl Transition<'_> {
     /// Removes a member from one room, as its `PART` does.
     pub(super) fn kick_from_room(&mut self, id: MemberId, room: RoomId, reason: LeaveReason, text: Text) {
         let Some(room_name) = self.state.room(room).map(|room| room.name.clone()) else { return };
+        let has_waiting = self.state.has_waiting_messages(id);
         let Some(member) = self.state.members.get_mut(id) else { return };
         let name = member.name.clone();
         let Some(seniority) = member.rooms.remove(room, &room_name) else { return };
-        if member.unpublished > 0 {
+        if has_waiting {
             self.state.silenced.insert((id, Some(room)));
         }
         let was_coordinator = self.remove_from_room(room, seniority);
@@ -144,7 +145,7 @@ impl Transition<'_> {
 
     /// Removes a member from the server, and ends its connection.
     pub(super) fn remove_from_server(&mut self, id: MemberId, reason: LeaveReason, why: Displacement, text: Text) {
-        if self.state.member(id).is_some_and(|member| member.unpublished > 0) {
+        if self.state.has_waiting_messages(id) {
             self.state.silenced.insert((id, None));
         }
         let displacement = self.is_connected(id).then_some(why);

@@ -186,8 +186,8 @@ pub enum StateOutput {
     },
     /// A ban of this network from the server is over.
     NetworkUnbanned(Network),
-    /// Sanctions have ended by themselves. The caller submits [`Action::RecordModeration`](super::Action) for these records.
-    SanctionsEnded(Vec<ModerationRecord>),
+    /// Sanctions have ended by themselves, or have other subjects. The caller submits [`Action::RecordModeration`](super::Action) for these records.
+    SanctionsChanged(Vec<ModerationRecord>),
     /// The origin's command was carried out. The caller submits [`Action::RecordModeration`](super::Action) if there are records, and replies
     /// otherwise.
     Moderated(Origin, Moderated, Vec<ModerationRecord>),

@@ -48,6 +48,7 @@ impl Transition<'_> {
             return self.reject(Rejection::NotInRoom(MemberCommand::Part));
         };
         let text = text.and_then(|text| self.spoken(id, &[room], text));
+        self.remember_mute(id, Some(room));
         let Some(member) = self.state.members.get_mut(id) else { return };
         let name = member.name.clone();
         let Some(seniority) = member.rooms.remove(room, &room_name) else {

@@ -9,7 +9,7 @@ use super::{
     Displacement, Member, MemberId, ModerationOutcome, ModerationRejection, MutedCommand, Rank, Rejection, RoomId,
     SanctionChoice, Sanctions, SharedState, SpeechRefusal, StateOutput, Transition,
 };
-use crate::limits::EXPIRED_PER_TURN_MAX;
+use crate::limits::{EXPIRED_PER_TURN_MAX, SANCTION_SUBJECTS_MAX};
 use crate::protocol::{
     AccountId, Event, LeaveReason, ModerationRecord, Name, Network, Sanction, SanctionEvent, SanctionId, SanctionKind,
     SanctionTarget, Subject, Text, Timestamp,
@@ -33,6 +33,8 @@ impl Transition<'_> {
         let id = id.ok_or(ModerationRejection::TooManySanctions(limit))?;
         let until = duration.map(|duration| self.at.plus(duration));
         let (at, by) = (self.at, self.moderator().cloned());
+        let former = replaced.and_then(|id| self.state.sanctions.get(id));
+        let subjects = with_former(subjects, former.map_or(&[][..], |former| &former.subjects));
         let sanction = Sanction { id, kind, room, target: target.clone(), subjects, at, until, by, reason };
         let replaced = replaced.and_then(|id| self.state.sanctions.remove(id));
         if let Some(replaced) = &replaced {
@@ -88,7 +90,19 @@ impl Transition<'_> {
             records.push(ModerationRecord::Lifted(id));
         }
         if !records.is_empty() && self.state.has_store {
-            self.out.push(StateOutput::SanctionsEnded(records));
+            self.out.push(StateOutput::SanctionsChanged(records));
+        }
+    }
+
+    /// Keeps the sanctions of an account that is deleted: otherwise its member could end them by that.
+    pub(super) fn keep_sanctions_of(&mut self, account: AccountId, name: &Name) {
+        let own = self.state.member_of(account).and_then(|member| self.state.name(member)).filter(|own| *own != name);
+        let names: Vec<_> = [name].into_iter().chain(own).cloned().collect();
+        let changed = self.state.sanctions.replace_account(account, &names);
+        let kept = changed.into_iter().filter(|sanction| self.is_kept(sanction.room));
+        let records: Vec<_> = kept.map(ModerationRecord::Sanction).collect();
+        if !records.is_empty() {
+            self.out.push(StateOutput::SanctionsChanged(records));
         }
     }
 
@@ -105,6 +119,7 @@ impl Transition<'_> {
                 let member = self.find_target(room, name)?;
                 let network = self.state.member(member).and_then(|member| member.network);
                 let network = network.ok_or_else(|| ModerationRejection::NoNetwork(name.clone()))?;
+                let network = network.of_customer();
                 self.expect_other_network(network)?;
                 Ok(vec![Subject::Network(network)])
             }
@@ -130,8 +145,11 @@ impl Transition<'_> {
             return Err(ModerationRejection::Own(name.clone()));
         }
         let member = holder.and_then(|holder| self.state.member(holder));
-        let registered = self.state.accounts.find(name).map(|account| account.id);
-        let account = member.and_then(Member::account).or(registered);
+        // The member may be a guest that took the name before the account had it.
+        let account = match member {
+            Some(member) => member.account(),
+            None => self.state.accounts.find(name).map(|account| account.id),
+        };
         let rank = account.map_or(Rank::Member, |account| self.state.rank_of_account(account, room));
         let own = self.origin_rank(room);
         if own <= rank && own < Rank::Operator {
@@ -142,7 +160,7 @@ impl Transition<'_> {
             (None, SanctionKind::Ban) => vec![Subject::Name(name.clone())],
             // Otherwise a guest would only have to come back under another name.
             (None, SanctionKind::Mute) => {
-                let network = member.and_then(|member| member.network).map(Subject::Network);
+                let network = member.and_then(|member| member.network).map(Network::of_customer).map(Subject::Network);
                 [Subject::Name(name.clone())].into_iter().chain(network).collect()
             }
         })
@@ -277,10 +295,30 @@ impl Transition<'_> {
         true
     }
 
+    /// Remembers that a member is muted in this room (`None`: on the server) while messages of it are being stored. Otherwise it could speak
+    /// by leaving at once.
+    pub(super) fn remember_mute(&mut self, id: MemberId, room: Option<RoomId>) {
+        let rooms = room.as_slice();
+        if self.state.has_waiting_messages(id) && self.state.mute_of_member(id, rooms, self.at).is_some() {
+            self.state.silenced.insert((id, room));
+        }
+    }
+
     /// The reason that a member gives when it leaves these rooms. A muted one gives none.
     pub(super) fn spoken(&self, id: MemberId, rooms: &[RoomId], text: Text) -> Option<Text> {
         self.state.mute_of_member(id, rooms, self.at).is_none().then_some(text)
     }
+}
+
+/// The subjects of a sanction that replaces another one of the same target: also the former ones, for the same person may have had
+/// another address. Of too many, the oldest are left out.
+fn with_former(mut subjects: Vec<Subject>, former: &[Subject]) -> Vec<Subject> {
+    for subject in former {
+        if subjects.len() < SANCTION_SUBJECTS_MAX && !subjects.contains(subject) {
+            subjects.push(subject.clone());
+        }
+    }
+    subjects
 }
 
 /// The target as members read it: they do not learn networks.
@@ -355,6 +393,11 @@ impl SharedState {
         for id in ids {
             self.sanctions.remove(id);
         }
+    }
+
+    /// Whether messages of the member are being stored.
+    pub(super) fn has_waiting_messages(&self, id: MemberId) -> bool {
+        self.member(id).is_some_and(|member| member.unpublished > 0) || self.names.has_reservation_of(id)
     }
 
     /// The sanctions.

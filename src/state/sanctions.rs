@@ -193,6 +193,19 @@ impl Sanctions {
         Some(sanction)
     }
 
+    /// The account is deleted: its sanctions concern these nicknames from now on. Returns them.
+    pub(super) fn replace_account(&mut self, account: AccountId, names: &[Name]) -> Vec<Sanction> {
+        let ids = self.by_account.get(&account).cloned().unwrap_or_default();
+        let replace = |id| {
+            let mut sanction = self.remove(id)?;
+            sanction.subjects.retain(|subject| *subject != Subject::Account(account));
+            sanction.subjects.extend(names.iter().cloned().map(Subject::Name));
+            self.insert(sanction.clone());
+            Some(sanction)
+        };
+        ids.into_iter().filter_map(replace).collect()
+    }
+
     /// The sanction that ends first, if it has ended.
     pub(super) fn first_ended(&self, now: Timestamp) -> Option<SanctionId> {
         self.ends.first().filter(|(until, _)| *until <= now).map(|(_, id)| *id)

@@ -16,7 +16,7 @@ struct ModeratedServer {
 
 impl ModeratedServer {
     fn start(arguments: &[&str]) -> Self {
-        let listen = ["--listen", "tcp://127.0.0.1:0?proxy=127.0.0.1"];
+        let listen = ["--listen", "tcp://127.0.0.1:0?proxy=127.0.0.1,10.9.8.7"];
         let mut server = ControlledServer::start(&[&listen, arguments].concat());
         let proxied = common::address_in(&server.server.stdout_line());
         Self { server, proxied }
@@ -118,8 +118,9 @@ fn refused_commands_say_what_is_wrong() {
     );
     check(
         &["BAN", "0.0.0.0/0"],
-        "address-refused: '0.0.0.0/0' cannot be banned: it would hit too many: expected a prefix of at least 8 bits",
+        "address-refused: '0.0.0.0/0' cannot be banned: the prefix is too short: expected at least /8",
     );
+    check(&["BAN", "10.9.0.0/16"], "address-refused: 10.9.0.0/16 contains the address of a trusted proxy");
     check(&["UNBAN", "7"], "ban-unknown: there is no such ban; BANS lists them");
     check(&["#ops", "KICK", "alice"], "there is no room #ops with members or stored messages");
     check(

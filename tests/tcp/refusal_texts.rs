@@ -216,7 +216,7 @@ const REFUSALS: [(&str, &str); 73] = [
         "HISTORY number-invalid the number 99999999999999999999 is too large: expected at most 18446744073709551615¦; \
          write: ~HISTORY [count]",
     ),
-    ("KICK bob", "KICK not-moderator only moderators of the room and operators may do this"),
+    ("KICK bob", "KICK not-moderator only the owner, moderators and operators may do this"),
     (
         "BAN bob 7x",
         "BAN duration-invalid invalid duration '7x': expected a number and s, m, h, d or w, at most 3660 days; then the \

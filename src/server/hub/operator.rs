@@ -92,11 +92,14 @@ impl Hub {
         if let Command::Bans(bans) = command {
             let (listings, next) = bans.list(state, room, at, true);
             let lines = listings.iter().map(|listing| format!("{listing}\n"));
-            let next = next.map(|SanctionId(next)| format!("more bans: BANS after={next}\n"));
+            let next = next.map(|SanctionId(next)| format!("next={next}\n"));
             return Ok(ModerationStep::Reply(lines.chain(next).collect()));
         }
         if self.moderating.len() >= CONTROL_CHANGES_MAX {
             return Err(ControlError::too_many_changes(CONTROL_CHANGES_MAX));
+        }
+        if let Command::Ban(ban) = &command {
+            ban.expect_no_proxy(|network| self.sessions.is_proxy(network)).map_err(|refusal| refused(&refusal))?;
         }
         command.moderation(room).map(ModerationStep::Change).map_err(|refusal| refused(&refusal))
     }

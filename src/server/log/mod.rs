@@ -314,7 +314,7 @@ fn moderation_event(id: u64, by: Option<&Name>, moderated: &Moderated) {
         ModerationOutcome::Lifted(kind, SanctionId(number), target) => {
             info!(id, by, %room, sanction = kind.as_str(), number, %target, "lifted a sanction");
         }
-        ModerationOutcome::Refused(..) | ModerationOutcome::SanctionsEnded => {}
+        ModerationOutcome::Refused(..) | ModerationOutcome::SanctionsChanged => {}
         ModerationOutcome::ModeratorSet(account, true) => info!(id, by, %room, %account, "made a moderator"),
         ModerationOutcome::ModeratorSet(account, false) => info!(id, by, %room, %account, "removed a moderator"),
     }

@@ -98,6 +98,36 @@ fn waiting_message_of_a_kicked_member_is_refused() {
     }
 }
 
+/// Otherwise a muted member would speak by breaking its connection.
+#[test]
+fn waiting_message_of_a_muted_member_that_leaves_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    server.nick(1, "ann");
+    moderate(&mut server, sanction(SanctionKind::Mute, "ann"));
+    server.say(1, "ann", "psst");
+    server.submit(1, Action::Leave(LeaveReason::Lost, None));
+    assert_eq!(server.settle(), 1);
+    assert_eq!(spoken(&mut server), (Vec::new(), vec![SpeechRefusal::Removed]));
+    // The number of the member is free of it.
+    server.nick(1, "bob");
+    server.say(1, "bob", "hi");
+    server.settle();
+    assert_eq!(spoken(&mut server).0, ["hi"]);
+}
+
+#[test]
+fn waiting_message_of_a_kicked_member_is_refused_under_its_former_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    server.nick(1, "ann");
+    server.say(1, "ann", "too late");
+    server.submit(1, Action::Rename(name("eve")));
+    moderate(&mut server, kick(Some(RoomId::LOBBY), "eve"));
+    server.settle();
+    assert_eq!(spoken(&mut server), (Vec::new(), vec![SpeechRefusal::Removed]));
+}
+
 /// A message that left before its author was removed was in time.
 #[test]
 fn waiting_message_of_a_member_that_left_is_published() {

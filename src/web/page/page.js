@@ -28,7 +28,7 @@ const on = {
   greeted: () => login.offer(),
   exposed: () => login.exposed(),
   topics: () => showRoom(),
-  joined, refused, displaced, passwordNeeded, entered, left, removed, line, note, caughtUp, closed,
+  joined, refused, displaced, passwordNeeded, entered, left, kicked, line, note, caughtUp, closed,
 };
 const session = new Session(webSocketUrl(), on, [roomInAddress() ?? LOBBY, ...storedRooms()]);
 const log = new Log({ read, counted: () => showRoom() });
@@ -154,7 +154,7 @@ function left(room, reply) {
   showRoom();
 }
 
-function removed(room, by) {
+function kicked(room, by) {
   conversations.current.note(`You were removed from ${room.name} ${by}`);
 }
 

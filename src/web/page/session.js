@@ -71,7 +71,7 @@ export class Session {
    * The session begins with these rooms, and enters the first one with the name. Callbacks:
    * - `on.greeted()`: the features of the server are known.
    * - `on.joined()`, `on.refused(reply, name)`: the result of taking a name, or of logging in.
-   * - `on.removed(room, by)`: a moderator has removed the user from the room; `by` says who and why. Comes after `on.left(room)`.
+   * - `on.kicked(room, by)`: a moderator has removed the user from the room; `by` says who and why. Comes after `on.left(room)`.
    * - `on.displaced(name)`: the owner of the name has logged in, and the user is in no room any more.
    * - `on.passwordNeeded(reply)`: the server needs a password. `reply` is the refusal of the last one, or null.
    * - `on.exposed()`: the server or the login needs a password, and others could read it on the way.
@@ -502,7 +502,7 @@ export class Session {
     if (this.#isJoined && line.kind === 'leave' && line.reason === 'displaced' && line.name === this.#name) return this.#displaced(line);
     const room = this.#roomOf(line);
     if (!room) return;
-    if (line.kind === 'leave' && REMOVALS.has(line.reason) && line.name === this.#name) return this.#removed(room, line);
+    if (line.kind === 'leave' && REMOVALS.has(line.reason) && line.name === this.#name) return this.#kicked(room, line);
     const isNew = room.apply(line);
     this.#on.line(room, line, isNew);
   }
@@ -515,9 +515,9 @@ export class Session {
   }
 
   /** A moderator has removed the user from the room. */
-  #removed(room, { text }) {
+  #kicked(room, { text }) {
     this.#drop(room);
-    this.#on.removed(room, text);
+    this.#on.kicked(room, text);
   }
 
   /** The owner of the name has logged in. The connection stays open. */
