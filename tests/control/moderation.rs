@@ -72,8 +72,29 @@ fn operator_at_the_control_socket_moderates_the_server() {
     server.member("192.0.2.2", "bob");
 }
 
+/// With 503, clients would try again.
+#[cfg(feature = "web")]
 #[test]
-fn banned_address_is_refused_by_every_listener() {
+fn banned_address_is_refused_by_http_listeners() {
+    let mut server = ModeratedServer::start(&["--listen", "http://127.0.0.1:0?proxy=127.0.0.1"]);
+    let web = common::address_in(&server.server.server.stdout_line());
+    let get = |address: &str| {
+        let mut stream = TcpStream::connect(web).expect("the server accepts");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        write!(stream, "PROXY TCP4 {address} 10.0.0.1 4711 9999\r\n{request}").expect("the server reads");
+        std::io::read_to_string(stream).expect("an answer")
+    };
+    assert!(get("192.0.2.66").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(stdout(server.moderate(&["BAN", "192.0.2.66"])), "BAN 1 192.0.2.66\n");
+    let answer = get("192.0.2.66");
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nyour address is banned from this server\n"), "{answer}");
+    assert!(get("192.0.2.67").starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn banned_address_is_refused() {
     let server = ModeratedServer::start(&[]);
     let mut alice = server.member("192.0.2.1", "alice");
     let mut eve = server.member("192.0.2.66", "eve");

@@ -213,6 +213,8 @@ fn shorten(mut line: String) -> String {
 fn refusal_answer(refusal: &Refusal) -> Answer {
     let status = match refusal.code {
         ErrorCode::ProxyExpected | ErrorCode::TlsExpected => HttpStatus::BadRequest,
+        // It need not come again.
+        ErrorCode::Banned => HttpStatus::Forbidden,
         _ => HttpStatus::ServiceUnavailable,
     };
     Answer::text(status, refusal.text(Mode::Commands))
