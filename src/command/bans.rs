@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::arguments::{parse_number, unexpected_argument};
-use super::moderation::{NONE, moderated_room, parse_shown_target, rank_refusal, shown_target};
+use super::moderation::{moderated_room, rank_refusal};
 use super::{Context, Definition, Pipelining, Refusal, Reply, ReplyWords, RoomUse, ServerLine, Specification, Verb};
 use crate::limits::SANCTIONS_LISTED_MAX;
 use crate::protocol::{
-    Mode, Name, Sanction, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp, Until, split_word,
+    Mode, Name, Sanction, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp, Until, moderator, parse_moderator,
+    parse_shown_target, shown_target, split_word,
 };
 use crate::state::{Rank, RoomId, SharedState};
 
@@ -150,19 +151,15 @@ impl SanctionListing {
     /// A sanction as the list has it; with its network if the reader may know that.
     fn new(sanction: &Sanction, shows_networks: bool) -> Self {
         let Sanction { id, kind, target, at, until, by, reason, .. } = sanction.clone();
-        let is_shown = |target: &SanctionTarget| shows_networks || !matches!(target, SanctionTarget::Network(_));
-        Self { id, kind, target: Some(target).filter(is_shown), by, at, until, reason }
+        Self { id, kind, target: target.visible(shows_networks), by, at, until, reason }
     }
 
     /// Parses the part of a line after `SANCTION`.
     pub(super) fn parse(rest: &str) -> Option<Self> {
         let mut words = rest.splitn(7, ' ');
         let (id, kind) = (SanctionId(words.next()?.parse().ok()?), SanctionKind::parse(words.next()?)?);
-        let target = parse_shown_target(words.next()?).ok()?;
-        let by = match words.next()?.strip_prefix(BY)? {
-            NONE => None,
-            name => Some(Name::new(name).ok()?),
-        };
+        let target = parse_shown_target(kind, words.next()?).ok()?;
+        let by = parse_moderator(words.next()?.strip_prefix(BY)?).ok()?;
         let at = Timestamp::parse(words.next()?.strip_prefix(CREATED)?)?;
         let until = Until::parse(words.next()?)?.0;
         let reason = words.next().map(Text::new).transpose().ok()?;
@@ -173,8 +170,7 @@ impl SanctionListing {
 impl fmt::Display for SanctionListing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id: SanctionId(id), kind, target, by, at, until, reason } = self;
-        let target = shown_target(target.as_ref());
-        let by = by.as_ref().map_or(NONE, Name::as_str);
+        let (target, by) = (shown_target(target.as_ref()), moderator(by.as_ref()));
         write!(f, "SANCTION {id} {} {target} {BY}{by} {CREATED}{at} {}", kind.as_str(), Until(*until))?;
         reason.iter().try_for_each(|reason| write!(f, " {reason}"))
     }

@@ -8,7 +8,8 @@ use super::context::room_of;
 use super::{Command, Context, Hint, Refusal, ReplyWords, Verb};
 use crate::limits::SANCTION_SECONDS_MAX;
 use crate::protocol::{
-    ErrorCode, Name, NameError, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration, split_word,
+    ErrorCode, Name, NameError, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration,
+    parse_shown_target, shown_target, split_word,
 };
 use crate::state::{
     Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, SanctionChoice, SanctionNotice,
@@ -124,29 +125,15 @@ impl ReplyWords for SanctionReply {
 
     fn parse(words: Option<&str>) -> Option<Self> {
         let (id, target) = words?.split_once(' ')?;
-        Some(Self { id: SanctionId(id.parse().ok()?), target: parse_shown_target(target).ok()? })
+        // The reply does not say the kind.
+        let target = SanctionKind::ALL.into_iter().find_map(|kind| parse_shown_target(kind, target).ok())?;
+        Some(Self { id: SanctionId(id.parse().ok()?), target })
     }
-}
-
-/// Stands for a network, and for the operator at the control socket.
-pub(super) const NONE: &str = "-";
-
-/// A target in a reply. `None`: it is hidden.
-pub(super) fn shown_target(target: Option<&SanctionTarget>) -> String {
-    target.map_or_else(|| NONE.to_owned(), ToString::to_string)
-}
-
-/// Parses a target in a reply.
-pub(super) fn parse_shown_target(word: &str) -> Result<Option<SanctionTarget>, TargetError> {
-    if word == NONE { Ok(None) } else { word.parse().map(Some) }
 }
 
 fn parse_sanction_target(verb: Verb, word: &str) -> Result<SanctionTarget, Refusal> {
-    // Only a nickname can be muted, and it may look like an address.
-    if matches!(verb, Verb::Mute | Verb::Unmute) {
-        return parse_target(verb, word).map(SanctionTarget::Name);
-    }
-    word.parse().map_err(|error| match error {
+    let kind = if matches!(verb, Verb::Mute | Verb::Unmute) { SanctionKind::Mute } else { SanctionKind::Ban };
+    SanctionTarget::parse(kind, word).map_err(|error| match error {
         TargetError::Name(error) => invalid_name(verb, &error),
         TargetError::Network(error) => {
             let what = format!("'{}' cannot be banned: {error}", shorten(word));

@@ -275,13 +275,13 @@ impl Event {
 /// Stands for the operator at the control socket, who has no nickname.
 const NO_NICKNAME: &str = "-";
 
-/// The moderator in an event.
-pub(super) fn moderator(by: Option<&Name>) -> &str {
+/// The moderator as a line has it.
+pub(crate) fn moderator(by: Option<&Name>) -> &str {
     by.map_or(NO_NICKNAME, Name::as_str)
 }
 
-/// Parses the moderator in an event. `None`: the operator at the control socket.
-pub(super) fn parse_moderator(word: &str) -> Result<Option<Name>, NameError> {
+/// Parses the moderator in a line. `None`: the operator at the control socket.
+pub(crate) fn parse_moderator(word: &str) -> Result<Option<Name>, NameError> {
     if word == NO_NICKNAME { Ok(None) } else { Name::new(word).map(Some) }
 }
 

@@ -40,6 +40,7 @@ pub use drawing::{Drawing, DrawnStroke, Stroke, StrokeError};
 pub use duration::{InvalidDuration, parse_duration};
 pub use error::{ErrorCode, ErrorField};
 pub use event::{CloseReason, Event, LeaveReason, MessageId, Tag, Timestamp};
+pub(crate) use event::{moderator, parse_moderator};
 pub use line::{BYTE_ORDER_MARK, DecoderOutput, END_OF_MESSAGE, Ending, LineDecoder, LineError};
 pub use mode::Mode;
 pub use moderation::{
@@ -57,6 +58,7 @@ pub use room_id::RoomId;
 pub(crate) use room_name::ROOM_MARK;
 pub use room_name::{RoomName, RoomNameError};
 pub use sanction_event::{SanctionEvent, Until};
+pub(crate) use sanction_event::{parse_shown_target, shown_target};
 pub use text::{Text, TextError, Token, sanitize};
 pub(crate) use text::{is_blank, is_invisible, shows_nothing};
 pub use user::{Details, User};

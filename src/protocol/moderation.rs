@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
 use super::{AccountId, Name, NameError, Network, NetworkError, RoomId, Text, Timestamp};
 
@@ -122,19 +121,29 @@ impl fmt::Display for SanctionTarget {
     }
 }
 
-/// Parses a nickname, a nickname after `@`, an address or a prefix. A word that is an address and a nickname is an address.
-impl FromStr for SanctionTarget {
-    type Err = TargetError;
+impl SanctionTarget {
+    /// Parses the target of a sanction of this kind. Of a ban, it is a nickname, a nickname after `@`, an address or a prefix; a word that
+    /// is an address and a nickname is an address. Of a mute, it is a nickname, also one that looks like an address.
+    ///
+    /// # Errors
+    /// The word is not such a target.
+    pub fn parse(kind: SanctionKind, raw: &str) -> Result<Self, TargetError> {
+        let name = |raw| Name::new(raw).map_err(TargetError::Name);
+        match (kind, raw.strip_prefix(CONNECTION_MARK)) {
+            (SanctionKind::Mute, _) => name(raw).map(Self::Name),
+            (SanctionKind::Ban, Some(raw)) => name(raw).map(Self::Connection),
+            (SanctionKind::Ban, None) => match raw.parse() {
+                Ok(network) => Ok(Self::Network(network)),
+                Err(NetworkError::Syntax) => name(raw).map(Self::Name),
+                Err(error) => Err(TargetError::Network(error)),
+            },
+        }
+    }
 
-    fn from_str(raw: &str) -> Result<Self, TargetError> {
-        if let Some(name) = raw.strip_prefix(CONNECTION_MARK) {
-            return Name::new(name).map(Self::Connection).map_err(TargetError::Name);
-        }
-        match raw.parse() {
-            Ok(network) => Ok(Self::Network(network)),
-            Err(NetworkError::Syntax) => Name::new(raw).map(Self::Name).map_err(TargetError::Name),
-            Err(error) => Err(TargetError::Network(error)),
-        }
+    /// The target as a reader sees it: only operators learn networks.
+    #[must_use]
+    pub fn visible(self, shows_networks: bool) -> Option<Self> {
+        (shows_networks || !matches!(self, Self::Network(_))).then_some(self)
     }
 }
 

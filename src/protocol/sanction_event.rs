@@ -40,7 +40,7 @@ impl SanctionEvent {
     /// Parses the text after the first word.
     pub(super) fn parse(kind: SanctionKind, rest: &str) -> Option<Self> {
         let mut words = rest.splitn(4, ' ');
-        let (by, target) = (parse_moderator(words.next()?).ok()?, parse_target(words.next()?).ok()?);
+        let (by, target) = (parse_moderator(words.next()?).ok()?, parse_shown_target(kind, words.next()?).ok()?);
         let until = Until::parse(words.next()?)?.0;
         let reason = words.next().map(Text::new).transpose().ok()?;
         Some(Self { kind, by, target, until, reason })
@@ -84,16 +84,17 @@ pub(super) fn lifted_word(kind: SanctionKind) -> &'static str {
     }
 }
 
-pub(super) fn shown_target(target: Option<&SanctionTarget>) -> String {
+/// A target as a line has it. `None`: it is hidden, because it is an address.
+pub(crate) fn shown_target(target: Option<&SanctionTarget>) -> String {
     target.map_or_else(|| HIDDEN.to_owned(), ToString::to_string)
 }
 
-/// Parses the target in an event. `None`: it is hidden, because it is an address.
-fn parse_target(word: &str) -> Result<Option<SanctionTarget>, TargetError> {
-    if word == HIDDEN { Ok(None) } else { word.parse().map(Some) }
+/// Parses the target of a sanction of this kind in a line. `None`: it is hidden, because it is an address.
+pub(crate) fn parse_shown_target(kind: SanctionKind, word: &str) -> Result<Option<SanctionTarget>, TargetError> {
+    if word == HIDDEN { Ok(None) } else { SanctionTarget::parse(kind, word).map(Some) }
 }
 
 pub(super) fn parse_lifted(kind: SanctionKind, rest: &str) -> Option<Event> {
     let (by, target) = split_word(rest);
-    Some(Event::Lifted { kind, by: parse_moderator(by).ok()?, target: parse_target(target?).ok()? })
+    Some(Event::Lifted { kind, by: parse_moderator(by).ok()?, target: parse_shown_target(kind, target?).ok()? })
 }

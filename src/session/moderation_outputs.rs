@@ -132,8 +132,7 @@ impl Sessions {
         let Moderated { room, outcome } = moderated;
         // A moderator of a room may lift the ban of an address, and does not learn the address.
         let shows_networks = origin == Origin::SERVER || self.state.rank(origin.member, None) == Rank::Operator;
-        let shown =
-            |target| Some(target).filter(|target| shows_networks || !matches!(target, SanctionTarget::Network(_)));
+        let shown = |target: SanctionTarget| target.visible(shows_networks);
         let reply = match outcome {
             ModerationOutcome::Kicked(name) => Reply::Kick(name),
             ModerationOutcome::Sanctioned(kind, id, target) => {

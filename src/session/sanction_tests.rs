@@ -3,9 +3,10 @@
 use super::login_tests::{ELSEWHERE, HOME, Server, peer};
 use super::moderation_tests::{log_in, name, reply, server};
 use super::{InputKind, Output};
-use crate::protocol::{Secret, Timestamp};
+use crate::command::ServerLine;
+use crate::protocol::{SanctionTarget, Secret, Timestamp};
 use crate::session::tests::resumable;
-use crate::state::AccountUpdate;
+use crate::state::{AccountUpdate, SharedState};
 
 /// A connection from this address takes a nickname.
 fn join_from(server: &mut Server, session: u64, address: [u8; 4], nick: &str) -> Vec<String> {
@@ -259,6 +260,13 @@ fn any_nickname_can_be_muted() {
     join_from(&mut server, 5, ELSEWHERE, "192.0.2.1/24");
     assert_eq!(reply(&mut server, 2, "MUTE 192.0.2.1/24"), "2< OK MUTE 1 192.0.2.1/24");
     assert_eq!(code(&mut server, 5, "MSG hi"), "muted");
+    let snapshot = server.sessions.state().snapshot();
+    assert_eq!(SharedState::restore(&snapshot).unwrap().snapshot(), snapshot);
+    let listed = server.send(2, "BANS").remove(0);
+    let Some(ServerLine::Sanction(listed)) = ServerLine::parse(listed.trim_start_matches("2< ")) else {
+        panic!("{listed}")
+    };
+    assert_eq!(listed.target, Some(SanctionTarget::Name(name("192.0.2.1/24"))));
     assert_eq!(reply(&mut server, 2, "UNMUTE 192.0.2.1/24"), "2< OK UNMUTE 1 192.0.2.1/24");
 }
 

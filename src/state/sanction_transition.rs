@@ -71,7 +71,8 @@ impl Transition<'_> {
         let id = id.filter(is_meant).ok_or(ModerationRejection::NoSanction)?;
         let sanction = self.state.sanctions.remove(id).ok_or(ModerationRejection::NoSanction)?;
         self.report_unbanned(&sanction);
-        let event = Event::Lifted { kind, by: self.moderator().cloned(), target: shown(&sanction.target) };
+        let event =
+            Event::Lifted { kind, by: self.moderator().cloned(), target: sanction.target.clone().visible(false) };
         for room in self.readers_of(&sanction) {
             self.publish_in(room, event.clone());
         }
@@ -181,7 +182,8 @@ impl Transition<'_> {
     fn announce(&mut self, sanction: &Sanction) {
         let Sanction { kind, by, target, until, reason, .. } = sanction;
         let (by, until, reason) = (by.clone(), *until, reason.clone());
-        let event = Event::Sanction(SanctionEvent { kind: *kind, by, target: shown(target), until, reason });
+        let event =
+            Event::Sanction(SanctionEvent { kind: *kind, by, target: target.clone().visible(false), until, reason });
         for room in self.readers_of(sanction) {
             self.publish_in(room, event.clone());
         }
@@ -319,11 +321,6 @@ fn with_former(mut subjects: Vec<Subject>, former: &[Subject]) -> Vec<Subject> {
         }
     }
     subjects
-}
-
-/// The target as members read it: they do not learn networks.
-fn shown(target: &SanctionTarget) -> Option<SanctionTarget> {
-    Some(target.clone()).filter(|target| !matches!(target, SanctionTarget::Network(_)))
 }
 
 impl SharedState {

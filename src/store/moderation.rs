@@ -5,7 +5,8 @@ use rusqlite::{Connection, Row, Transaction, params};
 use super::log;
 use super::schema::{key_of, room_of};
 use crate::protocol::{
-    AccountId, ModerationRecord, Name, RoomId, RoomRules, Sanction, SanctionId, SanctionKind, Subject, Text, Timestamp,
+    AccountId, ModerationRecord, Name, RoomId, RoomRules, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject,
+    Text, Timestamp,
 };
 
 /// Precede the subjects of a sanction.
@@ -80,14 +81,15 @@ fn read_sanction(row: &Row<'_>) -> Option<Sanction> {
     // An end that cannot be read must not make the sanction last forever.
     let until: Option<String> = row.get(6).ok()?;
     let room: Option<i64> = row.get(2).ok()?;
+    let kind = SanctionKind::parse(&text(1)?)?;
     Some(Sanction {
         id: SanctionId(u32::try_from(id).ok().filter(|id| *id > 0)?),
-        kind: SanctionKind::parse(&text(1)?)?,
+        kind,
         room: match room {
             Some(key) => Some(room_of(key)?),
             None => None,
         },
-        target: text(3)?.parse().ok()?,
+        target: SanctionTarget::parse(kind, &text(3)?).ok()?,
         subjects: text(4)?.split(' ').map(parse_subject).collect::<Option<_>>()?,
         at: Timestamp::parse(&text(5)?)?,
         until: match until {

@@ -5,7 +5,9 @@ use minicbor::encode::{Encoder, Write};
 
 use super::read::{expect_array, parse_with, read_array_length, read_name, read_optional};
 use super::{ReadResult, WriteResult};
-use crate::protocol::{AccountId, Name, Network, Sanction, SanctionId, SanctionKind, Subject, Text, Timestamp};
+use crate::protocol::{
+    AccountId, Name, Network, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject, Text, Timestamp,
+};
 use crate::state::{MemberId, RoomId, Sanctions};
 
 /// The kinds of subjects.
@@ -66,7 +68,7 @@ fn read_sanction(d: &mut Decoder<'_>) -> ReadResult<Sanction> {
     expect_array(d, 9)?;
     let (id, kind) = (SanctionId(d.u32()?), parse_with(d.str()?, SanctionKind::parse)?);
     let room = read_optional(d, |d| d.u32().map(RoomId))?;
-    let target = parse_with(d.str()?, |target| target.parse().ok())?;
+    let target = parse_with(d.str()?, |target| SanctionTarget::parse(kind, target).ok())?;
     let subjects = (0..read_array_length(d)?).map(|_| read_subject(d)).collect::<ReadResult<_>>()?;
     let at = Timestamp(d.i64()?);
     let until = read_optional(d, |d| d.i64().map(Timestamp))?;

@@ -13,7 +13,7 @@ fn rules(owner: u32, moderators: &[u32]) -> RoomRules {
 }
 
 fn sanction(id: u32, kind: SanctionKind, room: Option<RoomId>, target: &str, subjects: Vec<Subject>) -> Sanction {
-    let target: SanctionTarget = target.parse().unwrap();
+    let target = SanctionTarget::parse(kind, target).unwrap();
     Sanction { id: SanctionId(id), kind, room, target, subjects, at: NOW, until: None, by: None, reason: None }
 }
 
@@ -114,5 +114,22 @@ fn sanctions_of_other_programs_are_read_with_caution() {
     let (store, found) = open_in_turn(&path);
     assert_eq!(found.sanctions, [sanctions().remove(0), sanctions().remove(2)]);
     assert_eq!(found.rooms[0].rules, RoomRules { owner: None, ..rules(0, &[2, 3]) });
+    close(store);
+}
+
+#[test]
+fn mute_of_a_nickname_that_looks_like_an_address_survives() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::All).unwrap();
+    let mutes = [(1, "192.0.2.1"), (2, "192.0.2.1/24")].map(|(id, nick)| {
+        let subjects = vec![Subject::Name(Name::new(nick).unwrap())];
+        sanction(id, SanctionKind::Mute, None, nick, subjects)
+    });
+    let moderation = mutes.clone().map(ModerationRecord::Sanction).into();
+    commit_batch(&store, Batch { moderation, ..Batch::default() });
+    close(store);
+    let (store, found) = open_in_turn(&path);
+    assert_eq!(found.sanctions, mutes);
     close(store);
 }
