@@ -29,38 +29,38 @@ pub(super) enum UserInput {
     Invalid(String),
 }
 
-/// The commands that Tab completes.
-const COMPLETED: [&str; 30] = [
-    "/ban",
-    "/bans",
-    "/help",
-    "/history",
-    "/home",
-    "/join",
-    "/kick",
-    "/login",
-    "/moderator",
-    "/msg",
-    "/mute",
-    "/nick",
-    "/part",
-    "/password",
-    "/ping",
-    "/quit",
-    "/register",
-    "/reply",
-    "/rooms",
-    "/search",
-    "/status",
-    "/takeover",
-    "/token",
-    "/topic",
-    "/unban",
-    "/unmute",
-    "/unregister",
-    "/w",
-    "/whisper",
-    "/who",
+/// The commands that Tab completes, each with whether the history file keeps its arguments: those of the others are private.
+const COMPLETED: [(&str, bool); 30] = [
+    ("/ban", true),
+    ("/bans", true),
+    ("/help", true),
+    ("/history", true),
+    ("/home", true),
+    ("/join", true),
+    ("/kick", true),
+    ("/login", false),
+    ("/moderator", true),
+    ("/msg", false),
+    ("/mute", true),
+    ("/nick", true),
+    ("/part", true),
+    ("/password", false),
+    ("/ping", true),
+    ("/quit", true),
+    ("/register", false),
+    ("/reply", false),
+    ("/rooms", true),
+    ("/search", true),
+    ("/status", true),
+    ("/takeover", false),
+    ("/token", false),
+    ("/topic", true),
+    ("/unban", true),
+    ("/unmute", true),
+    ("/unregister", false),
+    ("/w", false),
+    ("/whisper", false),
+    ("/who", true),
 ];
 
 impl UserInput {
@@ -195,30 +195,6 @@ fn shortened(word: &str) -> String {
     if short.len() < word.len() { short + "…" } else { short }
 }
 
-/// The commands that the history file keeps with their arguments.
-const PUBLIC: [&str; 20] = [
-    "/ban",
-    "/bans",
-    "/help",
-    "/history",
-    "/home",
-    "/join",
-    "/kick",
-    "/moderator",
-    "/mute",
-    "/nick",
-    "/part",
-    "/ping",
-    "/quit",
-    "/rooms",
-    "/search",
-    "/status",
-    "/topic",
-    "/unban",
-    "/unmute",
-    "/who",
-];
-
 /// The part of a typed line that the history file keeps. Whispered text is private; so is the text after an unknown command, which may be
 /// a mistyped whisper.
 pub(super) fn history_entry(line: &str) -> String {
@@ -235,7 +211,7 @@ pub(super) fn history_entry(line: &str) -> String {
         return word.split(SECRET_SEPARATORS).next().unwrap_or_default().to_owned() + " ";
     }
     let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
-    if is_command && !PUBLIC.contains(&word) { format!("{word} ") } else { line.trim_end().to_owned() }
+    if is_command && !COMPLETED.contains(&(word, true)) { format!("{word} ") } else { line.trim_end().to_owned() }
 }
 
 /// Characters after which Tab completes a name before its first letter is typed.
@@ -252,7 +228,8 @@ pub(super) fn completions<'a>(
         .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     let word = &before[start..];
     if before.trim_start().len() == word.len() && word.starts_with('/') {
-        let fitting = COMPLETED.iter().filter(|command| command.starts_with(&word.to_lowercase()));
+        let fitting =
+            COMPLETED.iter().map(|(command, _)| command).filter(|command| command.starts_with(&word.to_lowercase()));
         let commands: Vec<_> = fitting.map(|command| format!("{command} ")).collect();
         if !commands.is_empty() {
             return (start, commands);

@@ -5,7 +5,7 @@ use std::fmt;
 use super::moderation::{SanctionArguments, SanctionReply, Stored, moderated_room};
 use super::{Context, Definition, Pipelining, Refusal, RoomUse, Specification, Verb};
 use crate::protocol::{ErrorCode, Mode, Network, SanctionKind, SanctionTarget};
-use crate::state::{Action, Moderation, Rank, RoomId};
+use crate::state::{Action, Rank};
 
 /// Keep this target out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Definition for Ban {
         if context.rank(None) == Rank::Operator {
             self.expect_no_proxy(|network| context.is_proxy(network))?;
         }
-        context.submit(Action::Moderate(self.moderation(room)));
+        context.submit(Action::Moderate(self.0.moderation(SanctionKind::Ban, room)));
         Ok(())
     }
 }
@@ -49,12 +49,6 @@ impl Ban {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The change that it asks for, in this room. `None`: on the server.
-    pub(super) fn moderation(self, room: Option<RoomId>) -> Moderation {
-        let SanctionArguments { target, duration, reason } = self.0;
-        Moderation::Sanction { kind: SanctionKind::Ban, room, target, duration, reason }
     }
 }
 

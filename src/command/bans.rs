@@ -75,8 +75,7 @@ impl Bans {
         now: Timestamp,
         shows_networks: bool,
     ) -> (Vec<SanctionListing>, Option<SanctionId>) {
-        let is_listed =
-            |sanction: &&Sanction| sanction.id > self.after && sanction.until.is_none_or(|until| now < until);
+        let is_listed = |sanction: &&Sanction| sanction.id > self.after && Until(sanction.until).is_ahead(now);
         let of_room = state.sanctions().of(room).filter(is_listed);
         let listings =
             of_room.take(SANCTIONS_LISTED_MAX + 1).map(|sanction| SanctionListing::new(sanction, shows_networks));

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::arguments::{parse_room, unexpected_argument};
 use super::context::not_in_room;
-use super::reply::{on_off, on_off_from_word};
+use super::reply::on_off_from_word;
 use super::{Context, Definition, Pipelining, Refusal, Reply, ReplyWords, Specification, Verb};
-use crate::protocol::{Mode, ROOM_MARK, RoomName, split_word};
+use crate::protocol::{Mode, ROOM_MARK, RoomName, on_off, split_word};
 
 /// Switch to chat mode for this room or, without one, to the other [`Mode`].
 #[derive(Clone, Debug, PartialEq, Eq)]

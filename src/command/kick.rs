@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::arguments::parse_optional_text;
-use super::moderation::{moderated_room, parse_target};
+use super::moderation::{parse_target, submit_moderation};
 use super::{Context, Definition, Pipelining, Refusal, RoomUse, Specification, Verb};
 use crate::protocol::{Mode, Name, Text, split_word};
-use crate::state::{Action, Moderation, RoomId};
+use crate::state::{Moderation, RoomId};
 
 /// Remove this member, for this reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,7 @@ impl Definition for Kick {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        let room = moderated_room(context, Verb::Kick)?;
-        context.submit(Action::Moderate(self.moderation(room)));
-        Ok(())
+        submit_moderation(context, Verb::Kick, |room| self.moderation(room))
     }
 }
 

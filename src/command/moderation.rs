@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::arguments::{parse_optional_text, shorten, unexpected_argument};
 use super::context::room_of;
+use super::nick::name_refusal;
 use super::{Command, Context, Hint, Refusal, ReplyWords, Verb};
 use crate::limits::SANCTION_SECONDS_MAX;
 use crate::protocol::{
-    ErrorCode, Name, NameError, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration,
-    parse_shown_target, shown_target, split_word,
+    ErrorCode, Name, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration, parse_shown_target,
+    shown_target, split_word,
 };
 use crate::state::{
-    Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, SanctionChoice, SanctionNotice,
+    Action, Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, SanctionChoice,
+    SanctionNotice,
 };
 
 /// A reply to a command whose effect must outlive the server. It has taken effect in any case.
@@ -71,6 +73,14 @@ impl SanctionArguments {
     }
 }
 
+impl SanctionArguments {
+    /// The change that a command with these arguments asks for, in this room. `None`: on the server.
+    pub(super) fn moderation(self, kind: SanctionKind, room: Option<RoomId>) -> Moderation {
+        let Self { target, duration, reason } = self;
+        Moderation::Sanction { kind, room, target, duration, reason }
+    }
+}
+
 impl fmt::Display for SanctionArguments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { target, duration, reason } = self;
@@ -96,6 +106,13 @@ impl LiftArguments {
             return Ok(Self(SanctionChoice::Id(SanctionId(number))));
         }
         parse_sanction_target(verb, word).map(|target| Self(SanctionChoice::Target(target)))
+    }
+}
+
+impl LiftArguments {
+    /// The change that a command with this argument asks for, in this room. `None`: on the server.
+    pub(super) fn moderation(self, kind: SanctionKind, room: Option<RoomId>) -> Moderation {
+        Moderation::Lift { kind, room, which: self.0 }
     }
 }
 
@@ -134,7 +151,7 @@ impl ReplyWords for SanctionReply {
 fn parse_sanction_target(verb: Verb, word: &str) -> Result<SanctionTarget, Refusal> {
     let kind = if matches!(verb, Verb::Mute | Verb::Unmute) { SanctionKind::Mute } else { SanctionKind::Ban };
     SanctionTarget::parse(kind, word).map_err(|error| match error {
-        TargetError::Name(error) => invalid_name(verb, &error),
+        TargetError::Name(error) => name_refusal(verb, &error),
         TargetError::Network(error) => {
             let what = format!("'{}' cannot be banned: {error}", shorten(word));
             Refusal::new(verb, ErrorCode::AddressRefused, what)
@@ -150,10 +167,10 @@ impl Command {
     pub fn moderation(self, room: Option<RoomId>) -> Result<Moderation, Refusal> {
         match self {
             Self::Kick(kick) => Ok(kick.moderation(room)),
-            Self::Mute(mute) => Ok(mute.moderation(room)),
-            Self::Unmute(unmute) => Ok(unmute.moderation(room)),
-            Self::Ban(ban) => Ok(ban.moderation(room)),
-            Self::Unban(unban) => Ok(unban.moderation(room)),
+            Self::Mute(mute) => Ok(mute.0.moderation(SanctionKind::Mute, room)),
+            Self::Unmute(unmute) => Ok(unmute.0.moderation(SanctionKind::Mute, room)),
+            Self::Ban(ban) => Ok(ban.0.moderation(SanctionKind::Ban, room)),
+            Self::Unban(unban) => Ok(unban.0.moderation(SanctionKind::Ban, room)),
             Self::Moderator(moderator) => room.map(|room| moderator.moderation(room)).ok_or_else(|| {
                 Refusal::new(
                     Verb::Moderator,
@@ -180,18 +197,23 @@ pub(super) fn moderated_room(context: &dyn Context, verb: Verb) -> Result<Option
     room_of(context, verb).map(|(room, _)| Some(room))
 }
 
-/// Parses the nickname of a member or of an account.
-pub(super) fn parse_target(verb: Verb, word: &str) -> Result<Name, Refusal> {
-    Name::new(word).map_err(|error| invalid_name(verb, &error))
+/// Submits the command of a moderator: the change that it asks for in the room of the command. `None`: on the server.
+///
+/// # Errors
+/// The session is not in the room.
+pub(super) fn submit_moderation(
+    context: &mut dyn Context,
+    verb: Verb,
+    moderation: impl FnOnce(Option<RoomId>) -> Moderation,
+) -> Result<(), Refusal> {
+    let room = moderated_room(context, verb)?;
+    context.submit(Action::Moderate(moderation(room)));
+    Ok(())
 }
 
-fn invalid_name(verb: Verb, error: &NameError) -> Refusal {
-    let code = match error {
-        NameError::Missing => ErrorCode::NameMissing,
-        NameError::TooLong(_) => ErrorCode::NameTooLong,
-        _ => ErrorCode::NameInvalid,
-    };
-    Refusal::new(verb, code, error.to_string()).with_hint(Hint::Write(verb))
+/// Parses the nickname of a member or of an account.
+pub(super) fn parse_target(verb: Verb, word: &str) -> Result<Name, Refusal> {
+    Name::new(word).map_err(|error| name_refusal(verb, &error))
 }
 
 /// The refusal of a command for which the session's rank is too low.

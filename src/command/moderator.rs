@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::context::room_of;
 use super::moderation::{Stored, parse_target};
-use super::reply::{on_off, on_off_from_word};
+use super::reply::on_off_from_word;
 use super::{Context, Definition, Hint, Pipelining, Refusal, ReplyWords, RoomUse, Specification, Verb};
-use crate::protocol::{ErrorCode, Mode, Name, split_word};
+use crate::protocol::{ErrorCode, Mode, Name, on_off, split_word};
 use crate::state::{Action, Moderation, RoomId};
 
 /// Make this account a moderator, or take that back.

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::moderation::{SanctionArguments, SanctionReply, Stored, moderated_room};
+use super::moderation::{SanctionArguments, SanctionReply, Stored, submit_moderation};
 use super::{Context, Definition, Pipelining, Refusal, RoomUse, Specification, Verb};
 use crate::protocol::{Mode, SanctionKind};
-use crate::state::{Action, Moderation, RoomId};
 
 /// Keep this member from speaking.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +28,7 @@ impl Definition for Mute {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        let room = moderated_room(context, Verb::Mute)?;
-        context.submit(Action::Moderate(self.moderation(room)));
-        Ok(())
-    }
-}
-
-impl Mute {
-    /// The change that it asks for, in this room. `None`: on the server.
-    pub(super) fn moderation(self, room: Option<RoomId>) -> Moderation {
-        let SanctionArguments { target, duration, reason } = self.0;
-        Moderation::Sanction { kind: SanctionKind::Mute, room, target, duration, reason }
+        submit_moderation(context, Verb::Mute, |room| self.0.moderation(SanctionKind::Mute, room))
     }
 }
 

@@ -93,11 +93,16 @@ impl ReplyWords for NickReply {
 
 impl From<NameError> for Refusal {
     fn from(error: NameError) -> Self {
-        let code = match error {
-            NameError::Missing => ErrorCode::NameMissing,
-            NameError::TooLong(_) => ErrorCode::NameTooLong,
-            _ => ErrorCode::NameInvalid,
-        };
-        Self::new(Verb::Nick, code, error.to_string()).with_hint(Hint::Write(Verb::Nick))
+        name_refusal(Verb::Nick, &error)
     }
+}
+
+/// The refusal of a nickname that breaks a rule.
+pub(super) fn name_refusal(verb: Verb, error: &NameError) -> Refusal {
+    let code = match error {
+        NameError::Missing => ErrorCode::NameMissing,
+        NameError::TooLong(_) => ErrorCode::NameTooLong,
+        _ => ErrorCode::NameInvalid,
+    };
+    Refusal::new(verb, code, error.to_string()).with_hint(Hint::Write(verb))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Reply, Verb};
-use crate::protocol::{MessageId, Name, split_word};
+use crate::protocol::{MessageId, Name, on_off, split_word};
 
 /// The words after the verb in an `OK` line.
 pub trait ReplyWords {
@@ -102,11 +102,6 @@ impl ReplyWords for bool {
     fn parse(words: Option<&str>) -> Option<Self> {
         on_off_from_word(words?)
     }
-}
-
-/// `on` or `off`.
-pub(super) fn on_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
 }
 
 /// Reads `on` or `off`, in any case.

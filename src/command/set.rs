@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::arguments::{shorten, unexpected_argument};
 use super::line::{require_account, require_password};
-use super::reply::{on_off, on_off_from_word};
+use super::reply::on_off_from_word;
 use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
-use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
+use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken, on_off};
 use crate::state::{LoginProof, Member};
 
 /// Turn this option on or off.

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::moderation::{LiftArguments, SanctionReply, Stored, moderated_room};
+use super::moderation::{LiftArguments, SanctionReply, Stored, submit_moderation};
 use super::{Context, Definition, Pipelining, Refusal, RoomUse, Specification, Verb};
 use crate::protocol::{Mode, SanctionKind};
-use crate::state::{Action, Moderation, RoomId};
 
 /// End this ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +28,7 @@ impl Definition for Unban {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        let room = moderated_room(context, Verb::Unban)?;
-        context.submit(Action::Moderate(self.moderation(room)));
-        Ok(())
-    }
-}
-
-impl Unban {
-    /// The change that it asks for, in this room. `None`: on the server.
-    pub(super) fn moderation(self, room: Option<RoomId>) -> Moderation {
-        Moderation::Lift { kind: SanctionKind::Ban, room, which: self.0.0 }
+        submit_moderation(context, Verb::Unban, |room| self.0.moderation(SanctionKind::Ban, room))
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::moderation::{LiftArguments, SanctionReply, Stored, moderated_room};
+use super::moderation::{LiftArguments, SanctionReply, Stored, submit_moderation};
 use super::{Context, Definition, Pipelining, Refusal, RoomUse, Specification, Verb};
 use crate::protocol::{Mode, SanctionKind};
-use crate::state::{Action, Moderation, RoomId};
 
 /// End this mute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +28,7 @@ impl Definition for Unmute {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        let room = moderated_room(context, Verb::Unmute)?;
-        context.submit(Action::Moderate(self.moderation(room)));
-        Ok(())
-    }
-}
-
-impl Unmute {
-    /// The change that it asks for, in this room. `None`: on the server.
-    pub(super) fn moderation(self, room: Option<RoomId>) -> Moderation {
-        Moderation::Lift { kind: SanctionKind::Mute, room, which: self.0.0 }
+        submit_moderation(context, Verb::Unmute, |room| self.0.moderation(SanctionKind::Mute, room))
     }
 }
 

@@ -285,7 +285,8 @@ pub(crate) fn parse_moderator(word: &str) -> Result<Option<Name>, NameError> {
     if word == NO_NICKNAME { Ok(None) } else { Name::new(word).map(Some) }
 }
 
-fn on_off(on: bool) -> &'static str {
+/// `on` or `off`.
+pub(crate) fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 

@@ -40,7 +40,7 @@ pub use drawing::{Drawing, DrawnStroke, Stroke, StrokeError};
 pub use duration::{InvalidDuration, parse_duration};
 pub use error::{ErrorCode, ErrorField};
 pub use event::{CloseReason, Event, LeaveReason, MessageId, Tag, Timestamp};
-pub(crate) use event::{moderator, parse_moderator};
+pub(crate) use event::{moderator, on_off, parse_moderator};
 pub use line::{BYTE_ORDER_MARK, DecoderOutput, END_OF_MESSAGE, Ending, LineDecoder, LineError};
 pub use mode::Mode;
 pub use moderation::{

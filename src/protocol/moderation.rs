@@ -86,6 +86,16 @@ pub struct Sanction {
     pub reason: Option<Text>,
 }
 
+impl Sanction {
+    /// The networks that it concerns.
+    pub fn networks(&self) -> impl Iterator<Item = Network> {
+        self.subjects.iter().filter_map(|subject| match subject {
+            Subject::Network(network) => Some(*network),
+            _ => None,
+        })
+    }
+}
+
 /// The target of a sanction, as a moderator gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SanctionTarget {

@@ -1,5 +1,6 @@
 //! The events of bans and mutes.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::event::{moderator, parse_moderator};
@@ -47,11 +48,29 @@ impl SanctionEvent {
     }
 }
 
-/// The end of a sanction, as lines have it.
+/// The end of a sanction, as lines have it. `None`: it does not end by itself. The latest end is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Until(pub Option<Timestamp>);
 
+impl Ord for Until {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |Self(until): &Self| (until.is_none(), *until);
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Until {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Until {
+    /// Whether the sanction still has an effect.
+    pub fn is_ahead(self, now: Timestamp) -> bool {
+        self.0.is_none_or(|until| now < until)
+    }
+
     /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         match word.strip_prefix(UNTIL)? {

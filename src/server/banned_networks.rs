@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::clock::Clock;
-use crate::protocol::Network;
+use crate::protocol::{Network, Until};
 use crate::session::BanEnd;
 use crate::state::NetworkMap;
 
@@ -38,8 +38,8 @@ impl BannedNetworks {
         let ends: Vec<_> = networks.containing(network).copied().flatten().collect();
         drop(networks);
         let now = if ends.is_empty() { return None } else { self.clock.wall() };
-        let going_on = ends.into_iter().filter(|BanEnd(until)| until.is_none_or(|until| now < until));
-        going_on.max_by_key(|BanEnd(until)| (until.is_none(), *until))
+        let going_on = ends.into_iter().filter(|BanEnd(until)| Until(*until).is_ahead(now));
+        going_on.max_by_key(|BanEnd(until)| Until(*until))
     }
 }
 

@@ -4,6 +4,7 @@ use super::{BanEnd, MembershipChange, Output, OwnLine, Session, SessionId, Sessi
 use crate::command::{ModeratorReply, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal};
 use crate::protocol::{
     CloseReason, Event, LeaveReason, ModerationRecord, Network, RoomName, SanctionKind, SanctionTarget, Timestamp,
+    Until,
 };
 use crate::sequencer::Change;
 use crate::state::{
@@ -20,9 +21,8 @@ impl Sessions {
             StateOutput::NetworkBanned { network, room, notice } => self.ban_network(at, network, room, &notice, out),
             StateOutput::NetworkUnbanned(network) => {
                 // Another ban may go on.
-                let until = self.state.bans_of_network(network).map(|ban| ban.until);
-                let until = until.max_by_key(|until| (until.is_none(), *until));
-                out.push(Output::BanNetwork(network, until.map(BanEnd)));
+                let until = self.state.bans_of_network(network).map(|ban| Until(ban.until)).max();
+                out.push(Output::BanNetwork(network, until.map(|Until(until)| BanEnd(until))));
             }
             StateOutput::SanctionsChanged(records) => {
                 // Nobody waits for the result.

@@ -280,11 +280,7 @@ impl Transition<'_> {
         text: Option<Text>,
         displacement: Option<Displacement>,
     ) {
-        let scopes: Vec<_> =
-            self.state.member(id).into_iter().flat_map(Member::rooms).map(Some).chain([None]).collect();
-        for room in scopes {
-            self.remember_mute(id, room);
-        }
+        self.remember_mutes(id);
         let Some(member) = self.state.members.remove(id) else { return };
         self.state.names.remove(&member.name, id, member.unpublished);
         if let Some(account) = member.account() {

@@ -43,10 +43,7 @@ impl Transition<'_> {
         let id = self.find_target(room, name)?;
         let text = leave_text(self.moderator(), reason);
         let name = self.state.name(id).unwrap_or(name).clone();
-        match room {
-            Some(room) => self.kick_from_room(id, room, LeaveReason::Kicked, text),
-            None => self.remove_from_server(id, LeaveReason::Kicked, Displacement::Kicked, text),
-        }
+        self.expel(id, room, Displacement::Kicked, text);
         Ok((ModerationOutcome::Kicked(name), Vec::new()))
     }
 
@@ -58,13 +55,13 @@ impl Transition<'_> {
         if before > Rank::Moderator {
             return Err(ModerationRejection::Protected(name, before));
         }
-        let is_changed = (before == Rank::Moderator) != on;
-        let records = if is_changed { self.change_moderators(room, id, on)? } else { Vec::new() };
-        if is_changed {
-            let event = Event::Moderator { by: self.moderator().cloned(), name: name.clone(), on };
-            self.publish_in(room, event);
-            self.enforce_bans_on(self.state.member_of(id));
+        if (before == Rank::Moderator) == on {
+            return Ok((ModerationOutcome::ModeratorSet(name, on), Vec::new()));
         }
+        let records = self.change_moderators(room, id, on)?;
+        let event = Event::Moderator { by: self.moderator().cloned(), name: name.clone(), on };
+        self.publish_in(room, event);
+        self.enforce_bans_on(self.state.member_of(id));
         Ok((ModerationOutcome::ModeratorSet(name, on), records))
     }
 
@@ -90,7 +87,7 @@ impl Transition<'_> {
             return Err(ModerationRejection::TooManyModerators(MODERATORS_MAX));
         }
         // The room may be in the batch that is being stored, with its rules of then.
-        Ok(if room.is_stored || room.unpublished > 0 { vec![record] } else { Vec::new() })
+        Ok(if self.is_kept(Some(id)) { vec![record] } else { Vec::new() })
     }
 
     /// Whether the origin has at least this rank. The operator at the control socket has the highest one.
@@ -112,12 +109,20 @@ impl Transition<'_> {
         if id == self.origin.member {
             return Err(ModerationRejection::Own(name.clone()));
         }
-        let (own, rank) = (self.origin_rank(room), self.state.rank(id, room));
-        if own > rank || own == Rank::Operator {
-            Ok(id)
-        } else {
-            Err(ModerationRejection::Protected(name.clone(), rank))
-        }
+        self.expect_unprotected(room, name, self.state.rank(id, room))?;
+        Ok(id)
+    }
+
+    /// Whether the origin may act against somebody of this name and rank.
+    pub(super) fn expect_unprotected(
+        &self,
+        room: Option<RoomId>,
+        name: &Name,
+        rank: Rank,
+    ) -> Result<(), ModerationRejection> {
+        let own = self.origin_rank(room);
+        let may = own > rank || own == Rank::Operator;
+        if may { Ok(()) } else { Err(ModerationRejection::Protected(name.clone(), rank)) }
     }
 
     /// The nickname of the origin. `None`: the operator at the control socket.
@@ -125,16 +130,21 @@ impl Transition<'_> {
         self.state.name(self.origin.member).filter(|_| self.origin != Origin::SERVER)
     }
 
+    /// Removes a member from a room or (`None`) from the server, because it is kicked or banned.
+    pub(super) fn expel(&mut self, id: MemberId, room: Option<RoomId>, why: Displacement, text: Text) {
+        match room {
+            Some(room) => self.expel_from_room(id, room, why.leave_reason(), text),
+            None => self.expel_from_server(id, why, text),
+        }
+    }
+
     /// Removes a member from one room, as its `PART` does.
-    pub(super) fn kick_from_room(&mut self, id: MemberId, room: RoomId, reason: LeaveReason, text: Text) {
+    fn expel_from_room(&mut self, id: MemberId, room: RoomId, reason: LeaveReason, text: Text) {
         let Some(room_name) = self.state.room(room).map(|room| room.name.clone()) else { return };
-        let has_waiting = self.state.has_waiting_messages(id);
         let Some(member) = self.state.members.get_mut(id) else { return };
         let name = member.name.clone();
         let Some(seniority) = member.rooms.remove(room, &room_name) else { return };
-        if has_waiting {
-            self.state.silenced.insert((id, Some(room)));
-        }
+        self.silence(id, Some(room));
         let was_coordinator = self.remove_from_room(room, seniority);
         self.out.push(StateOutput::Kicked { member: id, name, reason, text, at: self.at, room, room_name });
         if was_coordinator {
@@ -144,12 +154,10 @@ impl Transition<'_> {
     }
 
     /// Removes a member from the server, and ends its connection.
-    pub(super) fn remove_from_server(&mut self, id: MemberId, reason: LeaveReason, why: Displacement, text: Text) {
-        if self.state.has_waiting_messages(id) {
-            self.state.silenced.insert((id, None));
-        }
+    fn expel_from_server(&mut self, id: MemberId, why: Displacement, text: Text) {
+        self.silence(id, None);
         let displacement = self.is_connected(id).then_some(why);
-        self.remove_member(id, reason, Some(text), displacement);
+        self.remove_member(id, why.leave_reason(), Some(text), displacement);
     }
 
     /// Publishes an event of a moderator in a room. The origin reads it, too: its reply has less.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::limits::{EXPIRED_PER_TURN_MAX, SANCTION_SUBJECTS_MAX};
 use crate::protocol::{
-    AccountId, Event, LeaveReason, ModerationRecord, Name, Network, Sanction, SanctionEvent, SanctionId, SanctionKind,
+    AccountId, Event, ModerationRecord, Name, Network, Sanction, SanctionEvent, SanctionId, SanctionKind,
     SanctionTarget, Subject, Text, Timestamp,
 };
 
@@ -152,10 +152,7 @@ impl Transition<'_> {
             None => self.state.accounts.find(name).map(|account| account.id),
         };
         let rank = account.map_or(Rank::Member, |account| self.state.rank_of_account(account, room));
-        let own = self.origin_rank(room);
-        if own <= rank && own < Rank::Operator {
-            return Err(ModerationRejection::Protected(name.clone(), rank));
-        }
+        self.expect_unprotected(room, name, rank)?;
         Ok(match (account, kind) {
             (Some(account), _) => vec![Subject::Account(account)],
             (None, SanctionKind::Ban) => vec![Subject::Name(name.clone())],
@@ -173,7 +170,7 @@ impl Transition<'_> {
     }
 
     /// Whether the store keeps moderation of this room, or of the server.
-    fn is_kept(&self, room: Option<RoomId>) -> bool {
+    pub(super) fn is_kept(&self, room: Option<RoomId>) -> bool {
         let of_room = |room: RoomId| self.state.room(room).is_some_and(|room| room.is_stored || room.unpublished > 0);
         self.state.has_store && room.is_none_or(of_room)
     }
@@ -213,16 +210,11 @@ impl Transition<'_> {
             if self.state.find_ban_of_member(id, ban.room, self.at).is_none() {
                 continue;
             }
-            match ban.room {
-                Some(room) => self.kick_from_room(id, room, LeaveReason::Banned, text.clone()),
-                None => self.remove_from_server(id, LeaveReason::Banned, Displacement::Banned, text.clone()),
-            }
+            self.expel(id, ban.room, Displacement::Banned, text.clone());
         }
-        for subject in &ban.subjects {
-            if let Subject::Network(network) = subject {
-                let (network, room, notice) = (*network, ban.room, self.state.notice(ban));
-                self.out.push(StateOutput::NetworkBanned { network, room, notice });
-            }
+        for network in ban.networks() {
+            let (room, notice) = (ban.room, self.state.notice(ban));
+            self.out.push(StateOutput::NetworkBanned { network, room, notice });
         }
     }
 
@@ -230,13 +222,9 @@ impl Transition<'_> {
     pub(super) fn enforce_bans_on(&mut self, member: Option<MemberId>) {
         let Some(id) = member.filter(|_| !self.state.sanctions.is_empty()) else { return };
         let text = |ban: &Sanction| leave_text(ban.by.as_ref(), ban.reason.as_ref());
-        if let Some(text) = self.state.find_ban_of_member(id, None, self.at).map(text) {
-            return self.remove_from_server(id, LeaveReason::Banned, Displacement::Banned, text);
-        }
-        let rooms: Vec<_> = self.state.member(id).into_iter().flat_map(Member::rooms).collect();
-        for room in rooms {
-            if let Some(text) = self.state.find_ban_of_member(id, Some(room), self.at).map(text) {
-                self.kick_from_room(id, room, LeaveReason::Banned, text);
+        for room in self.state.scopes_of(id) {
+            if let Some(text) = self.state.find_ban_of_member(id, room, self.at).map(text) {
+                self.expel(id, room, Displacement::Banned, text);
             }
         }
     }
@@ -246,11 +234,7 @@ impl Transition<'_> {
         if sanction.kind != SanctionKind::Ban || sanction.room.is_some() {
             return;
         }
-        for subject in &sanction.subjects {
-            if let Subject::Network(network) = subject {
-                self.out.push(StateOutput::NetworkUnbanned(*network));
-            }
-        }
+        self.out.extend(sanction.networks().map(StateOutput::NetworkUnbanned));
     }
 
     /// The ban that keeps the origin, under this account or nickname, from the server.
@@ -300,8 +284,21 @@ impl Transition<'_> {
     /// Remembers that a member is muted in this room (`None`: on the server) while messages of it are being stored. Otherwise it could speak
     /// by leaving at once.
     pub(super) fn remember_mute(&mut self, id: MemberId, room: Option<RoomId>) {
-        let rooms = room.as_slice();
-        if self.state.has_waiting_messages(id) && self.state.mute_of_member(id, rooms, self.at).is_some() {
+        if self.state.mute_of_member(id, room.as_slice(), self.at).is_some() {
+            self.silence(id, room);
+        }
+    }
+
+    /// Does so for a member that leaves the server.
+    pub(super) fn remember_mutes(&mut self, id: MemberId) {
+        if self.state.has_waiting_messages(id) {
+            self.state.scopes_of(id).into_iter().for_each(|room| self.remember_mute(id, room));
+        }
+    }
+
+    /// The messages of the member for this room (`None`: for any) that are being stored are to be refused.
+    pub(super) fn silence(&mut self, id: MemberId, room: Option<RoomId>) {
+        if self.state.has_waiting_messages(id) {
             self.state.silenced.insert((id, room));
         }
     }
@@ -376,12 +373,7 @@ impl SharedState {
     /// The networks that are banned from the server, each with the end of its ban.
     pub fn banned_networks(&self) -> impl Iterator<Item = (Network, Option<Timestamp>)> {
         let bans = self.sanctions.of(None).filter(|sanction| sanction.kind == SanctionKind::Ban);
-        bans.flat_map(|ban| {
-            ban.subjects.iter().filter_map(|subject| match subject {
-                Subject::Network(network) => Some((*network, ban.until)),
-                _ => None,
-            })
-        })
+        bans.flat_map(|ban| ban.networks().map(|network| (network, ban.until)))
     }
 
     /// Removes the sanctions of a room that has vanished.
@@ -390,6 +382,12 @@ impl SharedState {
         for id in ids {
             self.sanctions.remove(id);
         }
+    }
+
+    /// The places in which a sanction may concern the member: the server (`None`), and its rooms.
+    fn scopes_of(&self, id: MemberId) -> Vec<Option<RoomId>> {
+        let rooms = self.member(id).into_iter().flat_map(Member::rooms);
+        [None].into_iter().chain(rooms.map(Some)).collect()
     }
 
     /// Whether messages of the member are being stored.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::RoomId;
 use super::network_map::NetworkMap;
 use crate::protocol::{
-    AccountId, Name, Network, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject, Timestamp,
+    AccountId, Name, Network, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject, Timestamp, Until,
 };
 
 /// All sanctions, by number and by subject.
@@ -125,10 +125,10 @@ impl Sanctions {
         let concerns = |id: &SanctionId| {
             let sanction = self.all.get(id)?;
             let is_meant = sanction.kind == kind && sanction.room == room;
-            (is_meant && sanction.until.is_none_or(|until| now < until)).then_some(sanction)
+            (is_meant && Until(sanction.until).is_ahead(now)).then_some(sanction)
         };
         let found = self.candidates(kind, person).filter_map(|id| concerns(&id));
-        found.max_by_key(|sanction| (sanction.until.is_none(), sanction.until))
+        found.max_by_key(|sanction| Until(sanction.until))
     }
 
     fn candidates(&self, kind: SanctionKind, person: Person<'_>) -> impl Iterator<Item = SanctionId> {

@@ -1,4 +1,4 @@
-//! Carries out the operator's requests about accounts. The reply to a change is sent once the store has it.
+//! Carries out the operator's requests about accounts and moderation. The reply to a change is sent once the store has it, or has failed.
 
 use async_channel::Sender;
 

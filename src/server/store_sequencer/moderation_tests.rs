@@ -8,7 +8,7 @@ use super::*;
 use crate::protocol::{Event, LeaveReason, RoomName, SanctionKind, SanctionTarget};
 use crate::state::{Moderation, ModerationOutcome, Rejection, SpeechRefusal, StateOutput};
 
-/// The member that acts as the operator at the control socket.
+/// Carries out a command of the operator at the control socket, as `Sessions` does.
 fn moderate(server: &mut Server, moderation: Moderation) {
     server.sequencer.submit(Change {
         at: Timestamp(0),
