@@ -114,6 +114,21 @@ fn moderator_may_kick_until_it_is_none_any_more() {
     assert!(reply(&mut server, 5, "#ops KICK carol").contains(" not-moderator "));
 }
 
+#[test]
+fn moderators_are_protected_from_each_other() {
+    let mut server = server();
+    for (session, nick) in [(5, "mia"), (6, "zoe")] {
+        server.add_account(nick, "hunter44");
+        log_in(&mut server, session, nick, "hunter44");
+        server.send(session, "JOIN #ops");
+        server.send(1, &format!("#ops MODERATOR {nick} on"));
+    }
+    for command in ["KICK", "BAN", "MUTE"] {
+        let refusal = format!("5< #ops ERR {command} target-protected you cannot act against zoe: zoe is a moderator");
+        assert_eq!(reply(&mut server, 5, &format!("#ops {command} zoe")), refusal);
+    }
+}
+
 /// Nobody inherits the rank of an account whose name another one gets.
 #[test]
 fn deleted_account_owns_no_room() {

@@ -165,6 +165,22 @@ fn higher_ranks_are_neither_banned_nor_muted() {
 }
 
 #[test]
+fn ban_takes_effect_with_the_end_of_the_rank() {
+    let mut server = server();
+    server.add_account("mia", "hunter44");
+    log_in(&mut server, 5, "mia", "hunter44");
+    server.send(5, "JOIN #ops");
+    server.send(1, "#ops MODERATOR mia on");
+    assert_eq!(server.send(2, "#ops BAN mia"), ["*- BAN olga mia until=never in 1", "2< #ops OK BAN 1 mia"]);
+    let out = server.send(1, "#ops MODERATOR mia off");
+    let left = "*- LEAVE mia banned by olga in 1";
+    assert_eq!(
+        out,
+        ["*- MODERATOR alice mia off in 1", left, "5 follows no more in 1", "1< #ops OK MODERATOR mia off"]
+    );
+}
+
+#[test]
 fn muted_member_cannot_speak_in_any_way() {
     let mut server = server();
     let out = server.send(2, "MUTE bob 1h too loud");

@@ -296,7 +296,7 @@ impl Transition<'_> {
         }
     }
 
-    /// The messages of the member for this room (`None`: for any) that are being stored are to be refused.
+    /// Has the messages of the member for this room (`None`: for any) refused that are being stored.
     pub(super) fn silence(&mut self, id: MemberId, room: Option<RoomId>) {
         if self.state.has_waiting_messages(id) {
             self.state.silenced.insert((id, room));
