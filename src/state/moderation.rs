@@ -25,7 +25,7 @@ pub enum Moderation {
         kind: SanctionKind,
         /// The room. `None`: the server.
         room: Option<RoomId>,
-        /// The target.
+        /// The target. That of a mute is a nickname, as [`SanctionTarget::parse`] gives it.
         target: SanctionTarget,
         /// How long. `None`: until it is lifted.
         duration: Option<Duration>,

@@ -175,9 +175,9 @@ impl Script<'_> {
             0 | 1 => Moderation::Kick { room, name: self.name()?, reason: self.text().filter(|_| self.is_chosen()) },
             2..=5 => {
                 let kind = self.one_of(&SanctionKind::ALL)?;
-                let target = match self.below(4)? {
-                    0 => SanctionTarget::Connection(self.name()?),
-                    1 => SanctionTarget::Network(self.one_of(&NETWORKS)?.parse().ok()?),
+                let target = match (kind, self.below(4)?) {
+                    (SanctionKind::Ban, 0) => SanctionTarget::Connection(self.name()?),
+                    (SanctionKind::Ban, 1) => SanctionTarget::Network(self.one_of(&NETWORKS)?.parse().ok()?),
                     _ => SanctionTarget::Name(self.name()?),
                 };
                 let days = self.below(4)?;
