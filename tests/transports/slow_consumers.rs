@@ -108,8 +108,11 @@ fn late_reader_misses_nothing<T: Transport>() {
     let text = |number: usize| format!("{number} {}", "é".repeat(400));
     for number in 0..3000 {
         talker.send(&format!("MSG {}", text(number)));
+        // On Unix sockets, few unread replies fill the buffer: the kernel counts each write as several hundred bytes.
+        if number % 100 == 99 {
+            talker.sync();
+        }
     }
-    talker.sync();
     for number in 0..3000 {
         late.expect(&format!("MSG talker {}", text(number)));
     }
