@@ -19,10 +19,10 @@ use super::rooms_progress::{is_displacement, removal};
 use super::typed::UserInput;
 use crate::command::{
     ClientLine, Command, Features, HistoryReply, Join, Login, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply,
-    RoomUse, RoomsReply, ServerLine, Set, Setting, Topic, Whisper, Who, WhoReply,
+    RoomUse, RoomsReply, ServerLine, Set, Setting, Stored, Topic, Whisper, Who, WhoReply,
 };
 use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX};
-use crate::protocol::{Event, LeaveReason, Mode, Name, PastMessage, RoomName, Text, Timestamp};
+use crate::protocol::{Event, LeaveReason, MessageId, Mode, Name, PastMessage, RoomName, Tag, Text, Timestamp};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,10 @@ pub(super) enum ChatAction {
 pub(super) enum DisplayItem {
     /// An event, its time if known, and whether it addresses the user: a whisper or a mention.
     Event(Option<Timestamp>, Event, bool),
-    /// A message from before the user joined.
-    PastMessage(PastMessage),
+    /// A message from before the user joined, and whether its id is shown.
+    PastMessage(PastMessage, bool),
+    /// A message was deleted: by whom, the message, its author if the client has seen it.
+    Deleted(Option<Timestamp>, Option<Name>, MessageId, Option<Name>),
     /// The user's own whisper, acknowledged by the server: author, recipients, text.
     Whispered(Name, Vec<Name>, Text),
     /// A note of the client, or a line from the server that is not an event.
@@ -392,7 +394,7 @@ impl ChatState {
                 let shown = DisplayItem::Note(received.words().replacen("USER ", "", 1));
                 if is_internal { Vec::new() } else { vec![self.show_in(&room, shown)] }
             }
-            Some(ServerLine::PastMessage(past)) => vec![self.show_in(&room, DisplayItem::PastMessage(past))],
+            Some(ServerLine::PastMessage(past)) => self.handle_past_message(&room, past),
             Some(ServerLine::Room(listed)) => {
                 self.note_room(&listed.name);
                 vec![note(listed_room(&listed))]
@@ -406,7 +408,7 @@ impl ChatState {
             {
                 self.handle_displacement()
             }
-            Some(ServerLine::Event(tag, event)) => self.handle_event(&room, tag.map(|tag| tag.at), event),
+            Some(ServerLine::Event(tag, event)) => self.handle_event(&room, tag, event),
             Some(_) => Vec::new(),
             None => vec![note(received.line)],
         }
@@ -415,6 +417,9 @@ impl ChatState {
     fn handle_reply(&mut self, room: &RoomName, reply: Reply, request: Option<SentLine>) -> Vec<ChatAction> {
         if reply.verb().is_about_account() {
             return self.handle_account_reply(reply, request);
+        }
+        if let (Reply::Msg(id), Some(own), Some(room)) = (&reply, &self.name, self.rooms.get_mut(room)) {
+            room.note_message(*id, own.clone());
         }
         if let (Some(SentLine { command, is_shown, .. }), Some(own)) = (request, self.name.clone()) {
             match (&reply, command) {
@@ -465,7 +470,9 @@ impl ChatState {
             | Reply::Set(_)
             | Reply::Chat(_)
             | Reply::Pass(_)
+            | Reply::Delete(Stored { is_stored: true, .. })
             | Reply::Quit(_) => return Vec::new(),
+            Reply::Delete(_) => "the message is deleted, but not on the server's disk yet".to_owned(),
             // A new command needs no words of its own here.
             other => other.to_string(),
         };
@@ -510,13 +517,31 @@ impl ChatState {
         }
     }
 
-    fn handle_event(&mut self, room: &RoomName, at: Option<Timestamp>, event: Event) -> Vec<ChatAction> {
-        let mut for_user = false;
+    /// Handles a past message. Its id is shown if the user has asked for it.
+    fn handle_past_message(&mut self, room: &RoomName, past: PastMessage) -> Vec<ChatAction> {
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.note_message(past.id, past.name.clone());
+        }
+        let shows_id = matches!(self.unanswered.front(), Some(Some(_)));
+        vec![self.show_in(room, DisplayItem::PastMessage(past, shows_id))]
+    }
+
+    fn handle_event(&mut self, room: &RoomName, tag: Option<Tag>, event: Event) -> Vec<ChatAction> {
+        let (mut for_user, at) = (false, tag.map(|tag| tag.at));
+        if let (Event::Msg(author, _), Some(id), Some(room)) =
+            (&event, tag.and_then(|tag| tag.id), self.rooms.get_mut(room))
+        {
+            room.note_message(id, author.clone());
+        }
         if let Some(room) = self.rooms.get_mut(room) {
             room.follow(&event);
         }
         match &event {
             Event::Ping(_) => return Vec::new(),
+            Event::Deleted { by, id } => {
+                let author = self.rooms.get_mut(room).and_then(|room| room.author_of(*id)).cloned();
+                return vec![self.show_in(room, DisplayItem::Deleted(at, by.clone(), *id, author))];
+            }
             // The reply to the own JOIN is shown.
             Event::Join(name) if self.name.as_ref() == Some(name) => return Vec::new(),
             Event::Rename { from, to } => {

@@ -77,6 +77,7 @@ fn keys(word: &str, rest: &str) -> Vec<&'static str> {
         "TOKEN" => &["number", "created", "expires", "used", "label"],
         "TOPIC" => &["from", "topic"],
         "PAST" => &["id", "time", "from", "text"],
+        "DELETE" => &["by", "id"],
         "ROSTER" => &["count"],
         "DRAW" if rest.ends_with(" clear") => &["from", "action"],
         "DRAW" | "STROKE" => &["from", "colour", "width", "points"],
@@ -181,6 +182,11 @@ mod tests {
         check("ROOM #dev members=1 out", r##"{"in":false,"members":1,"room":"#dev","type":"room"}"##);
         check("#ops TOPIC bob be kind", r##"{"from":"bob","room":"#ops","topic":"be kind","type":"topic"}"##);
         check("TOPIC bob", r#"{"from":"bob","type":"topic"}"#);
+        check(
+            "PAST 12 2026-11-20T12:44:29.138Z bob",
+            r#"{"from":"bob","id":12,"time":"2026-11-20T12:44:29.138Z","type":"past"}"#,
+        );
+        check("DELETE alice 12", r#"{"by":"alice","id":12,"type":"delete"}"#);
         check(
             "PAST 12 2026-11-20T12:44:29.138Z bob hi there",
             r#"{"from":"bob","id":12,"text":"hi there","time":"2026-11-20T12:44:29.138Z","type":"past"}"#,

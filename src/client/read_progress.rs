@@ -157,11 +157,12 @@ impl ReadProgress {
         let earlier = replay.deferred.drain(..earlier.map_or(0, |at| at + 1));
         let mut all: Vec<_> = earlier.filter_map(|deferred| self.pass_on(deferred)).collect();
         if is_unread && !replay.deferred.iter().any(|deferred| id_of(deferred) == id) {
-            if replay.has_missed {
-                let (tag, event) = (Tag { id, at: past.at }, Event::Msg(past.name, past.text));
-                all.push(ReadAction::Line(ReceivedLine::of_event(received.room, tag, event)));
-            } else {
-                all.push(ReadAction::Line(received));
+            match past.text {
+                Some(text) if replay.has_missed => {
+                    let (tag, event) = (Tag { id, at: past.at }, Event::Msg(past.name, text));
+                    all.push(ReadAction::Line(ReceivedLine::of_event(received.room, tag, event)));
+                }
+                _ => all.push(ReadAction::Line(received)),
             }
             self.last = id;
         }

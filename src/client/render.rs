@@ -10,7 +10,8 @@ use nu_ansi_term::{Color, Style};
 use super::chat_state::DisplayItem;
 use crate::command::{RoomListing, SanctionListing};
 use crate::protocol::{
-    Event, LeaveReason, Name, RoomName, SanctionEvent, SanctionId, SanctionKind, SanctionTarget, Text,
+    Event, LeaveReason, MessageId, Name, RoomName, SanctionEvent, SanctionId, SanctionKind, SanctionTarget, Text,
+    Timestamp,
 };
 
 /// How lines are formatted.
@@ -42,9 +43,16 @@ impl LineFormat {
         let (at, event, for_user) = match shown {
             DisplayItem::InRoom(room, shown) => return self.format_in(Some(room), shown, now),
             DisplayItem::Event(at, event, for_user) => (at, event, *for_user),
-            DisplayItem::PastMessage(past) => {
-                let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
-                return self.dim(&Self::default().format_in(room, &DisplayItem::Event(at, event, false), now));
+            DisplayItem::PastMessage(past, shows_id) => {
+                let id = if *shows_id { format!(" ({})", past.id.0) } else { String::new() };
+                let text = past.text.as_ref().map_or(DELETED, Text::as_str);
+                let time = time_of(past.at, now).unwrap_or_default();
+                return self.dim(&format!("{time} {label}{}{id}: {text}", past.name));
+            }
+            DisplayItem::Deleted(at, by, id, author) => {
+                let said = deletion(by.as_ref(), *id, author.as_ref());
+                let time = at.and_then(|at| time_of(at, now)).map_or_else(String::new, |time| time + " ");
+                return self.dim(&format!("{time}{label}{said}"));
             }
             DisplayItem::Whispered(name, to, text) => {
                 let to: Vec<_> = to.iter().map(|name| self.name(name)).collect();
@@ -58,11 +66,7 @@ impl LineFormat {
             }
         };
         let bell = if for_user && self.bell { "\x07" } else { "" };
-        let time = at.and_then(|at| DateTime::from_timestamp_millis(at.0)).map(|at| at.with_timezone(&now.timezone()));
-        let time = time.map_or_else(String::new, |time| {
-            let format = if time.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-            self.dim(&time.format(format).to_string()) + " "
-        });
+        let time = at.and_then(|at| time_of(at, now)).map_or_else(String::new, |time| self.dim(&time) + " ");
         let label = if label.is_empty() { label } else { self.paint(Style::new().bold(), &label) };
         format!("{bell}{time}{label}{}", self.event(event, for_user))
     }
@@ -106,6 +110,7 @@ impl LineFormat {
             Event::Coordinator(name) => self.dim(&format!("{name} is the coordinator")),
             Event::Roster(count) => self.dim(&format!("{}:", member_count(u64::try_from(*count).unwrap_or(u64::MAX)))),
             Event::Notice(text) => self.paint(Color::Yellow.into(), &format!("the server says: {text}")),
+            Event::Deleted { by, id } => self.dim(&deletion(by.as_ref(), *id, None)),
             Event::Ping(token) => self.dim(&format!("the server checks the connection: PING {token}")),
         }
     }
@@ -125,6 +130,26 @@ impl LineFormat {
     fn paint(self, style: Style, text: &str) -> String {
         if self.color { style.paint(text).to_string() } else { text.to_owned() }
     }
+}
+
+/// Stands for the text of a deleted message.
+pub(super) const DELETED: &str = "(deleted)";
+
+/// A deletion in words, with the author of the message if the client knows it.
+fn deletion(by: Option<&Name>, id: MessageId, author: Option<&Name>) -> String {
+    let by = moderator(by);
+    match author {
+        Some(author) if author.as_str() == by => format!("{by} deleted their message {}", id.0),
+        Some(author) => format!("{by} deleted message {} of {author}", id.0),
+        None => format!("{by} deleted message {}", id.0),
+    }
+}
+
+/// The time of day, with the date unless it is today's.
+fn time_of<Z: TimeZone<Offset: Display>>(at: Timestamp, now: &DateTime<Z>) -> Option<String> {
+    let time = DateTime::from_timestamp_millis(at.0)?.with_timezone(&now.timezone());
+    let format = if time.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    Some(time.format(format).to_string())
 }
 
 /// The words for the reason of a LEAVE.
@@ -194,6 +219,7 @@ pub(super) fn listed_room(listed: &RoomListing) -> String {
 mod tests {
     use super::*;
     use crate::command::{ReceivedLine, ServerLine};
+    use crate::protocol::PastMessage;
 
     fn draw(format: LineFormat, line: &str, for_user: bool) -> String {
         let received = ReceivedLine::new(line);
@@ -218,6 +244,7 @@ mod tests {
         check("LEAVE bob quit tea", "bob left: tea");
         check("RENAME bob rob", "bob is now rob");
         check("COORDINATOR bob", "bob is the coordinator");
+        check("DELETE - 7", "the operator deleted message 7");
         check("NOTICE the server stops", "the server says: the server stops");
         check("PING idle", "the server checks the connection: PING idle");
     }
@@ -250,6 +277,26 @@ mod tests {
         let shown = DisplayItem::Whispered(alice, vec![bob, eve], Text::new("psst").unwrap());
         let now = DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap();
         assert_eq!(LineFormat::default().format_line(&shown, &now), "01:50 alice whispers to bob, eve: psst");
+    }
+
+    #[test]
+    fn deleted_messages_are_drawn_without_text() {
+        let now = DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap();
+        let name = |name: &str| Name::new(name).unwrap();
+        let draw = |shown: &DisplayItem| LineFormat::default().format_line(shown, &now);
+        let at = Timestamp::parse("2026-11-20T23:44:29.138Z").unwrap();
+        let past = |text: Option<Text>, shows_id| {
+            draw(&DisplayItem::PastMessage(PastMessage { id: MessageId(7), at, name: name("bob"), text }, shows_id))
+        };
+        assert_eq!(past(Text::new("hi").ok(), false), "01:44 bob: hi");
+        assert_eq!(past(Text::new("hi").ok(), true), "01:44 bob (7): hi");
+        assert_eq!(past(None, true), "01:44 bob (7): (deleted)");
+        let deleted = |by: Option<&str>, author: Option<&str>| {
+            draw(&DisplayItem::Deleted(Some(at), by.map(name), MessageId(7), author.map(name)))
+        };
+        assert_eq!(deleted(Some("ann"), Some("bob")), "01:44 ann deleted message 7 of bob");
+        assert_eq!(deleted(Some("bob"), Some("bob")), "01:44 bob deleted their message 7");
+        assert_eq!(deleted(None, None), "01:44 the operator deleted message 7");
     }
 
     #[test]

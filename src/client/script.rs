@@ -136,13 +136,14 @@ pub(super) async fn print_past(options: &ClientOptions, command: &Command, messa
             left -= 1;
             output.print(&received.to_json())
         }
-        Some(ServerLine::PastMessage(PastMessage { at, name, text, .. })) => {
+        Some(ServerLine::PastMessage(past)) => {
             left -= 1;
-            output.print(
-                &options
-                    .format
-                    .format_line(&DisplayItem::Event(Some(at), Event::Msg(name, text), false), &Local::now()),
-            )
+            let PastMessage { at, name, text, .. } = past.clone();
+            let shown = match text {
+                Some(text) => DisplayItem::Event(Some(at), Event::Msg(name, text), false),
+                None => DisplayItem::PastMessage(past, false),
+            };
+            output.print(&options.format.format_line(&shown, &Local::now()))
         }
         _ => Ok(()),
     });

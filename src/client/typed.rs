@@ -30,9 +30,10 @@ pub(super) enum UserInput {
 }
 
 /// The commands that Tab completes, each with whether the history file keeps its arguments: those of the others are private.
-const COMPLETED: [(&str, bool); 30] = [
+const COMPLETED: [(&str, bool); 31] = [
     ("/ban", true),
     ("/bans", true),
+    ("/delete", true),
     ("/help", true),
     ("/history", true),
     ("/home", true),

@@ -81,6 +81,7 @@ commands! {
     unban: Unban,
     bans: Bans,
     moderator: Moderator,
+    delete: Delete,
     watch: Watch,
     help: Help,
 }

@@ -9,8 +9,8 @@ use super::nick::name_refusal;
 use super::{Command, Context, Hint, Refusal, ReplyWords, Verb};
 use crate::limits::SANCTION_SECONDS_MAX;
 use crate::protocol::{
-    ErrorCode, Name, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration, parse_shown_target,
-    shown_target, split_word,
+    ErrorCode, MessageId, Name, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration,
+    parse_shown_target, shown_target, split_word,
 };
 use crate::state::{
     Action, Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, SanctionChoice,
@@ -171,19 +171,23 @@ impl Command {
             Self::Unmute(unmute) => Ok(unmute.0.moderation(SanctionKind::Mute, room)),
             Self::Ban(ban) => Ok(ban.0.moderation(SanctionKind::Ban, room)),
             Self::Unban(unban) => Ok(unban.0.moderation(SanctionKind::Ban, room)),
-            Self::Moderator(moderator) => room.map(|room| moderator.moderation(room)).ok_or_else(|| {
-                Refusal::new(
-                    Verb::Moderator,
-                    ErrorCode::RoomMissing,
-                    "the command is about a room: name it first, as in #ops MODERATOR ann on",
-                )
-            }),
+            Self::Moderator(moderator) => {
+                room.map(|room| moderator.moderation(room)).ok_or_else(|| room_missing(Verb::Moderator, "ann on"))
+            }
+            Self::Delete(delete) => {
+                room.map(|room| delete.moderation(room)).ok_or_else(|| room_missing(Verb::Delete, "12"))
+            }
             other => {
                 let verb = other.verb();
                 Err(Refusal::new(verb, ErrorCode::NotModerator, format!("{verb} is not a command of moderators")))
             }
         }
     }
+}
+
+fn room_missing(verb: Verb, arguments: &str) -> Refusal {
+    let what = format!("the command is about a room: name it first, as in #ops {verb} {arguments}");
+    Refusal::new(verb, ErrorCode::RoomMissing, what)
 }
 
 /// The room that a command of a moderator is about. `None`: the server, because an operator has named no room.
@@ -263,6 +267,7 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         ModerationCommand::Lift(SanctionKind::Ban) => Verb::Unban,
         ModerationCommand::Lift(SanctionKind::Mute) => Verb::Unmute,
         ModerationCommand::SetModerator => Verb::Moderator,
+        ModerationCommand::Delete => Verb::Delete,
     };
     let refuse = |code, what: &str| Refusal::new(verb, code, what);
     match why {
@@ -298,6 +303,14 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         }
         ModerationRejection::TooManyModerators(count) => {
             refuse(ErrorCode::ModeratorsTooMany, &format!("the room has {count} moderators, and takes no more"))
+        }
+        ModerationRejection::NoMessage(MessageId(id)) => {
+            refuse(ErrorCode::MessageUnknown, &format!("there is no message {id}"))
+                .with_hint(Hint::Write(Verb::History))
+        }
+        ModerationRejection::NotAuthor(MessageId(id)) => {
+            let what = format!("message {id} is not yours; its author and the moderators of the room can delete it");
+            refuse(ErrorCode::NotAuthor, &what)
         }
     }
 }

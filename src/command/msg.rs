@@ -44,7 +44,8 @@ impl Definition for Msg {
         }
         let (room, _) = room_of(context, Verb::Msg)?;
         if let Some(name) = context.nickname().cloned() {
-            context.submit(Action::Say(room, Message { name, at: context.time(), text: self.0 }));
+            let (account, at) = (context.account(), context.time());
+            context.submit(Action::Say(room, Message { name, account, at, text: self.0 }));
         }
         Ok(())
     }

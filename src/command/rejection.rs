@@ -64,7 +64,7 @@ impl From<Rejection> for Refusal {
             Rejection::NotStored(kind, StoreFailure::Unconfirmed(why)) => {
                 let hint = match kind {
                     ContentKind::Message => Hint::CheckHistory,
-                    ContentKind::Topic => Hint::RetryLater,
+                    ContentKind::Topic | ContentKind::Deletion => Hint::RetryLater,
                 };
                 not_stored_refusal(kind, &format!("{why}; it may have been stored")).with_hint(hint)
             }
@@ -168,22 +168,32 @@ fn whisper_refusal(code: ErrorCode, why: &str) -> Refusal {
 
 /// The refusal of a message or a topic whose author must not speak any more.
 fn silenced_refusal(kind: ContentKind, why: SpeechRefusal) -> Refusal {
-    let (command, member_command) = match kind {
-        ContentKind::Message => (MutedCommand::Say, Verb::Msg),
-        ContentKind::Topic => (MutedCommand::SetTopic, Verb::Topic),
+    let command = match kind {
+        ContentKind::Message => MutedCommand::Say,
+        // Deletions are never refused for this reason.
+        ContentKind::Topic | ContentKind::Deletion => MutedCommand::SetTopic,
     };
     match why {
         SpeechRefusal::Muted(notice) => mute_refusal(command, &notice),
-        SpeechRefusal::Removed => not_in_room(member_command, None),
+        SpeechRefusal::Removed => not_in_room(verb_of(kind), None),
     }
 }
 
 fn not_stored_refusal(kind: ContentKind, why: &str) -> Refusal {
-    let (verb, what) = match kind {
-        ContentKind::Message => (Verb::Msg, "the message was not delivered"),
-        ContentKind::Topic => (Verb::Topic, "the topic was not changed"),
+    let what = match kind {
+        ContentKind::Message => "the message was not delivered",
+        ContentKind::Topic => "the topic was not changed",
+        ContentKind::Deletion => "the message was not deleted",
     };
-    Refusal::new(verb, ErrorCode::NotStored, format!("{what}: {why}"))
+    Refusal::new(verb_of(kind), ErrorCode::NotStored, format!("{what}: {why}"))
+}
+
+fn verb_of(kind: ContentKind) -> Verb {
+    match kind {
+        ContentKind::Message => Verb::Msg,
+        ContentKind::Topic => Verb::Topic,
+        ContentKind::Deletion => Verb::Delete,
+    }
 }
 
 #[cfg(test)]

@@ -318,7 +318,7 @@ fn protocol_lists_commands_that_need_no_nickname() {
     assert_eq!(listed, verbs);
 }
 
-/// Replies of many lines are sent one at a time, which limits the memory for each client. After `CHAT`, the next line is parsed in the
+/// Replies of many lines are sent one at a time, which limits the memory for each client. A deletion may wait for the store. After `CHAT`, the next line is parsed in the
 /// new mode. A password takes long to check. While messages are being stored, only messages may follow, because replies keep their order.
 #[test]
 fn line_waits_for_replies_before_it() {
@@ -327,7 +327,17 @@ fn line_waits_for_replies_before_it() {
         verbs.collect::<Vec<_>>()
     };
     let mut alone = with(Pipelining::Off);
-    let long = [Verb::Who, Verb::History, Verb::Since, Verb::Rooms, Verb::Chat, Verb::Canvas, Verb::Status, Verb::Help];
+    let long = [
+        Verb::Who,
+        Verb::History,
+        Verb::Since,
+        Verb::Rooms,
+        Verb::Chat,
+        Verb::Canvas,
+        Verb::Status,
+        Verb::Delete,
+        Verb::Help,
+    ];
     alone.retain(|verb| !verb.is_about_account() && !verb.is_about_moderation());
     assert_eq!(alone, long);
     assert_eq!(with(Pipelining::SameVerb), [Verb::Msg, Verb::Topic]);

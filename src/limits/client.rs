@@ -23,6 +23,9 @@ pub const REPLY_MESSAGE_MS: u64 = 10;
 /// Most members whose names the client stores for completion. With more members, completion is of little use.
 pub const MEMBERS_NOTED_MAX: usize = 16_384;
 
+/// Messages of a room whose authors the client remembers, to say whose message was deleted.
+pub const MESSAGES_NOTED_MAX: usize = 1_000;
+
 /// Most rooms in which the client follows its user. Servers have a lower limit.
 pub const CLIENT_ROOMS_MAX: usize = 256;
 

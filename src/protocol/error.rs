@@ -53,6 +53,8 @@ pub enum ErrorCode {
     LoginRequired,
     /// The session has not given its password recently.
     LoginTooOld,
+    /// The room has no message with this id, or keeps it no longer.
+    MessageUnknown,
     /// The room has too many moderators.
     ModeratorsTooMany,
     /// The member must not speak.
@@ -77,6 +79,8 @@ pub enum ErrorCode {
     NoName,
     /// `SEARCH` on a server without a store.
     NoStore,
+    /// `DELETE` of a message of somebody else.
+    NotAuthor,
     /// Only the coordinator may send this command.
     NotCoordinator,
     /// The session is not in the room, or the room does not exist.
@@ -189,7 +193,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 90] = [
+    pub const ALL: [Self; 92] = [
         Self::AccountInUse,
         Self::AccountUnknown,
         Self::AccountsFull,
@@ -214,6 +218,7 @@ impl ErrorCode {
         Self::LineTooLong,
         Self::LoginRequired,
         Self::LoginTooOld,
+        Self::MessageUnknown,
         Self::ModeratorsTooMany,
         Self::Muted,
         Self::NameAlike,
@@ -226,6 +231,7 @@ impl ErrorCode {
         Self::NameTooLong,
         Self::NoName,
         Self::NoStore,
+        Self::NotAuthor,
         Self::NotCoordinator,
         Self::NotInRoom,
         Self::NotLoggedIn,
@@ -309,6 +315,7 @@ impl ErrorCode {
             Self::LineTooLong => "line-too-long",
             Self::LoginRequired => "login-required",
             Self::LoginTooOld => "login-too-old",
+            Self::MessageUnknown => "message-unknown",
             Self::ModeratorsTooMany => "moderators-too-many",
             Self::Muted => "muted",
             Self::NameAlike => "name-alike",
@@ -321,6 +328,7 @@ impl ErrorCode {
             Self::NameTooLong => "name-too-long",
             Self::NoName => "no-name",
             Self::NoStore => "no-store",
+            Self::NotAuthor => "not-author",
             Self::NotCoordinator => "not-coordinator",
             Self::NotInRoom => "not-in-room",
             Self::NotLoggedIn => "not-logged-in",

@@ -107,6 +107,13 @@ pub enum Event {
         /// The target. `None`: a network, which members do not learn.
         target: Option<SanctionTarget>,
     },
+    /// A message was deleted: it has no text any more.
+    Deleted {
+        /// The author, or the moderator. `None`: the operator at the control socket, or it is not known.
+        by: Option<Name>,
+        /// The message.
+        id: MessageId,
+    },
     /// A message to chosen members.
     Whisper(Name, Text),
     /// This member is coordinator from here on.
@@ -215,6 +222,7 @@ impl Event {
             Self::Lifted { kind, by, target } => {
                 write!(out, "{} {} {}", lifted_word(*kind), moderator(by.as_ref()), shown_target(target.as_ref()))
             }
+            Self::Deleted { by, id: MessageId(id) } => write!(out, "DELETE {} {id}", moderator(by.as_ref())),
             Self::Whisper(name, text) => write!(out, "WHISPER {name} {text}"),
             Self::Coordinator(name) => write!(out, "COORDINATOR {name}"),
             Self::Roster(count) => write!(out, "ROSTER {count}"),
@@ -262,6 +270,10 @@ impl Event {
             "MUTE" => Self::Sanction(SanctionEvent::parse(SanctionKind::Mute, rest)?),
             "UNBAN" => parse_lifted(SanctionKind::Ban, rest)?,
             "UNMUTE" => parse_lifted(SanctionKind::Mute, rest)?,
+            "DELETE" => {
+                let (by, id) = rest.split_once(' ')?;
+                Self::Deleted { by: parse_moderator(by).ok()?, id: MessageId(id.parse().ok()?) }
+            }
             "WHISPER" => named(rest).map(|(name, text)| Self::Whisper(name, text))?,
             "COORDINATOR" => Self::Coordinator(Name::new(rest).ok()?),
             "ROSTER" => Self::Roster(rest.parse().ok()?),

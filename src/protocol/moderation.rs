@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{AccountId, Name, NameError, Network, NetworkError, RoomId, Text, Timestamp};
+use super::{AccountId, MessageId, Name, NameError, Network, NetworkError, RoomId, Text, Timestamp};
 
 /// The owner and the moderators of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,19 @@ pub enum ModerationRecord {
     Sanction(Sanction),
     /// The sanction is over.
     Lifted(SanctionId),
+    /// The message of this room was deleted: its text is removed. Without effect while the file does not have the message.
+    Deleted(RoomId, MessageId),
+}
+
+/// The deletion of a message, on condition that it is of this account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnDeletion {
+    /// The room.
+    pub room: RoomId,
+    /// The message.
+    pub id: MessageId,
+    /// The account of the member that deletes it.
+    pub author: AccountId,
 }
 
 /// The number of a sanction, from 1. Never given again while the server runs.

@@ -13,14 +13,15 @@ pub struct PastMessage {
     pub at: Timestamp,
     /// The author's nickname at that time.
     pub name: Name,
-    /// The text.
-    pub text: Text,
+    /// The text. `None`: the message was deleted.
+    pub text: Option<Text>,
 }
 
 impl fmt::Display for PastMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id: MessageId(id), at, name, text } = self;
-        write!(f, "PAST {id} {at} {name} {text}")
+        write!(f, "PAST {id} {at} {name}")?;
+        text.iter().try_for_each(|text| write!(f, " {text}"))
     }
 }
 
@@ -34,7 +35,7 @@ impl PastMessage {
             id: MessageId(id.parse().ok()?),
             at: Timestamp::parse(time)?,
             name: Name::new(name).ok()?,
-            text: Text::new(text?).ok()?,
+            text: text.map(Text::new).transpose().ok()?,
         })
     }
 }

@@ -131,7 +131,7 @@ mod tests {
 
     fn commit(store: &Store, accounts: Vec<AccountWrite>) {
         store.commit(Batch { accounts, ..Batch::default() });
-        assert!(matches!(next_report(store.reports()), Report::Committed(_, Ok(()))));
+        assert!(matches!(next_report(store.reports()), Report::Committed(_, Ok(_))));
     }
 
     /// The batches of the sequencer are planned before any of their changes is applied, and a change whose plan failed is not stored.

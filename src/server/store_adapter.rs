@@ -16,8 +16,8 @@ use super::{ServerOptions, log, random_epoch};
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
 use crate::protocol::{RoomId, RoomName};
 use crate::session::Sessions;
-use crate::state::{SharedState, StoredRoom};
-use crate::store::{self, QueryQueues, RoomRecord, Store, StoredState};
+use crate::state::{Author, RecentMessage, SharedState, StoredRoom};
+use crate::store::{self, QueryQueues, RoomRecord, Store, StoredMessage, StoredState};
 
 impl StoreOpener for store::Options {
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
@@ -29,6 +29,7 @@ impl StoreOpener for store::Options {
         } = state;
         let lobby = StoredRoom { epoch: Some(epoch), last_id, evicted: before, topic, rules, ..StoredRoom::default() };
         let state = SharedState::new(options.state_limits()).with_start(random_epoch()).with_store(last_room);
+        let messages = messages.into_iter().map(recent_message).collect();
         let mut state = state.with_stored_room(RoomId::LOBBY, RoomName::lobby(), lobby, messages);
         for RoomRecord { room, name, epoch, last_id, evicted: deleted, topic, rules } in rooms {
             // Its messages are not loaded: the store answers the first queries.
@@ -58,6 +59,10 @@ impl StoreOpener for store::Options {
     fn file_bytes(&self) -> io::Result<u64> {
         store::file_bytes(&self.path)
     }
+}
+
+fn recent_message(StoredMessage { past, account }: StoredMessage) -> RecentMessage {
+    RecentMessage { past, author: Author { member: None, account } }
 }
 
 /// Creates a hub with these sessions, which commits their messages to the store.

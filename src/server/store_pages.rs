@@ -70,7 +70,8 @@ impl QueryReply {
         }
         for Row { id: MessageId(id), time, name, text: said } in page.rows() {
             let (time, name, said) = (sanitize(time), sanitize(name), sanitize(said));
-            self.write_line(&mut text, format_args!("PAST {id} {time} {name} {said}"));
+            let separator = if said.is_empty() { "" } else { " " };
+            self.write_line(&mut text, format_args!("PAST {id} {time} {name}{separator}{said}"));
         }
         match &page.end {
             None => {}
@@ -126,8 +127,13 @@ impl CatchUp {
             let tag = Tag { id: None, at: (self.now)() };
             self.dialect.write_room_event(&mut text, tag, &self.room, &Event::Notice(Text::truncated(&notice)));
         }
-        for Row { id: MessageId(id), time, name, text: said } in page.rows() {
-            let (name, said) = (sanitize(name), sanitize(said));
+        for Row { id, time, name, text: said } in page.rows() {
+            if said.is_empty() {
+                let tag = Tag { id: None, at: (self.now)() };
+                self.dialect.write_room_event(&mut text, tag, &self.room, &Event::Deleted { by: None, id });
+                continue;
+            }
+            let (MessageId(id), name, said) = (id, sanitize(name), sanitize(said));
             if self.dialect.tags {
                 // Writing to memory does not fail.
                 let _ = write!(text, "@{id} {} ", sanitize(time));

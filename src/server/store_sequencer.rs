@@ -13,13 +13,13 @@ use futures_lite::{Stream as _, ready};
 use super::account_rows::account_writes;
 use super::log;
 use crate::limits::{ACCOUNT_CHANGES_AT_ONCE_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
-use crate::protocol::{MessageId, ModerationRecord, Name, PastMessage, Timestamp};
+use crate::protocol::{MessageId, ModerationRecord, Name, OwnDeletion, PastMessage, Timestamp};
 use crate::sequencer::{Change, Numbering, Sequencer};
 use crate::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, Message, Moderated, Origin, Room, RoomId,
     SharedState, StoreFailure, TopicChange, Uptime,
 };
-use crate::store::{Batch, CommitFailure, CommitFate, NewRoom, Report, Store};
+use crate::store::{Batch, CommitFailure, CommitFate, NewRoom, Report, Store, StoredMessage};
 
 /// The store, the changes that wait for a commit, and the entries that are ready.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ enum Content {
     Account(AccountChange),
     /// Moderation that has taken effect already.
     Moderation(Moderated, Vec<ModerationRecord>),
+    /// The deletion of a message by its author.
+    Deletion(OwnDeletion),
 }
 
 /// Content that is not stored.
@@ -79,6 +81,8 @@ enum RefusedContent {
     Account(AccountCommand, Option<Name>),
     /// Moderation whose records are tried again.
     Moderation(Moderated),
+    /// The deletion of a message by its author.
+    Deletion(OwnDeletion),
 }
 
 impl Content {
@@ -90,6 +94,7 @@ impl Content {
             Self::Account(change) => return size_of::<PendingChange>() + change.update.heap_bytes(),
             // Moderation is never refused for lack of memory.
             Self::Moderation(..) => return 0,
+            Self::Deletion(_) => return size_of::<PendingChange>(),
         };
         name.as_str().len() + text.map_or(0, |text| text.as_str().len()) + PAST_OVERHEAD_BYTES
     }
@@ -99,17 +104,18 @@ impl Content {
         match self {
             Self::Message(room, _) | Self::Topic(room, _) => Some(Action::ContentPending(*room)),
             Self::Account(AccountChange { update: AccountUpdate::Create { .. }, .. }) => Some(Action::AccountPending),
-            Self::Account(_) | Self::Moderation(..) => None,
+            Self::Account(_) | Self::Moderation(..) | Self::Deletion(_) => None,
         }
     }
 
-    /// The entry once it is stored.
-    fn into_action(self) -> Action {
+    /// The entry once it is stored. `deleted`: whether the author's deletions of the batch found their messages, in order.
+    fn into_action(self, deleted: &mut impl Iterator<Item = bool>) -> Action {
         match self {
             Self::Message(room, message) => Action::Say(room, message),
             Self::Topic(room, topic) => Action::SetTopic(room, topic),
             Self::Account(change) => Action::ChangeAccount(change),
             Self::Moderation(moderated, _) => Action::ModerationStored(moderated, None),
+            Self::Deletion(deletion) => Action::OwnDeletionStored(deletion, Ok(deleted.next().unwrap_or_default())),
         }
     }
 }
@@ -125,6 +131,7 @@ impl From<Content> for RefusedContent {
                 Self::Account(command, name)
             }
             Content::Moderation(moderated, _) => Self::Moderation(moderated),
+            Content::Deletion(deletion) => Self::Deletion(deletion),
         }
     }
 }
@@ -135,6 +142,7 @@ impl RefusedContent {
             Self::Room(room, name, kind) => Action::ContentFailed(room, name, kind, why),
             Self::Account(command, name) => Action::AccountChangeFailed(command, name, why),
             Self::Moderation(moderated) => Action::ModerationStored(moderated, Some(why)),
+            Self::Deletion(deletion) => Action::OwnDeletionStored(deletion, Err(why)),
         }
     }
 }
@@ -192,8 +200,13 @@ impl StoreSequencer {
     }
 
     /// Makes entries of a batch. The next batch reuses the ids of a failed one, because no client has seen them.
-    fn finish_batch(&mut self, result: Result<(), CommitFailure>) {
-        let failure = result.err().map(|CommitFailure { reason, should_log }| {
+    fn finish_batch(&mut self, result: Result<Vec<bool>, CommitFailure>) {
+        let (deleted, failure) = match result {
+            Ok(deleted) => (deleted, None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        let mut deleted = deleted.into_iter();
+        let failure = failure.map(|CommitFailure { reason, should_log }| {
             if should_log && !std::mem::replace(&mut self.is_failure_logged, true) {
                 log::commit_failed(&reason);
             }
@@ -205,19 +218,38 @@ impl StoreSequencer {
             log::commits_recovered();
         }
         if failure.is_none() {
-            self.unstored.clear();
+            let stored = std::mem::take(&mut self.unstored);
+            self.note_stored(&stored);
         }
         for PendingChange { origin, content } in self.committing.take().unwrap_or_default() {
             self.bytes -= content.as_ref().map_or(0, Content::memory_cost);
-            if let (Ok(Content::Moderation(_, records)), Some(_)) = (&content, &failure) {
-                self.unstored.extend(records.iter().cloned());
+            match (&content, &failure) {
+                (Ok(Content::Moderation(_, records)), Some(_)) => self.unstored.extend(records.iter().cloned()),
+                (Ok(Content::Moderation(_, records)), None) => self.note_stored(records),
+                _ => {}
             }
             let action = match (content, &failure) {
-                (Ok(content), None) => content.into_action(),
+                (Ok(content), None) => content.into_action(&mut deleted),
                 (Ok(content), Some(failure)) => RefusedContent::from(content).into_action(failure.clone()),
                 (Err((refused, why)), _) => refused.into_action(why),
             };
             self.push_entry(origin, action);
+        }
+    }
+
+    /// The file does not have these records of moderation yet.
+    fn note_unstored(&self, records: &[ModerationRecord]) {
+        let Some(store) = &self.store else { return };
+        for (room, id) in deleted_messages(records) {
+            store.hidden().insert(room, id);
+        }
+    }
+
+    /// The file has these records of moderation.
+    fn note_stored(&self, records: &[ModerationRecord]) {
+        let Some(store) = &self.store else { return };
+        for (room, id) in deleted_messages(records) {
+            store.hidden().remove(room, id);
         }
     }
 }
@@ -229,7 +261,9 @@ impl Sequencer for StoreSequencer {
             Action::Say(room, message) => self.enqueue(change.origin, Content::Message(room, message)),
             Action::SetTopic(room, topic) => self.enqueue(change.origin, Content::Topic(room, topic)),
             Action::ChangeAccount(account) => self.enqueue(change.origin, Content::Account(account)),
+            Action::DeleteOwn(deletion) => self.enqueue(change.origin, Content::Deletion(deletion)),
             Action::RecordModeration(moderated, records) => {
+                self.note_unstored(&records);
                 self.enqueue(change.origin, Content::Moderation(moderated, records));
             }
             Action::Tick => {
@@ -291,6 +325,10 @@ impl Sequencer for StoreSequencer {
                     batch.moderation.extend(records.iter().cloned());
                     continue;
                 }
+                Content::Deletion(deletion) => {
+                    batch.own_deletions.push(*deletion);
+                    continue;
+                }
             };
             let last_id = last_ids.entry(room).or_insert_with(|| {
                 if let Some(new_room) = new_room(state, room) {
@@ -301,13 +339,13 @@ impl Sequencer for StoreSequencer {
                 state.room(room).map_or(MessageId(0), Room::last_id)
             });
             match content {
-                Content::Message(_, Message { name, at, text }) => {
+                Content::Message(_, Message { name, account, at, text }) => {
                     *last_id = last_id.next();
-                    let past = PastMessage { id: *last_id, at: *at, name: name.clone(), text: text.clone() };
-                    batch.messages.push((room, past));
+                    let past = PastMessage { id: *last_id, at: *at, name: name.clone(), text: Some(text.clone()) };
+                    batch.messages.push((room, StoredMessage { past, account: *account }));
                 }
                 Content::Topic(_, TopicChange { topic, .. }) => batch.topics.push((room, topic.clone())),
-                Content::Account(_) | Content::Moderation(..) => {}
+                Content::Account(_) | Content::Moderation(..) | Content::Deletion(_) => {}
             }
         }
         self.committing = Some(changes);
@@ -395,6 +433,13 @@ fn refuse_silenced(
     changes.into_iter().map(check).collect()
 }
 
+fn deleted_messages(records: &[ModerationRecord]) -> impl Iterator<Item = (RoomId, MessageId)> {
+    records.iter().filter_map(|record| match record {
+        ModerationRecord::Deleted(room, id) => Some((*room, *id)),
+        _ => None,
+    })
+}
+
 /// The room, if the file does not have it yet.
 fn new_room(state: &SharedState, id: RoomId) -> Option<NewRoom> {
     let room = state.room(id).filter(|room| !room.is_stored())?;
@@ -404,6 +449,8 @@ fn new_room(state: &SharedState, id: RoomId) -> Option<NewRoom> {
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod deletion_tests;
 #[cfg(test)]
 mod moderation_tests;
 #[cfg(test)]
@@ -425,7 +472,7 @@ mod tests {
     }
 
     fn message(text: &str) -> Message {
-        Message { name: Name::new("ann").unwrap(), at: Timestamp(0), text: Text::new(text).unwrap() }
+        Message { name: Name::new("ann").unwrap(), account: None, at: Timestamp(0), text: Text::new(text).unwrap() }
     }
 
     fn submit(sequencer: &mut StoreSequencer, action: Action) {
@@ -504,7 +551,7 @@ mod tests {
             sequencer.finish_batch(Err(CommitFailure { reason: reason.to_owned(), should_log: false }));
             assert_eq!(sequencer.failure(), Some(reason));
         }
-        sequencer.finish_batch(Ok(()));
+        sequencer.finish_batch(Ok(Vec::new()));
         assert_eq!(sequencer.failure(), None);
     }
 

@@ -595,6 +595,8 @@ mod account_tests;
 #[cfg(test)]
 mod chat_tests;
 #[cfg(test)]
+mod deletion_tests;
+#[cfg(test)]
 mod login_limit_tests;
 #[cfg(test)]
 mod login_tests;

@@ -33,6 +33,10 @@ impl Sessions {
                 self.log_moderation(origin, &moderated, out);
                 self.record_moderation(at, origin, moderated, records, out);
             }
+            StateOutput::OwnDeletion(origin, deletion) => {
+                let (uptime, action) = (self.state.now(), Action::DeleteOwn(deletion));
+                self.sequencer.submit(Change { at, uptime, origin, action });
+            }
             StateOutput::ModerationConfirmed(origin, moderated, failure) => {
                 self.confirm_moderation(origin, moderated, failure.is_none(), out);
             }
@@ -152,6 +156,7 @@ impl Sessions {
             ModerationOutcome::ModeratorSet(name, on) => {
                 Reply::Moderator(Stored { value: ModeratorReply { name, on }, is_stored })
             }
+            ModerationOutcome::Deleted(id) => Reply::Delete(Stored { value: id, is_stored }),
         };
         let session = origin.session;
         if origin == Origin::SERVER {

@@ -92,6 +92,7 @@ impl Sessions {
             | StateOutput::NetworkUnbanned(_)
             | StateOutput::SanctionsChanged(_)
             | StateOutput::Moderated(..)
+            | StateOutput::OwnDeletion(..)
             | StateOutput::ModerationConfirmed(..) => {
                 self.translate_moderation_output(at, output, out);
             }

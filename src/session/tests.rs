@@ -4,7 +4,7 @@
 use super::*;
 use crate::command::{ClientLine, Command, Set, Setting, Verb};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
-use crate::protocol::{DrawnStroke, Ending, MessageId, PastMessage, Secret, Token};
+use crate::protocol::{DrawnStroke, Ending, MessageId, Secret, Token};
 use crate::state::{StateLimits, StoredRoom};
 
 /// A room with these members; the first one has session 1.
@@ -52,7 +52,7 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
     };
     let past = |id: RoomId, numbers| {
         let room = state.room(id).unwrap();
-        room.history().messages().range(numbers).map(PastMessage::to_string).collect::<Vec<_>>().join("/")
+        room.history().messages().range(numbers).map(ToString::to_string).collect::<Vec<_>>().join("/")
     };
     // The lobby is not shown.
     let at = |RoomId(room): RoomId| if room == 0 { String::new() } else { format!(" in {room}") };

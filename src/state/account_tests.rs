@@ -296,7 +296,7 @@ fn guest_with_unpublished_message_leaves_and_login_succeeds_afterwards() {
     assert!(has_displaced(&out, 1, Displacement::Guest), "{out:?}");
     assert_login_refused(&out[out.len() - 1..], AccountRejection::Reserved(name("ann")));
     assert_eq!((world.name_of(1), world.name_of(2)), (None, None));
-    let message = Message { name: name("ann"), at: world.at, text: Text::new("late").unwrap() };
+    let message = Message { name: name("ann"), account: None, at: world.at, text: Text::new("late").unwrap() };
     let out = world.apply(1, Action::Say(RoomId::LOBBY, message));
     assert!(matches!(&out[..], [StateOutput::Event { id: Some(MessageId(1)), .. }]), "{out:?}");
     world.log_in(2, login(ANN));

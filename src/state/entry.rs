@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{AccountChange, AccountCommand, DenseKey, Moderated, Moderation, SanctionNotice};
 pub use crate::protocol::RoomId;
 use crate::protocol::{
-    AccountId, AccountTokenId, Drawing, LeaveReason, MessageId, ModerationRecord, Name, Network, RoomName, Text,
-    Timestamp, Verifier,
+    AccountId, AccountTokenId, Drawing, LeaveReason, MessageId, ModerationRecord, Name, Network, OwnDeletion, RoomName,
+    Text, Timestamp, Verifier,
 };
 
 /// A session's number, that of its connection: unique for as long as the server runs.
@@ -131,6 +131,10 @@ pub enum Action {
     RecordModeration(Moderated, Vec<ModerationRecord>),
     /// The records of the origin's moderation are stored or, for this reason, not yet.
     ModerationStored(Moderated, Option<StoreFailure>),
+    /// The origin deletes a message that only the store has. With a store, [`Action::OwnDeletionStored`] follows in its place.
+    DeleteOwn(OwnDeletion),
+    /// The store has deleted the message or (false) has found that it is not the author's; or it has failed, for this reason.
+    OwnDeletionStored(OwnDeletion, Result<bool, StoreFailure>),
     /// The member whispers to all of these members, or to none if one of them cannot receive it.
     Whisper(Vec<Name>, Text),
     /// The member changes the room's canvas.
@@ -189,6 +193,8 @@ pub enum ContentKind {
     Message,
     /// A topic.
     Topic,
+    /// The deletion of a message.
+    Deletion,
 }
 
 /// Why a message or a topic is not published.
@@ -216,6 +222,8 @@ pub enum SpeechRefusal {
 pub struct Message {
     /// The author's nickname when it was sent.
     pub name: Name,
+    /// The author's account then. `None`: the author was a guest.
+    pub account: Option<AccountId>,
     /// When it was sent.
     pub at: Timestamp,
     /// The text.

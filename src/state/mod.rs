@@ -12,6 +12,7 @@
 //! | `room_transition` | how an entry changes rooms |
 //! | `account_transition` | how an entry changes accounts, and logs members in |
 //! | `moderation`, `moderation_transition` | who may moderate, and how an entry of a moderator changes members and rooms |
+//! | `deletion_transition` | how an entry deletes a message |
 //! | `account_change` | the changes of accounts and their effects, which the store keeps |
 //! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
 //! | `names`, `name_index` | which names collide |
@@ -23,6 +24,7 @@ mod account_change;
 mod account_transition;
 mod accounts;
 mod canvas;
+mod deletion_transition;
 mod dense_map;
 mod entry;
 mod history;
@@ -52,7 +54,7 @@ pub use self::entry::{
     Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, SpeechRefusal,
     StoreFailure, TopicChange, Uptime,
 };
-pub use self::history::RecentMessages;
+pub use self::history::{Author, RecentMessage, RecentMessages};
 use self::member::Resumption;
 pub use self::member::{Login, Member};
 use self::memberships::{Memberships, Seniority};
@@ -76,7 +78,7 @@ use crate::limits::{
     HISTORY_MESSAGES_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX, SANCTIONS_MAX,
     STORED_ROOMS_PER_ROOM,
 };
-use crate::protocol::{AccountId, Name, PastMessage, RoomName, RoomRules, Sanction, Timestamp, Token};
+use crate::protocol::{AccountId, Name, RoomName, RoomRules, Sanction, Timestamp, Token};
 
 /// The members, and all rooms.
 #[derive(Debug)]
@@ -232,7 +234,7 @@ impl SharedState {
         id: RoomId,
         name: RoomName,
         stored: StoredRoom,
-        messages: Vec<PastMessage>,
+        messages: Vec<RecentMessage>,
     ) -> Self {
         if self.rooms.get(id).is_none() {
             self.insert_room(id, Room::new(name, None));
@@ -242,8 +244,8 @@ impl SharedState {
         (room.is_stored, room.last_id, room.deleted, room.topic) = (true, last_id, deleted, topic);
         room.epoch = epoch.or(room.epoch.take());
         room.set_rules(rules);
-        for past in messages {
-            self.retain_message(id, past);
+        for message in messages {
+            self.retain_message(id, message);
         }
         if let Some(room) = self.rooms.get_mut(id) {
             room.history.evict_up_to(&mut self.messages, evicted);
@@ -298,6 +300,9 @@ impl SharedState {
             Action::Moderate(moderation) => transition.moderate(moderation),
             Action::RecordModeration(moderated, _) => transition.confirm_moderation(moderated, None),
             Action::ModerationStored(moderated, failure) => transition.confirm_moderation(moderated, failure),
+            // Only a server with a store asks for it, and its sequencer returns the result instead.
+            Action::DeleteOwn(deletion) => transition.finish_own_deletion(deletion, Ok(false)),
+            Action::OwnDeletionStored(deletion, result) => transition.finish_own_deletion(deletion, result),
             Action::Whisper(to, text) => transition.whisper(&to, text),
             Action::Draw(room, drawing) => transition.draw(room, drawing),
             Action::Watch(room) => transition.watch(&room),
@@ -488,9 +493,9 @@ impl SharedState {
     }
 
     /// Adds a message to the room's history, and evicts the oldest messages of all rooms beyond the limits.
-    fn retain_message(&mut self, room: RoomId, past: PastMessage) {
+    fn retain_message(&mut self, room: RoomId, message: RecentMessage) {
         let Some(entered) = self.rooms.get_mut(room) else { return };
-        entered.history.push(&mut self.messages, room, past);
+        entered.history.push(&mut self.messages, room, message);
         while let Some(room) = self.messages.overdrawn().and_then(|room| self.rooms.get_mut(room)) {
             room.history.evict_oldest(&mut self.messages);
         }

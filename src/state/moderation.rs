@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Member, MemberId, RoomId, SharedState};
 use crate::protocol::{
-    AccountId, Name, Network, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp,
+    AccountId, MessageId, Name, Network, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp,
 };
 
 /// A command of a moderator or an operator.
@@ -50,6 +50,13 @@ pub enum Moderation {
         /// Whether it is a moderator from here on.
         on: bool,
     },
+    /// Removes the text of a message. Its author may do so, too.
+    Delete {
+        /// The room.
+        room: RoomId,
+        /// The message.
+        id: MessageId,
+    },
 }
 
 /// A sanction that a moderator ends.
@@ -72,6 +79,8 @@ pub enum ModerationCommand {
     Lift(SanctionKind),
     /// [`Moderation::SetModerator`].
     SetModerator,
+    /// [`Moderation::Delete`].
+    Delete,
 }
 
 /// The result of a [`Moderation`].
@@ -89,6 +98,8 @@ pub enum ModerationOutcome {
     SanctionsChanged,
     /// The account with this name is a moderator, or is none any more.
     ModeratorSet(Name, bool),
+    /// The message has no text any more.
+    Deleted(MessageId),
 }
 
 /// Why a command of a moderator is refused.
@@ -116,6 +127,10 @@ pub enum ModerationRejection {
     NoAccount(Name),
     /// The room has this number of moderators, and takes no more.
     TooManyModerators(usize),
+    /// The room has no message with this id, or keeps it no longer.
+    NoMessage(MessageId),
+    /// The message is not the origin's, or that cannot be shown any more.
+    NotAuthor(MessageId),
 }
 
 /// The rights of a member in a room. Each rank may do what the lower ones may, to members of lower ranks; operators also to each other.
@@ -139,6 +154,7 @@ impl Moderation {
             Self::Sanction { kind, .. } => ModerationCommand::Sanction(*kind),
             Self::Lift { kind, .. } => ModerationCommand::Lift(*kind),
             Self::SetModerator { .. } => ModerationCommand::SetModerator,
+            Self::Delete { .. } => ModerationCommand::Delete,
         }
     }
 
@@ -146,7 +162,7 @@ impl Moderation {
     pub fn room(&self) -> Option<RoomId> {
         match self {
             Self::Kick { room, .. } | Self::Sanction { room, .. } | Self::Lift { room, .. } => *room,
-            Self::SetModerator { room, .. } => Some(*room),
+            Self::SetModerator { room, .. } | Self::Delete { room, .. } => Some(*room),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How entries of moderators change members and rooms.
 
+use super::deletion_transition::Deletion;
 use super::moderation::leave_text;
 use super::{
     Cause, Displacement, MemberId, Moderated, Moderation, ModerationOutcome, ModerationRejection, Origin, Rank,
@@ -21,6 +22,10 @@ impl Transition<'_> {
             }
             Moderation::Lift { kind, room, which } => self.lift(kind, room, &which),
             Moderation::SetModerator { room, name, on } => self.set_moderator(room, &name, on),
+            Moderation::Delete { room, id } => match self.delete(room, id) {
+                Deletion::Done(result) => result,
+                Deletion::Own(deletion) => return self.out.push(StateOutput::OwnDeletion(self.origin, deletion)),
+            },
         };
         let origin = self.origin;
         self.out.push(match result {

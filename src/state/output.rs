@@ -5,8 +5,8 @@ use super::{
     RoomId, SanctionNotice, SessionId, StoreFailure,
 };
 use crate::protocol::{
-    AccountId, AccountTokenId, Day, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, Role, RoomName,
-    Text, Timestamp, Token,
+    AccountId, AccountTokenId, Day, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, OwnDeletion, Role,
+    RoomName, Text, Timestamp, Token,
 };
 
 /// An effect of an entry. Outputs must be delivered in order.
@@ -206,6 +206,8 @@ pub enum StateOutput {
         /// The day.
         on: Day,
     },
+    /// The origin deletes a message that is not in memory. The caller submits [`Action::DeleteOwn`](super::Action::DeleteOwn).
+    OwnDeletion(Origin, OwnDeletion),
     /// The origin's command is refused. If it was about a room, it names that.
     Rejected(Origin, Option<(RoomId, RoomName)>, Rejection),
 }
@@ -382,7 +384,7 @@ pub enum Rejection {
     TargetSelf(Name),
     /// A command of a moderator is refused.
     Moderation(ModerationCommand, ModerationRejection),
-    /// The message or topic could not be stored.
+    /// The message, the topic or the deletion could not be stored.
     NotStored(ContentKind, StoreFailure),
 }
 

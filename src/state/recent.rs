@@ -61,6 +61,11 @@ impl<T: MemoryCost> Recent<T> {
         self.items.front().map(|(_, item)| item)
     }
 
+    /// The item with this number, if it is retained.
+    pub fn get(&self, number: u64) -> Option<&T> {
+        self.range(number..number.saturating_add(1)).next()
+    }
+
     /// The items with these numbers, as far as they are retained.
     pub fn range(&self, numbers: Range<u64>) -> impl Iterator<Item = &T> {
         let index = |number: u64| {
@@ -167,6 +172,15 @@ impl Budget {
             evicted = self.evict_oldest(recent);
         }
         evicted
+    }
+
+    /// Changes the item with this number, if the room retains it. It must not cost more afterwards.
+    pub fn update<T: MemoryCost>(&mut self, recent: &mut Recent<T>, number: u64, change: impl FnOnce(&mut T)) {
+        let index = number.checked_sub(recent.evicted).and_then(|index| usize::try_from(index).ok());
+        let Some((_, item)) = index.and_then(|index| recent.items.get_mut(index)) else { return };
+        let before = item.cost();
+        change(item);
+        self.bytes -= before.saturating_sub(item.cost());
     }
 
     /// The room with the oldest item, if the items take too much memory.

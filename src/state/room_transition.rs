@@ -1,8 +1,8 @@
 //! How entries change rooms: entering and leaving them, messages, topics, strokes, watchers.
 
 use super::{
-    Cause, ContentKind, EnteredRoom, MemberCommand, MemberId, Message, MutedCommand, Rejection, Room, RoomId,
-    RoomRejection, Seniority, StateOutput, StoreFailure, TopicChange, Transition,
+    Author, Cause, ContentKind, EnteredRoom, MemberCommand, MemberId, Message, MutedCommand, RecentMessage, Rejection,
+    Room, RoomId, RoomRejection, Seniority, StateOutput, StoreFailure, TopicChange, Transition,
 };
 use crate::protocol::{AccountId, Drawing, DrawnStroke, Event, MessageId, Name, PastMessage, RoomName, Text};
 
@@ -62,7 +62,7 @@ impl Transition<'_> {
         self.close_unused_room(room);
     }
 
-    pub(super) fn say(&mut self, room: RoomId, Message { name, at, text }: Message) {
+    pub(super) fn say(&mut self, room: RoomId, Message { name, account, at, text }: Message) {
         self.release_unpublished(room, &name);
         // With a store, the message is on the disk, and has its id: the sequencer has asked before.
         if !self.state.has_store && self.reject_muted(MutedCommand::Say, &[room]) {
@@ -73,7 +73,9 @@ impl Transition<'_> {
         };
         let (id, room_name) = (entered.last_id.next(), entered.name.clone());
         (entered.last_id, entered.is_stored) = (id, self.state.has_store);
-        self.state.retain_message(room, PastMessage { id, at, name: name.clone(), text: text.clone() });
+        let past = PastMessage { id, at, name: name.clone(), text: Some(text.clone()) };
+        let author = Author { member: Some(self.origin.member), account };
+        self.state.retain_message(room, RecentMessage { past, author });
         let (cause, event) = (Cause::Command(self.origin), Event::Msg(name, text));
         self.out.push(StateOutput::Event { room, room_name, id: Some(id), at, cause, event });
         self.close_unused_room(room);

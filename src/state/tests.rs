@@ -29,7 +29,8 @@ pub(super) fn join(state: &mut SharedState, member: u64, rooms: &[&str]) -> Vec<
 }
 
 fn say(state: &mut SharedState, member: u64, room: RoomId) {
-    let message = Message { name: name(&format!("m{member}")), at: Timestamp(5), text: Text::new("hi").unwrap() };
+    let message =
+        Message { name: name(&format!("m{member}")), account: None, at: Timestamp(5), text: Text::new("hi").unwrap() };
     apply(state, member, Action::Say(room, message));
 }
 
@@ -156,7 +157,7 @@ fn room_exists_while_message_waits_for_store() {
     join(&mut state, 1, &["#ops"]);
     apply(&mut state, 1, Action::ContentPending(RoomId(1)));
     assert!(!apply(&mut state, 1, Action::Part(RoomId(1), None)).contains(&closed(1)));
-    let message = Message { name: name("m1"), at: Timestamp(5), text: Text::new("hi").unwrap() };
+    let message = Message { name: name("m1"), account: None, at: Timestamp(5), text: Text::new("hi").unwrap() };
     let out = apply(&mut state, 1, Action::Say(RoomId(1), message));
     assert!(matches!(&out[0], StateOutput::Event { id: Some(MessageId(1)), .. }), "{out:?}");
     assert_eq!(out[1..], [closed(1)]);

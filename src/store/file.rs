@@ -10,12 +10,15 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use super::open_error::OpenError;
 use super::schema::{MIGRATIONS, Seq, key_of, read_state};
 use super::store_path::{StorePath, companion};
-use super::{Durability, Options, StoredState, accounts, log, moderation, rooms, words};
+use super::{Durability, Options, StoredMessage, StoredState, accounts, log, moderation, rooms, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
 use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
 /// `PRAGMA application_id` of a store: "chwg".
 const APPLICATION_ID: i32 = 0x6368_7767;
+
+/// Replaced and deleted rows are overwritten with zeros, in pages that are written anyway: old hashes of passwords do not stay.
+pub(super) const SECURE_DELETE: &str = "FAST";
 
 /// State key: the highest `seq` that a message ever had.
 pub(super) const LAST_SEQ: &str = "last_seq";
@@ -162,8 +165,7 @@ fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.commit()?;
     }
-    // Replaced and deleted rows are overwritten with zeros, in pages that are written anyway: old hashes of passwords do not stay.
-    connection.pragma_update(None, "secure_delete", "FAST")?;
+    connection.pragma_update(None, "secure_delete", SECURE_DELETE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "journal_size_limit", STORE_WAL_CHECKPOINT_BYTES)?;
     connection.pragma_update(None, "synchronous", "FULL")
@@ -250,33 +252,31 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
 
 /// The newest messages of the first room, at most `count`, in order, back to the first invalid row, which another program or another version may have
 /// written. Also returns the id of that row, because history in memory must have no gap.
-fn newest_messages(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<PastMessage>, MessageId)> {
-    let mut rows =
-        connection.prepare("SELECT id, time, name, text FROM messages WHERE room = ? ORDER BY id DESC LIMIT ?")?;
+fn newest_messages(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<StoredMessage>, MessageId)> {
+    let sql = "SELECT id, time, name, text, account FROM messages WHERE room = ? ORDER BY id DESC LIMIT ?";
+    let mut rows = connection.prepare(sql)?;
     let mut rows = rows.query(params![key_of(RoomId::LOBBY), count as u64])?;
     let mut messages = Vec::new();
     let mut before = MessageId::default();
     while let Some(row) = rows.next()? {
-        let Some(past) = read_message(row)? else {
+        let Some(message) = read_message(row)? else {
             before = MessageId(row.get(0)?);
             break;
         };
-        messages.push(past);
+        messages.push(message);
     }
     messages.reverse();
     Ok((messages, before))
 }
 
 /// Reads a row as a message; `None` if another program wrote an invalid one.
-fn read_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PastMessage>> {
+fn read_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<StoredMessage>> {
     let (id, time, name, text): (u64, String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    let account = moderation::read_account(row, 4);
     let parsed = || {
-        Some(PastMessage {
-            id: MessageId(id),
-            at: Timestamp::parse(&time)?,
-            name: Name::new(&name).ok()?,
-            text: Text::new(&text).ok()?,
-        })
+        let text = if text.is_empty() { None } else { Some(Text::new(&text).ok()?) };
+        let past = PastMessage { id: MessageId(id), at: Timestamp::parse(&time)?, name: Name::new(&name).ok()?, text };
+        Some(StoredMessage { past, account })
     };
     Ok(parsed())
 }

@@ -8,13 +8,14 @@ use std::path::Path;
 const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 25] = [
     "AccountId",
     "AccountTokenId",
     "Day",
     "MessageId",
     "ModerationRecord",
     "Name",
+    "OwnDeletion",
     "PasswordHash",
     "PastMessage",
     "Role",

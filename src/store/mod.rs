@@ -4,14 +4,16 @@
 //! Messages of all rooms go in as batches, and come out as [`Page`]s of rows, each of one room. The store knows no wire format and no connection: it imports nothing
 //! from `feed`, `room` and `server`, and only values from `protocol` (a test checks that).
 //!
-//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `accounts` has the accounts, also of a file that no server uses (`account_file`); `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
+//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `accounts` has the accounts, also of a file that no server uses (`account_file`); `deletion` removes the texts of deleted messages, which `hidden` keeps from readers before that is committed; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
 //! terms from `terms`; `clock` and `clock_notes` decide whether messages may be deleted by age.
 
 mod account_file;
 mod accounts;
 mod clock;
 mod clock_notes;
+mod deletion;
 mod file;
+mod hidden;
 #[cfg(test)]
 mod layers;
 mod log;
@@ -38,6 +40,7 @@ use async_channel::Receiver;
 pub use self::account_file::AccountTables;
 pub use self::accounts::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
 pub use self::file::Retention;
+pub use self::hidden::HiddenMessages;
 pub use self::open_error::OpenError;
 pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
 use self::query::PendingSearch;
@@ -45,7 +48,10 @@ pub use self::query::{Query, QueryQueues, StoreQuery};
 pub use self::rooms::{NewRoom, RoomRecord};
 pub use self::store_path::file_bytes;
 use self::writer::{CommitGate, StoreWriter};
-use crate::protocol::{MessageId, ModerationRecord, PastMessage, RoomId, RoomRules, Sanction, Text, Timestamp, Token};
+use crate::protocol::{
+    AccountId, MessageId, ModerationRecord, OwnDeletion, PastMessage, RoomId, RoomRules, Sanction, Text, Timestamp,
+    Token,
+};
 
 /// Where and how to store messages.
 #[derive(Clone, Debug)]
@@ -83,7 +89,7 @@ pub struct StoredState {
     /// `messages` has no message up to this id: these are evicted, or only in the file.
     pub before: MessageId,
     /// Its newest messages, in order and without a gap; one more than the caller asked for, if there are more.
-    pub messages: Vec<PastMessage>,
+    pub messages: Vec<StoredMessage>,
     /// Its topic.
     pub topic: Option<Text>,
     /// Its owner and its moderators.
@@ -106,20 +112,32 @@ pub struct Batch {
     /// Rooms that no longer exist. The file keeps those that have a message or a topic.
     pub removed_rooms: Vec<RoomId>,
     /// Messages. Within each room, in the order of their ids, which follow that of the room's newest stored message.
-    pub messages: Vec<(RoomId, PastMessage)>,
+    pub messages: Vec<(RoomId, StoredMessage)>,
     /// Topics, in the order in which they were set. `None`: the topic was cleared.
     pub topics: Vec<(RoomId, Option<Text>)>,
     /// Changes of the accounts, in order.
     pub accounts: Vec<AccountWrite>,
     /// Records of moderation, in order.
     pub moderation: Vec<ModerationRecord>,
+    /// Deletions of messages by their authors.
+    pub own_deletions: Vec<OwnDeletion>,
+}
+
+/// A message, with what proves whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The message.
+    pub past: PastMessage,
+    /// The account of its author. `None`: the author was a guest.
+    pub account: Option<AccountId>,
 }
 
 /// A report of the writing thread.
 #[derive(Debug)]
 pub enum Report {
-    /// The thread has stored this batch, or nothing of it, for this reason.
-    Committed(Batch, Result<(), CommitFailure>),
+    /// The thread has stored this batch, or nothing of it, for this reason. Each of its `own_deletions` was carried out or (false) found
+    /// that the message is not its author's.
+    Committed(Batch, Result<Vec<bool>, CommitFailure>),
     /// The thread has evicted the messages of these rooms up to these ids.
     Evicted(Vec<(RoomId, MessageId)>),
 }
@@ -195,7 +213,7 @@ impl Store {
         let to_writer = jobs.clone();
         let search = move || query::search(searcher, search_requests, &to_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
-        let queries = QueryQueues { to_search, to_read };
+        let queries = QueryQueues { to_search, to_read, hidden: HiddenMessages::default() };
         Ok((Self { jobs, reports, queries, closed, gate }, state))
     }
 
@@ -215,6 +233,11 @@ impl Store {
     /// Prevents all further commits. Called at shutdown, when the time to wait for them is over.
     pub fn stop_commits(&self) -> CommitFate {
         self.gate.close()
+    }
+
+    /// The deleted messages that queries must not show.
+    pub fn hidden(&self) -> &HiddenMessages {
+        &self.queries.hidden
     }
 
     /// The queues for queries to the store.

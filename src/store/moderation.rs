@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::log;
 use super::schema::{key_of, room_of};
+use super::{deletion, log};
 use crate::protocol::{
     AccountId, ModerationRecord, Name, RoomId, RoomRules, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject,
     Text, Timestamp,
@@ -22,6 +22,7 @@ pub(super) fn apply(transaction: &Transaction<'_>, records: &[ModerationRecord])
         ModerationRecord::Lifted(SanctionId(id)) => {
             transaction.prepare_cached("DELETE FROM sanctions WHERE sanction = ?")?.execute([id]).map(drop)
         }
+        ModerationRecord::Deleted(room, id) => deletion::remove_text(transaction, *room, *id),
     })
 }
 
@@ -124,7 +125,7 @@ pub(super) fn load_rules(
     Ok(RoomRules { owner: read_account(row, column), moderators })
 }
 
-fn read_account(row: &Row<'_>, column: usize) -> Option<AccountId> {
+pub(super) fn read_account(row: &Row<'_>, column: usize) -> Option<AccountId> {
     let number = row.get_ref(column).ok()?.as_i64().ok()?;
     u32::try_from(number).ok().filter(|number| *number > 0).map(AccountId)
 }

@@ -1,5 +1,7 @@
 //! Pages: parts of a query's result, as rows.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 
 use super::schema::key_of;
@@ -27,7 +29,7 @@ pub struct Row<'a> {
     pub time: &'a str,
     /// The author's nickname at that time.
     pub name: &'a str,
-    /// The text.
+    /// The text. Empty: the message was deleted.
     pub text: &'a str,
 }
 
@@ -116,19 +118,20 @@ impl Page {
         self.rows.shrink_to_fit();
     }
 
-    /// Appends messages of a room after one id and up to another, in order. If the page is full before the end, returns the id of the last message.
+    /// Appends messages of a room after one id and up to another, in order; the hidden ones without their texts. If the page is full before the end, returns the id of the last message.
     pub(super) fn fill(
         &mut self,
         connection: &Connection,
         room: RoomId,
         after: MessageId,
         until: MessageId,
+        hidden: &BTreeSet<MessageId>,
     ) -> rusqlite::Result<Option<MessageId>> {
         let sql = "SELECT id, time, name, text FROM messages WHERE room = ? AND id > ? AND id <= ? ORDER BY id";
         let mut rows = connection.prepare_cached(sql)?;
         let mut rows = rows.query(params![key_of(room), after.0, until.0])?;
         while let Some(row) = rows.next()? {
-            self.push(row)?;
+            self.push(row, hidden)?;
             if self.is_full() {
                 return Ok(self.rows.last().map(|row| row.id));
             }
@@ -136,15 +139,16 @@ impl Page {
         Ok(None)
     }
 
-    /// Appends a row with the columns id, time, name and text.
-    pub(super) fn push(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
-        let (id, time, name, text) = (row.get(0)?, string(row, 1)?, string(row, 2)?, string(row, 3)?);
+    /// Appends a row with the columns id, time, name and text; without its text, if it is hidden.
+    pub(super) fn push(&mut self, row: &rusqlite::Row<'_>, hidden: &BTreeSet<MessageId>) -> rusqlite::Result<()> {
+        let (id, time, name, text) = (MessageId(row.get(0)?), string(row, 1)?, string(row, 2)?, string(row, 3)?);
+        let text = if hidden.contains(&id) { "" } else { text };
         let mut end_of = |string: &str| {
             self.strings.push_str(string);
             self.strings.len()
         };
         let (time_end, name_end, text_end) = (end_of(time), end_of(name), end_of(text));
-        self.rows.push(PackedRow { id: MessageId(id), time_end, name_end, text_end });
+        self.rows.push(PackedRow { id, time_end, name_end, text_end });
         Ok(())
     }
 }
@@ -165,7 +169,7 @@ mod tests {
         let mut rows = connection.prepare(sql).unwrap();
         let mut rows = rows.query([]).unwrap();
         while let Some(row) = rows.next()? {
-            page.push(row)?;
+            page.push(row, &BTreeSet::new())?;
         }
         Ok(page)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, params};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::hidden::HiddenMessages;
 use super::page::{self, EvictedRange, Page, QueryEnd, QueryError};
 use super::queue::QueryQueue;
 use super::rooms::evicted;
@@ -34,6 +35,7 @@ pub enum Query {
 pub struct QueryQueues {
     pub(super) to_search: mpsc::Sender<Weak<StoreQuery>>,
     pub(super) to_read: mpsc::Sender<Weak<StoreQuery>>,
+    pub(super) hidden: HiddenMessages,
 }
 
 impl QueryQueues {
@@ -48,7 +50,8 @@ impl QueryQueues {
             Query::Words(words) => (QueryPosition::Search(SearchPosition::new(&words, until)), &self.to_search),
         };
         let progress = Mutex::new(QueryProgress { position, page: Page::default(), rows_before: 0 });
-        Arc::new(StoreQuery { room, until, waker, queue: queue.clone(), progress, next: Mutex::default() })
+        let (queue, hidden) = (queue.clone(), self.hidden.clone());
+        Arc::new(StoreQuery { room, until, waker, queue, hidden, progress, next: Mutex::default() })
     }
 }
 
@@ -63,6 +66,7 @@ pub struct StoreQuery {
     waker: Waker,
     /// Queue of the thread that runs the query.
     queue: mpsc::Sender<Weak<Self>>,
+    hidden: HiddenMessages,
     progress: Mutex<QueryProgress>,
     next: Mutex<PageSlot>,
 }
@@ -149,7 +153,7 @@ impl StoreQuery {
         let QueryProgress { position, page, rows_before } = &mut *progress;
         let turn = match position {
             QueryPosition::InOrder(position) => position.run_turn(connection, self, page, *rows_before),
-            QueryPosition::Search(search) => search.run_turn(connection, self.room, page, *rows_before),
+            QueryPosition::Search(search) => search.run_turn(connection, self, page, *rows_before),
         };
         page.end = match turn {
             Ok(TurnResult::Unfinished) => return true,
@@ -212,6 +216,7 @@ impl OrderPosition {
         rows_before: u64,
     ) -> rusqlite::Result<TurnResult> {
         let StoreQuery { room, until, .. } = *query;
+        let hidden = query.hidden.of(room);
         // In one transaction: a message that is evicted meanwhile is either still in the snapshot, or reported as evicted.
         let snapshot = connection.unchecked_transaction()?;
         let evicted = evicted(&snapshot, room)?;
@@ -226,7 +231,7 @@ impl OrderPosition {
             let oldest = oldest.map_or(evicted.next(), MessageId);
             page.evicted = Some(EvictedRange { after, up_to, oldest });
         }
-        Ok(match page.fill(&snapshot, room, after.max(up_to), until)? {
+        Ok(match page.fill(&snapshot, room, after.max(up_to), until, &hidden)? {
             None => TurnResult::End(QueryEnd::Complete(rows_before + page.len())),
             Some(last) => {
                 *self = Self::After(last);
@@ -275,7 +280,7 @@ impl SearchPosition {
     fn run_turn(
         &mut self,
         connection: &Connection,
-        room: RoomId,
+        query: &StoreQuery,
         page: &mut Page,
         rows_before: u64,
     ) -> rusqlite::Result<TurnResult> {
@@ -284,12 +289,13 @@ impl SearchPosition {
         }
         let (start, turn) = (thread_cpu(), self.turn_time());
         let mut is_interrupted = false;
-        let found = words::find(connection, room, &self.words, self.until, |mut rows| {
+        let hidden = query.hidden.of(query.room);
+        let found = words::find(connection, query.room, &self.words, self.until, |mut rows| {
             while let Some(row) = rows.next()? {
                 let id: u64 = row.get(0)?;
                 self.until = MessageId(id.saturating_sub(1));
-                if self.words.accepts(page::string(row, 3)?) {
-                    page.push(row)?;
+                if !hidden.contains(&MessageId(id)) && self.words.accepts(page::string(row, 3)?) {
+                    page.push(row, &hidden)?;
                 }
                 is_interrupted = thread_cpu() >= start + turn;
                 if page.is_full() || rows_before + page.len() == SEARCH_FOUND_MAX || is_interrupted {
@@ -415,7 +421,8 @@ mod tests {
     use super::*;
 
     fn search_for_tea() -> Arc<StoreQuery> {
-        let queues = QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0 };
+        let queues =
+            QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0, hidden: HiddenMessages::default() };
         queues.query(RoomId::LOBBY, Query::Words(Text::truncated("tea")), MessageId(1), Waker::noop().clone())
     }
 

@@ -140,7 +140,8 @@ pub(super) fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::R
     }
     // Usually one run: most batches have messages of one room.
     let runs = batch.messages.chunk_by(|(room, _), (next, _)| room == next);
-    let last_ids: BTreeMap<_, _> = runs.filter_map(<[_]>::last).map(|(room, past)| (*room, past.id)).collect();
+    let last_ids: BTreeMap<_, _> =
+        runs.filter_map(<[_]>::last).map(|(room, message)| (*room, message.past.id)).collect();
     let mut has_all = true;
     let mut set_last_id = transaction.prepare_cached("UPDATE rooms SET last_id = ? WHERE room = ?")?;
     for (room, id) in last_ids {

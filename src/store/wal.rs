@@ -19,6 +19,8 @@ use crate::limits::{
 pub(super) struct WalBound {
     short: CheckpointWait,
     long: CheckpointWait,
+    /// The log may have texts that were deleted: it must be emptied, even if it is small, from this time on.
+    emptied_from: Option<Instant>,
     /// Whether the operator was warned that the log is too large.
     is_warned: bool,
 }
@@ -55,19 +57,31 @@ impl WalBound {
         Self {
             short: CheckpointWait::new(STORE_CHECKPOINT_MS_MAX, STORE_WAL_CHECKPOINT_BYTES),
             long: CheckpointWait::new(STORE_CHECKPOINT_LONG_MS_MAX, STORE_WAL_URGENT_BYTES),
+            // A server that was killed may have left some.
+            emptied_from: Some(Instant::now()),
             is_warned: false,
         }
+    }
+
+    /// Has the log emptied as soon as possible, because it has texts that are now deleted.
+    pub(super) fn keep_no_deleted_texts(&mut self) {
+        self.emptied_from = Some(Instant::now());
+    }
+
+    pub(super) fn has_deleted_texts(&self) -> bool {
+        self.emptied_from.is_some()
     }
 
     /// Empties the log if it is too large and a checkpoint is due. Returns whether it is small.
     pub(super) fn limit_size(&mut self, file: &StoreFile) -> rusqlite::Result<bool> {
         let bytes = file.store_path.wal_bytes();
-        if bytes <= STORE_WAL_CHECKPOINT_BYTES {
+        if bytes <= STORE_WAL_CHECKPOINT_BYTES && self.emptied_from.is_none() {
             self.reset();
             return Ok(true);
         }
         let is_long = self.long.is_due(bytes);
-        if !is_long && !self.short.is_due(bytes) {
+        let must_empty = self.emptied_from.is_some_and(|from| Instant::now() >= from);
+        if !is_long && !must_empty && !self.short.is_due(bytes) {
             return Ok(false);
         }
         let wait_ms = if is_long { self.long.ms } else { self.short.ms };
@@ -78,8 +92,12 @@ impl WalBound {
             let growth = if bytes < STORE_WAL_BYTES_MAX { STORE_WAL_CHECKPOINT_BYTES } else { bytes };
             self.long.postpone(bytes + growth);
         }
+        if must_empty {
+            self.emptied_from = Some(self.short.after);
+        }
         let is_small = checkpointed?;
         if is_small {
+            self.emptied_from = None;
             self.reset();
         }
         if !is_small && bytes > STORE_WAL_BYTES_MAX && !std::mem::replace(&mut self.is_warned, true) {

@@ -65,8 +65,8 @@ pub(super) fn index_lags_far(connection: &Connection, last: Seq) -> rusqlite::Re
 pub(super) fn index_messages(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
     let after = read_state(transaction, INDEXED)?;
     let up_to = next_step_end(transaction, after, last)?;
-    let sql =
-        "INSERT INTO words(rowid, terms) SELECT seq, index_terms(room, text) FROM messages WHERE seq > ? AND seq <= ?";
+    let sql = "INSERT INTO words(rowid, terms) SELECT seq, index_terms(room, text) FROM messages \
+         WHERE seq > ? AND seq <= ? AND text <> ''";
     transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
     set_state(transaction, INDEXED, up_to)
 }
@@ -91,9 +91,31 @@ fn next_step_end(transaction: &Transaction<'_>, after: Seq, last: Seq) -> rusqli
 pub(super) fn remove(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
     let indexed = read_state(transaction, INDEXED)?;
     let sql = "INSERT INTO words(words, rowid, terms) \
-               SELECT 'delete', seq, index_terms(room, text) FROM messages WHERE seq <= ?";
+               SELECT 'delete', seq, index_terms(room, text) FROM messages WHERE seq <= ? AND text <> ''";
     transaction.prepare_cached(sql)?.execute([last.min(indexed).0])?;
     Ok(())
+}
+
+/// Removes the terms of one message from the index, if they are in it, before its text is removed. Until [`end_secure_removal`], the index
+/// overwrites what it removes (<https://sqlite.org/fts5.html>, 6.13); otherwise it would only add a note that the terms are gone.
+pub(super) fn remove_one(transaction: &Transaction<'_>, seq: Seq) -> rusqlite::Result<()> {
+    if seq > read_state(transaction, INDEXED)? {
+        return Ok(());
+    }
+    set_secure_removal(transaction, true)?;
+    let sql = "INSERT INTO words(words, rowid, terms) \
+               SELECT 'delete', seq, index_terms(room, text) FROM messages WHERE seq = ?";
+    transaction.prepare_cached(sql)?.execute([seq.0]).map(drop)
+}
+
+/// Lets the index remove terms fast again, once [`remove_one`] is committed.
+pub(super) fn end_secure_removal(connection: &Connection) -> rusqlite::Result<()> {
+    set_secure_removal(connection, false)
+}
+
+fn set_secure_removal(connection: &Connection, is_secure: bool) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO words(words, rank) VALUES ('secure-delete', ?)";
+    connection.prepare_cached(sql)?.execute([is_secure]).map(drop)
 }
 
 /// Passes the messages of the room up to the id `until` that have all terms of the query, the newest first, to `visit`. They are candidates:

@@ -22,14 +22,14 @@ use super::schema::{Seq, key_of, set_state};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
 use super::{
-    Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, accounts, log, moderation, rooms,
-    words,
+    Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, StoredMessage, accounts, deletion,
+    log, moderation, rooms, words,
 };
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
     STORE_PAGES_FREED_AT_ONCE_MAX, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
 };
-use crate::protocol::{PastMessage, RoomId, Timestamp};
+use crate::protocol::{RoomId, Text, Timestamp};
 
 /// State of the writing thread.
 pub(super) struct StoreWriter {
@@ -214,10 +214,26 @@ impl StoreWriter {
             // A failure here also fails the next commit, and the authors of its messages get an error.
             let _ = self.note_clock_in_time();
             let _ = self.wal.limit_size(&self.file);
+            if self.wal.has_deleted_texts() {
+                left = left.min(PendingWork::Deferred);
+            }
         }
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    /// Commits a batch. Returns for each of its own deletions whether the message is its author's.
+    fn commit(&mut self, batch: &Batch) -> Result<Vec<bool>, CommitError> {
+        if !deletion::is_in(batch) {
+            return self.commit_batch(batch);
+        }
+        deletion::begin_overwriting(&self.file.connection)?;
+        let result = self.commit_batch(batch);
+        self.wal.keep_no_deleted_texts();
+        // A failure here costs only time later.
+        let _ = deletion::end_overwriting(&self.file.connection);
+        result
+    }
+
+    fn commit_batch(&mut self, batch: &Batch) -> Result<Vec<bool>, CommitError> {
         let messages = &batch.messages;
         self.check_path().map_err(CommitError::Displaced)?;
         let now = self.observe_clock();
@@ -225,7 +241,7 @@ impl StoreWriter {
         let stored = Seq(before.0 + messages.len() as u64);
         let is_doubted = !self.clock.is_trusted() && !messages.is_empty();
         let doubted = is_doubted.then(|| self.doubted_range(Seq(before.0 + 1)..=stored));
-        let bytes: usize = messages.iter().map(|(_, past)| past.text.as_str().len()).sum();
+        let bytes: usize = messages.iter().map(|(_, message)| text_of(message).len()).sum();
         let with_words = messages.len() <= STORE_BATCH_INDEXED_MAX
             && bytes <= STORE_BATCH_INDEXED_BYTES
             && !words::index_lags(&self.file.connection, self.stored).unwrap_or_default();
@@ -242,6 +258,7 @@ impl StoreWriter {
             return Err(CommitError::NoAccount);
         }
         moderation::apply(&transaction, &batch.moderation)?;
+        let deleted = deletion::apply_own(&transaction, &batch.own_deletions)?;
         note_clock(&transaction, self.clock.notes(now))?;
         note_new_shift(&transaction, &self.ages, self.is_shift_new)?;
         if let Some(range) = &doubted {
@@ -256,7 +273,7 @@ impl StoreWriter {
         }
         self.stored = stored;
         self.count += messages.len() as u64;
-        Ok(())
+        Ok(deleted)
     }
 
     /// Indexes some messages, if there is time or if a search waits for them. Returns the pending work.
@@ -426,19 +443,26 @@ fn read_clocks(now: Now) -> ClockReading {
 fn insert_messages(
     transaction: &Transaction<'_>,
     before: Seq,
-    messages: &[(RoomId, PastMessage)],
+    messages: &[(RoomId, StoredMessage)],
 ) -> rusqlite::Result<()> {
-    let Some((_, first)) = messages.first() else { return Ok(()) };
-    let mut row = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)")?;
+    let Some((_, StoredMessage { past: first, .. })) = messages.first() else { return Ok(()) };
+    let sql = "INSERT INTO messages (seq, room, id, time, name, text, account) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let mut row = transaction.prepare_cached(sql)?;
     // Most of the messages of a batch have the same time.
     let (mut at, mut time) = (first.at, first.at.to_string());
-    for (seq, (room, past)) in (before.0 + 1..).zip(messages) {
+    for (seq, (room, message)) in (before.0 + 1..).zip(messages) {
+        let StoredMessage { past, account } = message;
         if past.at != at {
             (at, time) = (past.at, past.at.to_string());
         }
-        row.execute(params![seq, key_of(*room), past.id.0, time, past.name.as_str(), past.text.as_str()])?;
+        let account = account.map(|account| account.0);
+        row.execute(params![seq, key_of(*room), past.id.0, time, past.name.as_str(), text_of(message), account])?;
     }
     Ok(())
+}
+
+fn text_of(message: &StoredMessage) -> &str {
+    message.past.text.as_ref().map_or("", Text::as_str)
 }
 
 /// Deletes the messages up to this one. Returns their number.

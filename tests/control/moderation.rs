@@ -130,7 +130,7 @@ fn refused_commands_say_what_is_wrong() {
         let refused = format!("chinwagd: the server at \"{path}\" refused: {expected}\n");
         assert_eq!(stderr(&server.moderate(words), 1), refused, "{words:?}");
     };
-    check(&[], "the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS or MODERATOR");
+    check(&[], "the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS, MODERATOR or DELETE");
     check(&["KICK", "bob"], "target-absent: bob is not here; WHO lists names");
     check(&["MSG", "hi"], "not-moderator: MSG is not a command of moderators");
     check(

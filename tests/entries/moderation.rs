@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chinwag::protocol::{AccountId, LeaveReason, Name, Network, Role, Sanction, SanctionKind, Subject, Timestamp};
+use chinwag::protocol::{
+    AccountId, Event, LeaveReason, MessageId, Name, Network, Role, Sanction, SanctionKind, Subject, Timestamp,
+};
 use chinwag::state::{
-    Action, Displacement, Entry, Member, MemberId, Moderation, ModerationOutcome, Origin, RoomId, SharedState,
+    Action, Author, Displacement, Entry, Member, MemberId, Moderation, ModerationOutcome, Origin, RoomId, SharedState,
     StateOutput,
 };
 
@@ -21,6 +23,10 @@ pub(super) struct ModerationObserver {
     owners: BTreeMap<RoomId, AccountId>,
     moderators: BTreeMap<RoomId, BTreeSet<AccountId>>,
     known_rooms: BTreeSet<RoomId>,
+    /// The authors of all messages.
+    authors: BTreeMap<(RoomId, MessageId), Author>,
+    /// The messages that were deleted.
+    deleted: BTreeSet<(RoomId, MessageId)>,
     /// The moderators that the present entry appoints or removes.
     appointed: Vec<(RoomId, Name, bool)>,
     /// Number of commands that were carried out and refused, of members that were removed, and of lines of muted members that were refused.
@@ -28,6 +34,7 @@ pub(super) struct ModerationObserver {
     pub(super) refused: u32,
     pub(super) removed: u32,
     pub(super) muted: u32,
+    pub(super) deletions: u32,
 }
 
 /// The facts that the observer needs from before an entry.
@@ -86,7 +93,9 @@ impl ModerationObserver {
     pub(super) fn check(&mut self, before: &Before, entry: &Entry, state: &SharedState, outputs: &[StateOutput]) {
         for output in outputs {
             self.check_output(before, entry, output);
+            self.check_message(before, entry, output);
         }
+        self.check_texts(state);
         self.record_owners(before, entry, state);
         if before.is_muted {
             let is_heard = outputs.iter().any(|output| {
@@ -131,6 +140,8 @@ impl ModerationObserver {
             (ModerationOutcome::Refused(..), _) => self.refused += 1,
             (outcome, Action::Moderate(moderation)) => {
                 let needed = match moderation {
+                    // Authors delete their own messages.
+                    Moderation::Delete { .. } => MEMBER,
                     Moderation::SetModerator { .. } => OWNER,
                     other if other.room().is_none() => OPERATOR,
                     _ => MODERATOR,
@@ -144,6 +155,37 @@ impl ModerationObserver {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Only its author and moderators delete a message.
+    fn check_message(&mut self, before: &Before, entry: &Entry, output: &StateOutput) {
+        let member = entry.origin.member;
+        match (output, &entry.action) {
+            (StateOutput::Event { room, id: Some(id), .. }, Action::Say(_, message)) => {
+                self.authors.insert((*room, *id), Author { member: Some(member), account: message.account });
+            }
+            (StateOutput::Event { room, event: Event::Deleted { id, .. }, .. }, action) => {
+                // The store has found the author. The random message may not exist.
+                let is_known = matches!(action, Action::OwnDeletionStored(_, Ok(true)));
+                let Some(author) = self.authors.get(&(*room, *id)) else {
+                    return assert!(is_known, "{id:?} is unknown");
+                };
+                let may_delete = is_known || before.rank >= MODERATOR || author.is(member, before.account);
+                assert!(may_delete, "rank {} deletes {id:?} of somebody else", before.rank);
+                self.deleted.insert((*room, *id));
+                self.deletions += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// A message in memory has a text, unless it was deleted.
+    fn check_texts(&self, state: &SharedState) {
+        for (room, history) in state.rooms().map(|(id, room)| (id, room.history().messages())) {
+            for past in history.range(history.all()).map(|message| &message.past) {
+                assert_eq!(past.text.is_none(), self.deleted.contains(&(room, past.id)), "{room:?} {past:?}");
+            }
         }
     }
 

@@ -76,6 +76,7 @@ impl Observer {
             Event::Draw(name, _) => assert!(self.members[&room].contains(name), "{name} draws in {room:?}"),
             Event::Msg(..) | Event::Topic(..) | Event::Sanction(_) | Event::Lifted { .. } | Event::Moderator { .. } => {
             }
+            Event::Deleted { .. } => {}
             _ => panic!("{event:?} is not an event of a room"),
         }
     }

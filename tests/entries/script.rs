@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chinwag::protocol::{
-    AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, Network, PasswordHash, Role, RoomName,
-    SanctionId, SanctionKind, SanctionTarget, Secret, Stroke, Text, Timestamp, Token, TokenLabel, Verifier,
+    AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, Network, OwnDeletion, PasswordHash, Role,
+    RoomName, SanctionId, SanctionKind, SanctionTarget, Secret, Stroke, Text, Timestamp, Token, TokenLabel, Verifier,
 };
 use chinwag::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId,
@@ -59,7 +59,7 @@ pub(crate) struct Seen {
     pub(crate) logins: u32,
     pub(crate) displaced: u32,
     pub(crate) protected: u32,
-    pub(crate) moderated: [u32; 3],
+    pub(crate) moderated: [u32; 4],
 }
 
 /// The remaining bytes.
@@ -171,7 +171,7 @@ impl Script<'_> {
 
     fn moderation(&mut self, newest: RoomId) -> Option<Moderation> {
         let room = Some(self.room(newest)?).filter(|_| self.is_chosen());
-        Some(match self.below(8)? {
+        Some(match self.below(10)? {
             0 | 1 => Moderation::Kick { room, name: self.name()?, reason: self.text().filter(|_| self.is_chosen()) },
             2..=5 => {
                 let kind = self.one_of(&SanctionKind::ALL)?;
@@ -188,8 +188,13 @@ impl Script<'_> {
                 let which = SanctionChoice::Id(SanctionId(u32::try_from(self.below(16)?).ok()?));
                 Moderation::Lift { kind: self.one_of(&SanctionKind::ALL)?, room, which }
             }
-            _ => Moderation::SetModerator { room: room?, name: self.name()?, on: self.below(4)? > 0 },
+            7 => Moderation::SetModerator { room: room?, name: self.name()?, on: self.below(4)? > 0 },
+            _ => Moderation::Delete { room: room?, id: self.message_id()? },
         })
+    }
+
+    fn message_id(&mut self) -> Option<MessageId> {
+        self.below(8).map(MessageId)
     }
 
     fn is_chosen(&self) -> bool {
@@ -197,14 +202,16 @@ impl Script<'_> {
     }
 
     fn action(&mut self, now: Timestamp, newest: RoomId, account: AccountId) -> Option<Action> {
-        Some(match self.below(42)? {
+        Some(match self.below(43)? {
             0..=2 => {
                 let (name, verifier) = (self.name()?, self.verifier().filter(|_| self.is_chosen()));
                 Action::Register { name, verifier, room: self.room_name().filter(|_| self.is_chosen()) }
             }
             3 | 4 => Action::Rename(self.name()?),
             5..=8 => {
-                Action::Say(self.room(newest)?, Message { name: self.name()?, at: Timestamp(7), text: self.text()? })
+                let (room, name, text) = (self.room(newest)?, self.name()?, self.text()?);
+                let account = (self.below(2)? == 0).then_some(account);
+                Action::Say(room, Message { name, account, at: Timestamp(7), text })
             }
             9 => Action::ContentPending(self.room(newest)?),
             10 => {
@@ -234,6 +241,14 @@ impl Script<'_> {
             30 => Action::Unwatch,
             31..=39 => self.account_action(now, account)?,
             40 => Action::Moderate(self.moderation(newest)?),
+            41 => {
+                let deletion = OwnDeletion { room: self.room(newest)?, id: self.message_id()?, author: account };
+                let failure = StoreFailure::NotStored(Arc::from("the disk is full"));
+                Action::OwnDeletionStored(
+                    deletion,
+                    if self.is_chosen() { Ok(self.below(2)? == 0) } else { Err(failure) },
+                )
+            }
             _ if self.below(40)? == 0 => Action::Stop,
             _ => Action::Tick,
         })
@@ -274,7 +289,7 @@ pub(crate) fn some_state() -> SharedState {
     let room = |name| RoomName::new(name).expect("a room");
     let text = || Text::new("hello").expect("a text");
     let verifier = Secret::new([7; 16]).verifier();
-    let message = |author| Message { name: name(author), at: Timestamp(5), text: text() };
+    let message = |author| Message { name: name(author), account: None, at: Timestamp(5), text: text() };
     let (lobby, ops) = (RoomId::LOBBY, RoomId(1));
     let password = PasswordHash::new("$test$one").expect("a hash");
     let create = |raw| AccountUpdate::Create { name: name(raw), password: password.clone(), ends_rest: false };
@@ -351,7 +366,7 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
         accounts.check(seq, now, &state, &LIMITS, &outputs);
         moderation.check(&before, &entry, &state, &outputs);
     }
-    seen.moderated = [moderation.done, moderation.removed, moderation.muted];
+    seen.moderated = [moderation.done, moderation.removed, moderation.muted, moderation.deletions];
     (seen.opened, seen.closed) = (observer.opened, observer.closed);
     (seen.logins, seen.displaced, seen.protected) = (accounts.logins, accounts.displaced, accounts.protected);
     seen

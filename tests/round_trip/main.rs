@@ -4,6 +4,7 @@
 #[path = "../common/corpus.rs"]
 mod corpus;
 mod lines;
+mod moderation;
 #[cfg(feature = "web")]
 mod web;
 
@@ -123,7 +124,8 @@ fn corpus_of_frames_keeps_the_rules() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=28)? {
+    Ok(match u.int_in_range(0..=29)? {
+        29 => moderation::command(u)?,
         23 => login(u)?.into(),
         24 => Takeover(login(u)?).into(),
         25 => Register(account_password(u)?.into()).into(),
@@ -158,7 +160,8 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
 }
 
 fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
-    Ok(match u.int_in_range(0..=9)? {
+    Ok(match u.int_in_range(0..=10)? {
+        10 => ServerLine::Sanction(moderation::listing(u)?),
         9 => ServerLine::Token(TokenListing {
             number: AccountTokenId(u.arbitrary()?),
             created_at: time(u)?,
@@ -179,7 +182,7 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
             id: MessageId(u.arbitrary()?),
             at: time(u)?,
             name: name(u)?,
-            text: text(u)?,
+            text: option(u, text)?,
         }),
         3 => ServerLine::User(user(u)?),
         6 => ServerLine::DrawnStroke(DrawnStroke { name: name(u)?, stroke: stroke(u)? }),
@@ -226,7 +229,8 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=28)? {
+    Ok(match u.int_in_range(0..=29)? {
+        29 => moderation::reply(u)?,
         23 => Reply::Login(name(u)?),
         24 => Reply::Takeover(name(u)?),
         25 => Reply::Register(name(u)?),
@@ -261,7 +265,8 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
 }
 
 fn event(u: &mut Unstructured<'_>) -> Result<Event> {
-    Ok(match u.int_in_range(0..=10)? {
+    Ok(match u.int_in_range(0..=11)? {
+        11 => moderation::event(u)?,
         9 => Event::Topic(name(u)?, option(u, topic_text)?),
         0 => Event::Join(name(u)?),
         1 => Event::Leave(name(u)?, *u.choose(&LeaveReason::ALL)?, option(u, text)?),

@@ -9,7 +9,9 @@ use std::task::{Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use chinwag::protocol::{MessageId, Name, PastMessage, RoomId, RoomName, RoomRules, Text, Timestamp, Token};
-use chinwag::store::{Batch, Durability, NewRoom, Options, Query, QueryEnd, Report, Retention, Store, StoredState};
+use chinwag::store::{
+    Batch, Durability, NewRoom, Options, Query, QueryEnd, Report, Retention, Store, StoredMessage, StoredState,
+};
 
 use crate::common::DEADLINE;
 
@@ -59,13 +61,14 @@ fn committing_process() {
             *id += 1;
             let (name, at) = (Name::new("ann").expect("a name"), Timestamp(1_800_000_000_000));
             let text = text(&format!("{number} {size} {}", "x".repeat(fastrand::usize(1..200))));
-            batch.messages.push((room, PastMessage { id: MessageId(*id), at, name, text }));
+            let past = PastMessage { id: MessageId(*id), at, name, text: Some(text) };
+            batch.messages.push((room, StoredMessage { past, account: None }));
         }
         let topic = (*fastrand::choice(&rooms).expect("a room"), Some(text(&number.to_string())));
         batch.topics.push(topic);
         store.commit(batch);
         match store.reports().recv_blocking().expect("a report") {
-            Report::Committed(_, Ok(())) => println!("stored {number}"),
+            Report::Committed(_, Ok(_)) => println!("stored {number}"),
             Report::Committed(_, Err(failure)) => {
                 println!("refused {number} {}", failure.reason);
                 return store.close(DEADLINE);

@@ -41,6 +41,28 @@ fn replay_and_events_have_no_gap_or_duplicate() {
     }
 }
 
+/// The lines of the history are rendered once for all clients: they must be rendered again.
+#[test]
+fn history_that_was_read_before_has_no_deleted_text() {
+    let server = Server::start();
+    let (mut alice, mut bob) = (server.join("alice"), server.join("bob"));
+    alice.expect("JOIN bob");
+    for text in ["one", "two", "three"] {
+        bob.send(&format!("MSG {text}"));
+    }
+    bob.sync();
+    let mut read = || {
+        alice.send("HISTORY");
+        let lines = alice.sync();
+        let past = lines.iter().filter_map(|line| line.strip_prefix("PAST "));
+        past.map(|line| line.split(' ').skip(2).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(read(), ["bob one", "bob two", "bob three"]);
+    bob.send("DELETE 2");
+    bob.sync();
+    assert_eq!(read(), ["bob one", "bob", "bob three"]);
+}
+
 /// Reads the missed messages, and then events for a while.
 fn visit(server: &Server, heard: &mut Vec<(u64, String)>) {
     let mut client = server.connect();

@@ -135,6 +135,7 @@ impl Reader {
             | Event::Ping(_)
             | Event::Topic(..)
             | Event::Moderator { .. }
+            | Event::Deleted { .. }
             | Event::Sanction(_)
             | Event::Lifted { .. } => {}
         }

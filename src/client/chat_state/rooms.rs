@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{ChatAction, ChatState, ConnectionPhase, DisplayItem, note, warn};
 use crate::client::typed::UserInput;
-use crate::command::{ClientLine, Command, Msg, RoomPosition, TypedSecret, Verb, Who};
-use crate::limits::{MEMBERS_NOTED_MAX, ROOMS_NOTED_MAX};
-use crate::protocol::{Event, Mode, Name, RoomName, Text, split_word};
+use crate::command::{ClientLine, Command, Delete, Msg, RoomPosition, TypedSecret, Verb, Who, split_indent};
+use crate::limits::{MEMBERS_NOTED_MAX, MESSAGES_NOTED_MAX, ROOMS_NOTED_MAX};
+use crate::protocol::{Event, MessageId, Mode, Name, RoomName, Text, split_word};
 
 /// One of the user's rooms.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct ChatRoom {
     unread: u64,
     /// How many of them mention the user.
     mentions: u64,
+    /// The authors of the newest messages; at most [`MESSAGES_NOTED_MAX`].
+    authors: BTreeMap<MessageId, Name>,
 }
 
 impl ChatRoom {
@@ -62,6 +64,23 @@ impl ChatRoom {
         (self.unread, self.mentions) = (0, 0);
     }
 
+    /// Notes the author of a message.
+    pub(super) fn note_message(&mut self, id: MessageId, author: Name) {
+        self.authors.insert(id, author);
+        if self.authors.len() > MESSAGES_NOTED_MAX {
+            self.authors.pop_first();
+        }
+    }
+
+    pub(super) fn author_of(&self, id: MessageId) -> Option<&Name> {
+        self.authors.get(&id)
+    }
+
+    /// The newest message under this nickname.
+    fn last_message_of(&self, author: &Name) -> Option<MessageId> {
+        self.authors.iter().rfind(|(_, name)| *name == author).map(|(id, _)| *id)
+    }
+
     /// The number of unread messages and of mentions in words; `None` if nothing is unread.
     pub(super) fn unread(&self) -> Option<String> {
         match (self.unread, self.mentions) {
@@ -91,6 +110,9 @@ impl ChatState {
     /// Parses a typed line. A message that begins with the name of a room that the user is or was in may be meant for that room. One that
     /// begins with a command and its secret is not published.
     pub(super) fn parse(&self, line: &str) -> UserInput {
+        if let Some(parsed) = self.parse_short_delete(line) {
+            return parsed;
+        }
         let parsed = UserInput::parse(line, [&self.current, self.rooms.home()], self.whisperer.as_ref());
         if let UserInput::Command(_, Command::Msg(Msg(text))) = &parsed
             && let Some(secret) = TypedSecret::all_in(text.as_str()).find(|secret| self.refuses_to_publish(*secret))
@@ -113,6 +135,23 @@ impl ChatState {
             ));
         }
         parsed
+    }
+
+    /// Parses `/delete` without an id: it means the user's last message in the current room.
+    fn parse_short_delete(&self, line: &str) -> Option<UserInput> {
+        let (word, rest) = split_word(split_indent(line).1);
+        let is_short = rest.is_none_or(|rest| rest.trim().is_empty());
+        if !is_short || !word.replacen('／', "/", 1).eq_ignore_ascii_case("/delete") {
+            return None;
+        }
+        let room = self.rooms.iter().find(|(room, _)| room.key() == self.current.key()).map(|(_, room)| room);
+        let id = room.zip(self.name.as_ref()).and_then(|(room, name)| room.last_message_of(name));
+        Some(match id {
+            Some(id) => UserInput::Command(None, Command::Delete(Delete(id))),
+            None => UserInput::Invalid(
+                "you have sent no message here; type: /delete id (/history shows the ids)".to_owned(),
+            ),
+        })
     }
 
     fn refuses_to_publish(&self, secret: TypedSecret) -> bool {

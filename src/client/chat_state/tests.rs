@@ -434,3 +434,41 @@ fn replies_about_rooms_are_shown() {
     assert_eq!(shown_with_room(&mut state, "#ops TOPIC alice be kind"), "TOPIC alice be kind");
     assert_eq!(receive(&mut state, "#ops OK TOPIC be kind"), [], "the event shows it");
 }
+
+#[test]
+fn delete_without_an_id_means_the_last_own_message() {
+    let mut state = alice();
+    let none = "you have sent no message here; type: /delete id (/history shows the ids)";
+    assert_eq!(state.handle_input("/delete"), [warn(none)]);
+    receive(&mut state, "@7 2026-11-20T12:44:29.138Z MSG bob hi");
+    state.handle_input("psst");
+    receive(&mut state, "@8 2026-11-20T12:44:29.138Z MSG alice psst");
+    receive(&mut state, "OK MSG 8");
+    receive(&mut state, "@9 2026-11-20T12:44:29.138Z MSG bob what?");
+    assert_eq!(state.handle_input("/Delete "), [send("DELETE 8")]);
+    let deleted = |id, author| ChatAction::Show(DisplayItem::Deleted(None, Some(name("alice")), MessageId(id), author));
+    assert_eq!(receive(&mut state, "DELETE alice 8"), [deleted(8, Some(name("alice")))]);
+    assert_eq!(receive(&mut state, "OK DELETE 8"), [], "the event shows it");
+    assert_eq!(receive(&mut state, "DELETE alice 7"), [deleted(7, Some(name("bob")))]);
+    assert_eq!(receive(&mut state, "DELETE alice 3"), [deleted(3, None)]);
+    assert_eq!(state.handle_input("/delete 9"), [send("DELETE 9")]);
+    assert_eq!(
+        receive(&mut state, "OK DELETE 9 stored=no"),
+        [note("the message is deleted, but not on the server's disk yet")]
+    );
+}
+
+/// The ids are for `/delete`. They are not shown where the user has not asked for messages.
+#[test]
+fn messages_that_the_user_asks_for_have_ids() {
+    let mut state = alice();
+    let past = |text: Option<&str>, shows_id| {
+        let (at, text) =
+            (Timestamp::parse("2026-11-20T12:44:29.138Z").unwrap(), text.map(|text| Text::new(text).unwrap()));
+        let past = PastMessage { id: MessageId(7), at, name: name("bob"), text };
+        ChatAction::Show(DisplayItem::PastMessage(past, shows_id))
+    };
+    assert_eq!(receive(&mut state, "PAST 7 2026-11-20T12:44:29.138Z bob hi"), [past(Some("hi"), false)]);
+    state.handle_input("/history 1");
+    assert_eq!(receive(&mut state, "PAST 7 2026-11-20T12:44:29.138Z bob"), [past(None, true)]);
+}

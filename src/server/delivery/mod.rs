@@ -98,6 +98,9 @@ impl Delivery {
     pub(super) fn deliver(&mut self, state: &SharedState, cause: SessionId, output: &Output) {
         match *output {
             Output::Publish { room, id, at, session, ref event, ref own } => {
+                if let Event::Deleted { .. } = event {
+                    self.replies.forget_messages(room);
+                }
                 self.add_event(room, session, Tag { id, at }, event, own);
             }
             Output::Send(session, room, ref line) => self.send(cause, session, room, line),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::replies::{REPLY_STYLES, ReplyStyle};
 use crate::feed::{Backlog, SharedLines};
 use crate::limits::{PAGE_MESSAGES, PAGE_STROKES};
-use crate::protocol::{DrawnStroke, PastMessage};
-use crate::state::{MemoryCost, Recent};
+use crate::protocol::DrawnStroke;
+use crate::state::{MemoryCost, Recent, RecentMessage};
 
 /// The rendered pages of a room's history and canvas.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub(super) trait PagedItem: MemoryCost + Display {
     fn pages(cache: &mut PageCache) -> &mut RenderedPages;
 }
 
-impl PagedItem for PastMessage {
+impl PagedItem for RecentMessage {
     const ITEMS: u64 = PAGE_MESSAGES;
 
     fn pages(cache: &mut PageCache) -> &mut RenderedPages {
@@ -101,6 +101,13 @@ impl PageCache {
         rendered
     }
 
+    /// Retires the pages of messages, because one of them was deleted.
+    pub(super) fn forget_messages(&mut self, backlog: &Arc<Backlog>) {
+        for page in self.messages.iter_mut().flat_map(std::mem::take).map(|(_, page)| page) {
+            self.bytes -= page.retire(backlog);
+        }
+    }
+
     /// Retires all pages.
     pub(super) fn retire(&self, backlog: &Arc<Backlog>) {
         let all = self.messages.iter().chain(&self.strokes);
@@ -150,14 +157,15 @@ impl RenderedPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Dialect, MessageId, Name, RoomName, Text, Timestamp};
-    use crate::state::{Budget, RecentMessages, RoomId};
+    use crate::protocol::{Dialect, MessageId, Name, PastMessage, RoomName, Text, Timestamp};
+    use crate::state::{Author, Budget, RecentMessages, RoomId};
 
     fn history(published: u64, count_max: usize) -> RecentMessages {
         let (mut history, mut budget) = (RecentMessages::default(), Budget::new(count_max, usize::MAX));
         for id in 0..published {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&format!("message {id}")).unwrap());
-            history.push(&mut budget, RoomId::LOBBY, PastMessage { id: MessageId(id), at: Timestamp(0), name, text });
+            let past = PastMessage { id: MessageId(id), at: Timestamp(0), name, text: Some(text) };
+            history.push(&mut budget, RoomId::LOBBY, RecentMessage { past, author: Author::default() });
         }
         history
     }

@@ -83,6 +83,14 @@ impl ReplyCaches {
         self.with_room(style.room, |replies, backlog| replies.pages.render(items, numbers, style, backlog, send))
     }
 
+    /// Drops the rendered messages of a room, because one of them was deleted.
+    pub(super) fn forget_messages(&mut self, room: RoomId) {
+        let Some(replies) = self.rooms.get_mut(&room) else { return };
+        let before = replies.bytes();
+        replies.pages.forget_messages(&self.backlog);
+        self.bytes = self.bytes + replies.bytes() - before;
+    }
+
     /// Drops the replies of a room.
     pub(super) fn remove(&mut self, room: RoomId) {
         let Some(replies) = self.rooms.remove(&room) else { return };

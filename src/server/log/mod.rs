@@ -41,7 +41,7 @@ use crate::command_line::{format_duration, format_size, is_colored, print_error}
 use crate::fingerprint::Fingerprint;
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
-use crate::protocol::{AccountTokenId, CloseReason, Name, PeerAddress, SanctionId, Token};
+use crate::protocol::{AccountTokenId, CloseReason, MessageId, Name, PeerAddress, SanctionId, Token};
 use crate::session::{AccountEvent, MembershipChange};
 use crate::state::{Moderated, ModerationOutcome, SessionId};
 
@@ -317,6 +317,7 @@ fn moderation_event(id: u64, by: Option<&Name>, moderated: &Moderated) {
         ModerationOutcome::Refused(..) | ModerationOutcome::SanctionsChanged => {}
         ModerationOutcome::ModeratorSet(account, true) => info!(id, by, %room, %account, "made a moderator"),
         ModerationOutcome::ModeratorSet(account, false) => info!(id, by, %room, %account, "removed a moderator"),
+        ModerationOutcome::Deleted(MessageId(message_id)) => info!(id, by, %room, message_id, "deleted a message"),
     }
 }
 

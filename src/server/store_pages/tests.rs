@@ -11,7 +11,7 @@ use crate::limits::{QUERY_PAGE_BYTES, SERVER_LINE_BYTES_MAX};
 use crate::protocol::{Ending, PastMessage};
 use crate::state::RoomId;
 use crate::store::tests::{NOW, await_eviction, close, commit, open, past, thread_waker, wait_for};
-use crate::store::{Retention, Store};
+use crate::store::{Retention, Store, StoredMessage};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false, room_names: false };
 const CR_LF: Dialect = Dialect { ending: Ending::CrLf, ..PLAIN };
@@ -93,8 +93,8 @@ fn reply_has_past_lines_and_count() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
-    let check = |query: &HistoryQuery, expected: &[PastMessage], last: &str| {
-        let lines: String = expected.iter().map(|past| format!("{past}\n")).collect();
+    let check = |query: &HistoryQuery, expected: &[StoredMessage], last: &str| {
+        let lines: String = expected.iter().map(|message| format!("{}\n", message.past)).collect();
         let expected = format!("{lines}{last}\n");
         assert_eq!(reply(&store, PLAIN, Mode::Commands, query.clone(), 4000), expected);
         assert_eq!(reply(&store, TAGGED, Mode::Chat, query.clone(), 4000), expected, "no tags, and no slash");
@@ -190,7 +190,10 @@ fn row_with_unsafe_characters_is_sanitized() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
-    sql(&path, "INSERT INTO messages VALUES (2, 1, 2, 'no\non', 'e\tve', 'tea ' || char(27, 13, 10) || 'ERR - x')");
+    sql(
+        &path,
+        "INSERT INTO messages (seq, room, id, time, name, text) VALUES (2, 1, 2, 'no\non', 'e\tve', 'tea ' || char(27, 13, 10) || 'ERR - x')",
+    );
     let text = "tea \u{fffd}\u{fffd}\u{fffd}ERR - x";
     let expected = format!("PAST 2 no\u{fffd}on e ve {text}\nOK HISTORY 1 last=2\n");
     assert_eq!(reply(&store, PLAIN, Mode::Commands, HistoryQuery::Last(1), 2), expected);
@@ -210,8 +213,12 @@ fn catch_up_has_missed_events_and_notice_of_eviction() {
     let check = |dialect, after, until, expected: &str| {
         assert_eq!(catch_up(&store, dialect, after, until), (expected.to_owned(), true));
     };
-    let live = |said: &[PastMessage]| said.iter().map(|past| format!("MSG ann {}\n", past.text)).collect::<String>();
-    let tagged = |past: &PastMessage| format!("@{} {} MSG ann {}\r\n", past.id.0, past.at, past.text);
+    let text = |past: &PastMessage| past.text.clone().unwrap();
+    let live = |said: &[StoredMessage]| {
+        said.iter().map(|message| format!("MSG ann {}\n", text(&message.past))).collect::<String>()
+    };
+    let tagged =
+        |StoredMessage { past, .. }: &StoredMessage| format!("@{} {} MSG ann {}\r\n", past.id.0, past.at, text(past));
     check(PLAIN, 1002, 3000, &live(&said[501..]));
     check(Dialect { tags: true, ..CR_LF }, 1002, 3000, &said[501..].iter().map(tagged).collect::<String>());
     check(CR_LF, 2999, 3000, "MSG ann message 1500\r\n");

@@ -76,7 +76,7 @@ impl Server {
     }
 
     pub(super) fn say(&mut self, member: u64, author: &str, text: &str) {
-        let message = Message { name: name(author), at: Timestamp(0), text: Text::new(text).unwrap() };
+        let message = Message { name: name(author), account: None, at: Timestamp(0), text: Text::new(text).unwrap() };
         self.submit(member, Action::Say(RoomId::LOBBY, message));
     }
 

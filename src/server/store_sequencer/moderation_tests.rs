@@ -9,7 +9,7 @@ use crate::protocol::{Event, LeaveReason, RoomName, SanctionKind, SanctionTarget
 use crate::state::{Moderation, ModerationOutcome, Rejection, SpeechRefusal, StateOutput};
 
 /// Carries out a command of the operator at the control socket, as `Sessions` does.
-fn moderate(server: &mut Server, moderation: Moderation) {
+pub(super) fn moderate(server: &mut Server, moderation: Moderation) {
     server.sequencer.submit(Change {
         at: Timestamp(0),
         uptime: Uptime(0),

@@ -15,8 +15,8 @@ use crate::protocol::{
 use crate::state::memberships::{Memberships, Seniority};
 use crate::state::recent::Budget;
 use crate::state::{
-    Member, MemberId, MemoryCost, Names, Recent, RecentMessages, Resumption, Room, RoomId, SessionId, SharedState,
-    StateLimits, Uptime,
+    Author, Member, MemberId, MemoryCost, Names, Recent, RecentMessage, RecentMessages, Resumption, Room, RoomId,
+    SessionId, SharedState, StateLimits, Uptime,
 };
 
 pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
@@ -130,7 +130,7 @@ fn read_room(d: &mut Decoder<'_>) -> ReadResult<(RoomId, Room)> {
     (room.unpublished, room.is_stored) = (d.u32()?, d.bool()?);
     room.set_rules(read_optional(d, read_rules)?.unwrap_or_default());
     room.epoch = read_optional(d, read_token)?;
-    room.topic = read_optional(d, |d| parse_with(d.str()?, |text| Text::new(text).ok()))?;
+    room.topic = read_optional(d, read_text)?;
     (room.last_id, room.deleted) = (MessageId(read_counter(d)?), MessageId(read_counter(d)?));
     if room.deleted > room.last_id {
         return Err(Error::message("messages are deleted that do not exist"));
@@ -156,13 +156,18 @@ fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMes
     expect_array(d, 2)?;
     let evicted_id = MessageId(d.u64()?);
     let messages = read_recent(d, |d| {
-        expect_array(d, 5)?;
+        expect_array(d, 7)?;
         let (age, id, at) = (d.u64()?, MessageId(d.u64()?), Timestamp(d.i64()?));
-        let (name, text) = (read_name(d)?, parse_with(d.str()?, |text| Text::new(text).ok())?);
-        Ok((age, PastMessage { id, at, name, text }))
+        let (name, text) = (read_name(d)?, read_optional(d, read_text)?);
+        let member = read_optional(d, |d| d.u64().map(MemberId))?;
+        let author = Author { member, account: read_optional(d, |d| d.u32().map(AccountId))? };
+        Ok((age, RecentMessage { past: PastMessage { id, at, name, text }, author }))
     })?;
     let mut newest = evicted_id;
-    let is_rising = messages.range(messages.all()).all(|past| std::mem::replace(&mut newest, past.id) < past.id);
+    let is_rising = messages.range(messages.all()).all(|message| {
+        let id = message.past.id;
+        std::mem::replace(&mut newest, id) < id
+    });
     if !is_rising || newest > last_id {
         return Err(Error::message("the ids of messages are out of order"));
     }
@@ -239,6 +244,10 @@ pub(super) fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
 
 fn read_room_name(d: &mut Decoder<'_>) -> ReadResult<RoomName> {
     parse_with(d.str()?, |name| RoomName::new(name).ok())
+}
+
+pub(super) fn read_text(d: &mut Decoder<'_>) -> ReadResult<Text> {
+    parse_with(d.str()?, |text| Text::new(text).ok())
 }
 
 fn read_token(d: &mut Decoder<'_>) -> ReadResult<Token> {

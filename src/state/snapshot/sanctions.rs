@@ -3,7 +3,7 @@
 use minicbor::decode::{Decoder, Error};
 use minicbor::encode::{Encoder, Write};
 
-use super::read::{expect_array, parse_with, read_array_length, read_name, read_optional};
+use super::read::{expect_array, parse_with, read_array_length, read_name, read_optional, read_text};
 use super::{ReadResult, WriteResult};
 use crate::protocol::{
     AccountId, Name, Network, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject, Text, Timestamp,
@@ -73,7 +73,7 @@ fn read_sanction(d: &mut Decoder<'_>) -> ReadResult<Sanction> {
     let at = Timestamp(d.i64()?);
     let until = read_optional(d, |d| d.i64().map(Timestamp))?;
     let by = read_optional(d, read_name)?;
-    let reason = read_optional(d, |d| parse_with(d.str()?, |text| Text::new(text).ok()))?;
+    let reason = read_optional(d, read_text)?;
     Ok(Sanction { id, kind, room, target, subjects, at, until, by, reason })
 }
 

@@ -5,8 +5,8 @@ use crate::protocol::{
     AccountId, MessageId, Name, PasswordHash, PastMessage, RoomName, Secret, Text, Timestamp, TokenLabel,
 };
 use crate::state::{
-    Account, AccountChange, AccountUpdate, Action, Budget, Entry, Login, LoginProof, MemberId, Message, Origin,
-    RestingName, RoomId, SessionId, Uptime,
+    Account, AccountChange, AccountUpdate, Action, Author, Budget, Entry, Login, LoginProof, MemberId, Message, Origin,
+    RecentMessage, RestingName, RoomId, SessionId, Uptime,
 };
 
 const TEAM: RoomId = RoomId(1);
@@ -19,7 +19,7 @@ fn apply(state: &mut SharedState, member: u64, action: Action) {
 
 fn say(state: &mut SharedState, room: RoomId) {
     let (name, text) = (Name::new("ann").unwrap(), Text::new("hello").unwrap());
-    apply(state, 1, Action::Say(room, Message { name, at: Timestamp(5), text }));
+    apply(state, 1, Action::Say(room, Message { name, account: None, at: Timestamp(5), text }));
 }
 
 /// A state with a member, who is in two rooms, and three messages in the lobby.
@@ -42,9 +42,10 @@ fn assert_refused(damage: impl FnOnce(&mut SharedState)) {
     assert!(SharedState::restore(&state.snapshot()).is_err(), "{state:?}");
 }
 
-fn past(id: u64) -> PastMessage {
+fn past(id: u64) -> RecentMessage {
     let (name, text) = (Name::new("ann").unwrap(), Text::new("hello").unwrap());
-    PastMessage { id: MessageId(id), at: Timestamp(5), name, text }
+    let past = PastMessage { id: MessageId(id), at: Timestamp(5), name, text: Some(text) };
+    RecentMessage { past, author: Author::default() }
 }
 
 /// Such a state would give an id twice.

@@ -6,7 +6,9 @@ use super::accounts::{write_accounts, write_login};
 use super::sanctions::write_sanctions;
 use super::{VERSION, WriteResult};
 use crate::protocol::{DrawnStroke, PastMessage, RoomRules, Text};
-use crate::state::{Member, MemberId, MemoryCost, Recent, Room, RoomId, SharedState, StateLimits};
+use crate::state::{
+    Author, Member, MemberId, MemoryCost, Recent, RecentMessage, Room, RoomId, SharedState, StateLimits,
+};
 
 pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
@@ -89,14 +91,29 @@ fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, id
     write_optional_str(e, room.topic.as_ref().map(Text::as_str))?;
     e.u64(last_id.0)?.u64(room.deleted.0)?;
     e.array(2)?.u64(history.evicted_id().0)?;
-    write_recent(e, history.messages(), |e, age, PastMessage { id, at, name, text }| {
-        e.array(5)?.u64(age)?.u64(id.0)?.i64(at.0)?.str(name.as_str())?.str(text.as_str())?;
-        Ok(())
-    })?;
+    write_recent(e, history.messages(), write_message)?;
     write_recent(e, canvas, |e, age, DrawnStroke { name, stroke }| {
         e.array(3)?.u64(age)?.str(name.as_str())?.str(&stroke.to_string())?;
         Ok(())
     })
+}
+
+fn write_message<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    age: u64,
+    RecentMessage { past: PastMessage { id, at, name, text }, author: Author { member, account } }: &RecentMessage,
+) -> WriteResult {
+    e.array(7)?.u64(age)?.u64(id.0)?.i64(at.0)?.str(name.as_str())?;
+    write_optional_str(e, text.as_ref().map(Text::as_str))?;
+    match member {
+        Some(member) => e.u64(member.0)?,
+        None => e.null()?,
+    };
+    match account {
+        Some(account) => e.u32(account.0)?,
+        None => e.null()?,
+    };
+    Ok(())
 }
 
 fn write_rules<W: Write<Error = std::convert::Infallible>>(

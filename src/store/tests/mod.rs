@@ -2,6 +2,7 @@
 //! server.
 
 mod accounts;
+mod deletion;
 mod migration;
 mod model;
 mod moderation;
@@ -46,19 +47,21 @@ pub(crate) fn open(path: &Path, keep: Retention) -> Result<(Store, StoredState),
     Store::open(&options(path, keep), None, Token::truncated("first"), 3, || NOW)
 }
 
-pub(crate) fn past(id: u64, text: &str) -> PastMessage {
+/// A message of a guest.
+pub(crate) fn past(id: u64, text: &str) -> StoredMessage {
     let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
-    PastMessage { id: MessageId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
+    let at = Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap()));
+    StoredMessage { past: PastMessage { id: MessageId(id), at, name, text: Some(text) }, account: None }
 }
 
 /// A batch of messages of the first room.
-pub(crate) fn lobby_batch(messages: Vec<PastMessage>) -> Batch {
-    let messages = messages.into_iter().map(|past| (RoomId::LOBBY, past)).collect();
+pub(crate) fn lobby_batch(messages: Vec<StoredMessage>) -> Batch {
+    let messages = messages.into_iter().map(|message| (RoomId::LOBBY, message)).collect();
     Batch { messages, ..Batch::default() }
 }
 
 /// Commits messages of the first room, and waits until they are stored.
-pub(crate) fn commit(store: &Store, messages: Vec<PastMessage>) {
+pub(crate) fn commit(store: &Store, messages: Vec<StoredMessage>) {
     assert_eq!(try_commit(store, lobby_batch(messages)), Ok(()));
 }
 
@@ -66,7 +69,7 @@ pub(super) fn try_commit(store: &Store, batch: Batch) -> Result<(), String> {
     store.commit(batch);
     loop {
         if let Report::Committed(_, result) = next_report(store.reports()) {
-            return result.map_err(|failure| failure.reason);
+            return result.map(drop).map_err(|failure| failure.reason);
         }
     }
 }
@@ -92,7 +95,7 @@ pub(crate) fn close(store: Store) {
 }
 
 fn ids(found: &StoredState) -> Vec<u64> {
-    found.messages.iter().map(|past| past.id.0).collect()
+    found.messages.iter().map(|message| message.past.id.0).collect()
 }
 
 /// The result of a query: the rows of all its pages.
@@ -174,7 +177,7 @@ fn read_all(query: &Arc<StoreQuery>) -> QueryResult {
 }
 
 /// More messages than are indexed with their commit, or in one step.
-fn many_messages(ids: impl Iterator<Item = u64>) -> Vec<PastMessage> {
+fn many_messages(ids: impl Iterator<Item = u64>) -> Vec<StoredMessage> {
     ids.map(|id| past(id, &format!("word {id}"))).collect()
 }
 
@@ -265,7 +268,8 @@ fn id_written_by_another_program_is_not_reused() {
     let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "one")]);
     close(store);
-    let insert = "INSERT INTO messages SELECT 2, room, 9, time, name, text FROM messages";
+    let insert =
+        "INSERT INTO messages (seq, room, id, time, name, text) SELECT 2, room, 9, time, name, text FROM messages";
     Connection::open(&path).unwrap().execute_batch(insert).unwrap();
     let (store, found) = open_in_turn(&path);
     assert_eq!(found.last_id, MessageId(9));
@@ -385,12 +389,12 @@ fn unusable_file_is_refused_and_unchanged() {
         close(open(path, Retention::All).unwrap().0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 7");
+    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 8");
     let other_tables = |path: &Path| {
         newer(path);
         sqlite(path, "DROP TABLE state; CREATE TABLE state (other); PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 7");
+    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 8");
     let damaged = |path: &Path| {
         close(open(path, Retention::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();

@@ -15,7 +15,7 @@ struct Model {
     keep: Retention,
     rooms: BTreeMap<RoomId, ModelRoom>,
     /// The messages that are kept, in the order in which they were stored.
-    messages: VecDeque<(RoomId, PastMessage)>,
+    messages: VecDeque<(RoomId, StoredMessage)>,
     /// The next new room gets this number.
     next_room: RoomId,
     starts: u32,
@@ -95,8 +95,8 @@ impl Model {
         Ok(self.open(path, given.as_deref()))
     }
 
-    fn room_messages(&self, room: RoomId) -> Vec<PastMessage> {
-        self.messages.iter().filter(|(of, _)| *of == room).map(|(_, past)| past.clone()).collect()
+    fn room_messages(&self, room: RoomId) -> Vec<StoredMessage> {
+        self.messages.iter().filter(|(of, _)| *of == room).map(|(_, message)| message.clone()).collect()
     }
 
     /// A random batch. Adds it to the model.
@@ -117,6 +117,16 @@ impl Model {
             }
         }
         Ok(batch)
+    }
+
+    /// A batch that deletes a message, or one that does not exist. Changes the model, too.
+    fn delete(&mut self, u: &mut Unstructured<'_>) -> Result<Batch> {
+        let rooms: Vec<_> = self.rooms.keys().copied().collect();
+        let (room, id) = (*u.choose(&rooms)?, MessageId(u.int_in_range(0..=20)?));
+        for (_, message) in self.messages.iter_mut().filter(|(of, message)| *of == room && message.past.id == id) {
+            message.past.text = None;
+        }
+        Ok(Batch { moderation: vec![ModerationRecord::Deleted(room, id)], ..Batch::default() })
     }
 
     /// A room of the model, or a room that the batch creates.
@@ -142,7 +152,7 @@ impl Model {
         let Retention::Count(kept) = self.keep else { return Vec::new() };
         let surplus = self.messages.len().saturating_sub(kept.try_into().unwrap());
         let mut evicted = BTreeMap::new();
-        for (room, past) in self.messages.drain(..surplus) {
+        for (room, StoredMessage { past, .. }) in self.messages.drain(..surplus) {
             self.rooms.get_mut(&room).unwrap().evicted = past.id.0;
             evicted.insert(room, past.id);
         }
@@ -156,10 +166,14 @@ impl Model {
         let ModelRoom { last_id, evicted, .. } = self.rooms[&room];
         let (after, until) = (u.int_in_range(0..=last_id)?, u.int_in_range(0..=last_id + 1)?);
         let messages = self.room_messages(room);
-        let ids = messages.iter().map(|past| past.id.0).filter(|id| *id <= until);
+        let ids = messages.iter().map(|message| message.past.id.0).filter(|id| *id <= until);
         let result = query_in(store, room, Query::After(MessageId(after)), until);
+        let deleted = |message: &StoredMessage| message.past.text.is_none();
+        let later = messages.iter().filter(|message| (after + 1..=until).contains(&message.past.id.0));
+        let texts = result.rows.iter().map(|(.., text)| text.is_empty());
+        assert_eq!(texts.collect::<Vec<_>>(), later.map(deleted).collect::<Vec<_>>());
         assert_eq!(result.ids(), ids.clone().filter(|id| *id > after).collect::<Vec<_>>());
-        let oldest = MessageId(messages.first().map_or(evicted + 1, |past| past.id.0));
+        let oldest = MessageId(messages.first().map_or(evicted + 1, |message| message.past.id.0));
         let up_to = evicted.min(until);
         let range = EvictedRange { after: MessageId(after), up_to: MessageId(up_to), oldest };
         assert_eq!(result.evicted, (up_to > after).then_some(range).as_slice());
@@ -167,7 +181,10 @@ impl Model {
         let last: Vec<_> = ids.collect();
         let last = &last[last.len().saturating_sub(count)..];
         assert_eq!(query_in(store, room, Query::Last(count as u64), until).ids(), last);
-        let found = messages.iter().rev().filter(|past| past.id.0 <= until && past.text.as_str().contains("tea"));
+        let is_found = |past: &&PastMessage| {
+            past.id.0 <= until && past.text.as_ref().is_some_and(|text| text.as_str().contains("tea"))
+        };
+        let found = messages.iter().rev().map(|message| &message.past).filter(is_found);
         let found: Vec<_> = found.map(|past| past.id.0).take(SEARCH_FOUND_MAX.try_into().unwrap()).collect();
         assert_eq!(query_in(store, room, Query::Words(Text::truncated("tea")), until).ids(), found);
         Ok(())
@@ -183,7 +200,7 @@ fn file_of_many_rooms_equals_model() {
         let mut model = Model::new(*u.choose(&[Durability::Full, Durability::Relaxed])?, keep);
         let mut store = model.open(&path, None);
         for _ in 0..u.int_in_range(5..=40)? {
-            match u.int_in_range(0..=9)? {
+            match u.int_in_range(0..=10)? {
                 0..=4 => {
                     rooms::commit_batch(&store, model.add_batch(u)?);
                     let evicted = model.evict();
@@ -204,6 +221,7 @@ fn file_of_many_rooms_equals_model() {
                     (model.rooms, model.next_room) = (before, next);
                 }
                 6 => store = model.restart(store, &path, u)?,
+                7 => rooms::commit_batch(&store, model.delete(u)?),
                 _ => model.query(&store, u)?,
             }
         }

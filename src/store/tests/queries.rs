@@ -8,9 +8,11 @@ fn query_in_order_returns_stored_rows() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let messages: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, messages.clone());
-    let check = |of: Query, until: u64, expected: &[PastMessage]| {
+    let check = |of: Query, until: u64, expected: &[StoredMessage]| {
         let result = query(&store, of, until);
-        let row = |past: &PastMessage| (past.id.0, past.at.to_string(), past.name.to_string(), past.text.to_string());
+        let row = |StoredMessage { past, .. }: &StoredMessage| {
+            (past.id.0, past.at.to_string(), past.name.to_string(), past.text.as_ref().unwrap().to_string())
+        };
         assert_eq!(result.rows, expected.iter().map(row).collect::<Vec<_>>());
         assert!(result.is_complete());
     };
@@ -98,7 +100,7 @@ fn rows_of_another_program_are_returned_unchanged() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
-    let row = "INSERT INTO messages VALUES (2, 1, 2, 'at\tnoon', 'e v e', 'tea ' || char(27) || '[31m' || char(10))";
+    let row = "INSERT INTO messages (seq, room, id, time, name, text) VALUES (2, 1, 2, 'at\tnoon', 'e v e', 'tea ' || char(27) || '[31m' || char(10))";
     Connection::open(&path).unwrap().execute_batch(row).unwrap();
     let expected = (2, "at\tnoon".to_owned(), "e v e".to_owned(), "tea \u{1b}[31m\n".to_owned());
     assert_eq!(query(&store, Query::Last(1), 2).rows, std::slice::from_ref(&expected));

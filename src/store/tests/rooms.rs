@@ -302,7 +302,7 @@ fn rooms_of_another_program_do_no_harm() {
                 UPDATE rooms SET topic = '\u{200b}' WHERE name = '#dev';
                 INSERT INTO rooms VALUES (9, 'no name', 'e', 4, 0, 'tea', 1), (0, '#zero', 'e', 4, 0, 'tea', 1), (-1, '#less', 'e', 4, 0, 'tea', 1),
                     (4294967297, '#great', 'e', 4, 0, 'tea', 1);
-                INSERT INTO messages VALUES (6, 12, 1, '2026-11-20T12:44:29.138Z', 'eve', 'tea')";
+                INSERT INTO messages (seq, room, id, time, name, text) VALUES (6, 12, 1, '2026-11-20T12:44:29.138Z', 'eve', 'tea')";
     Connection::open(&path).unwrap().execute_batch(rows).unwrap();
     let (store, found) = open_with(&path, Durability::Full, None);
     let expected = [row("#ops", "new", 2, 0, Some("on call: bob")), row("#dev", "dev1", 2, 0, None)];

@@ -92,7 +92,7 @@ fn search_without_time_left_is_interrupted() {
     close(open(&path, Retention::All).unwrap().0);
     // No message has both words, so SQLite returns nothing before its end.
     let messages = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-                    INSERT INTO messages SELECT i, 1, i, '2026-11-20T12:44:29.138Z', 'ann', iif(i % 2, 'odd', 'even') FROM n;
+                    INSERT INTO messages (seq, room, id, time, name, text) SELECT i, 1, i, '2026-11-20T12:44:29.138Z', 'ann', iif(i % 2, 'odd', 'even') FROM n;
                     INSERT INTO words(rowid, terms) SELECT seq, text FROM messages;
                     UPDATE state SET value = 100000 WHERE key = 'indexed'";
     Connection::open(&path).unwrap().execute_batch(messages).unwrap();
@@ -177,7 +177,7 @@ fn search_finds_rows_of_another_program() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "ours")]);
-    let row = "INSERT INTO messages VALUES (10, 1, 10, '2026-11-20T12:44:29.138Z', 'eve', 'theirs')";
+    let row = "INSERT INTO messages (seq, room, id, time, name, text) VALUES (10, 1, 10, '2026-11-20T12:44:29.138Z', 'eve', 'theirs')";
     Connection::open(&path).unwrap().execute_batch(row).unwrap();
     assert_eq!(find_ids(&store, "theirs", 100), [10]);
     close(store);

@@ -20,7 +20,10 @@ fn open(path: &Path, now: Now) -> Store {
 }
 
 fn commit_at(store: &Store, id: u64, at: Timestamp) {
-    commit(store, vec![PastMessage { at, ..past(id, "text") }]);
+    commit(
+        store,
+        vec![StoredMessage { past: crate::protocol::PastMessage { at, ..past(id, "text").past }, account: None }],
+    );
 }
 
 fn ids(path: &Path) -> Vec<u64> {
@@ -37,7 +40,11 @@ fn kept(times: &[&str], closed_at: Option<Timestamp>, now: Now) -> Vec<u64> {
     close(open(&path, || NOW));
     let file = Connection::open(&path).unwrap();
     for row in (1_u64..).zip(times) {
-        file.execute("INSERT INTO messages VALUES (?1, 1, ?1, ?2, 'ann', 'text')", row).unwrap();
+        file.execute(
+            "INSERT INTO messages (seq, room, id, time, name, text) VALUES (?1, 1, ?1, ?2, 'ann', 'text')",
+            row,
+        )
+        .unwrap();
     }
     file.execute("DELETE FROM state WHERE key = 'clock_trusted'", []).unwrap();
     if let Some(at) = closed_at {
@@ -286,7 +293,12 @@ fn keep_age_continues_after_many_unreadable_times() {
     let unreadable = 25 * STORE_PRUNED_AT_ONCE_MAX;
     let times = (1..=unreadable).map(|_| "").chain([&*old, &fresh]);
     for row in (1_u64..).zip(times) {
-        transaction.execute("INSERT INTO messages VALUES (?1, 1, ?1, ?2, 'ann', 'text')", row).unwrap();
+        transaction
+            .execute(
+                "INSERT INTO messages (seq, room, id, time, name, text) VALUES (?1, 1, ?1, ?2, 'ann', 'text')",
+                row,
+            )
+            .unwrap();
     }
     transaction.commit().unwrap();
     drop(file);

@@ -46,7 +46,7 @@ impl Members {
             Event::Msg(name, _) | Event::Draw(name, _) | Event::Topic(name, _) => {
                 assert!(self.index(name) < self.present.len());
             }
-            Event::Notice(_) => {}
+            Event::Notice(_) | Event::Deleted { .. } => {}
             Event::Moderator { .. } | Event::Sanction(_) | Event::Lifted { .. } => {
                 panic!("{event:?} without a moderator")
             }

@@ -11,7 +11,7 @@ pub(super) const STROKES_KEPT: usize = 3;
 
 #[derive(Default)]
 pub(super) struct MessageLog {
-    messages: Vec<(MessageId, Timestamp, Name, Text)>,
+    messages: Vec<(MessageId, Timestamp, Name, Option<Text>)>,
     last: MessageId,
     /// Strokes since the canvas was last cleared.
     drawn: Vec<DrawnStroke>,
@@ -26,13 +26,20 @@ impl MessageLog {
             Event::Draw(name, Drawing::Stroke(stroke)) => {
                 self.drawn.push(DrawnStroke { name: name.clone(), stroke: stroke.clone() });
             }
+            Event::Deleted { id, .. } => self.delete(*id),
             _ => {}
         }
         let Some(id) = id else { return };
         self.last = id;
         if let Event::Msg(name, text) = event {
-            self.messages.push((id, at, name.clone(), text.clone()));
+            self.messages.push((id, at, name.clone(), Some(text.clone())));
         }
+    }
+
+    fn delete(&mut self, id: MessageId) {
+        let found = self.messages.iter_mut().find(|(said, ..)| *said == id);
+        let (.., text) = found.expect("only a message that exists is deleted");
+        assert!(text.take().is_some(), "{id:?} is deleted twice");
     }
 
     /// The code with which the room must refuse `SINCE` with this id.

@@ -283,7 +283,8 @@ impl Model {
         match output {
             Output::SendMessages(.., numbers) => {
                 let command = command_of(action).expect("a command asks for messages");
-                let replayed: Vec<_> = room.history().messages().range(numbers.clone()).collect();
+                let replayed = room.history().messages().range(numbers.clone()).map(|message| &message.past);
+                let replayed: Vec<_> = replayed.collect();
                 self.rooms.get(*id).message_log.check(&command, &replayed);
             }
             Output::SendStrokes(.., numbers) => {
@@ -374,7 +375,8 @@ impl Model {
             }
             Output::SendMessages(session, id, numbers) => {
                 let room = self.room.state().room(id).expect("the room of a reply exists");
-                let lines = room.history().messages().range(numbers).cloned().map(ServerLine::PastMessage).collect();
+                let messages = room.history().messages().range(numbers).map(|message| message.past.clone());
+                let lines = messages.map(ServerLine::PastMessage).collect();
                 self.send_all(session, id, lines);
             }
             Output::SendStrokes(session, id, numbers) => {
