@@ -8,9 +8,15 @@ use std::path::Path;
 const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 30] = [
     "AccountId",
     "AccountTokenId",
+    "AuditAct",
+    "AuditActor",
+    "AuditEntry",
+    "AuditNumber",
+    "AuditQuery",
+    "AuditRecord",
     "Day",
     "MessageId",
     "ModerationRecord",

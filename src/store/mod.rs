@@ -4,11 +4,12 @@
 //! Messages of all rooms go in as batches, and come out as [`Page`]s of rows, each of one room. The store knows no wire format and no connection: it imports nothing
 //! from `feed`, `room` and `server`, and only values from `protocol` (a test checks that).
 //!
-//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `accounts` has the accounts, also of a file that no server uses (`account_file`); `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
+//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `audit` has the audit log; `accounts` has the accounts, also of a file that no server uses (`account_file`); `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
 //! terms from `terms`; `clock` and `clock_notes` decide whether messages may be deleted by age.
 
 mod account_file;
 mod accounts;
+mod audit;
 mod clock;
 mod clock_notes;
 mod file;
@@ -37,6 +38,7 @@ use async_channel::Receiver;
 
 pub use self::account_file::AccountTables;
 pub use self::accounts::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
+pub use self::audit::read_audit;
 pub use self::file::Retention;
 pub use self::open_error::OpenError;
 pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
@@ -45,7 +47,10 @@ pub use self::query::{Query, QueryQueues, StoreQuery};
 pub use self::rooms::{NewRoom, RoomRecord};
 pub use self::store_path::file_bytes;
 use self::writer::{CommitGate, StoreWriter};
-use crate::protocol::{MessageId, ModerationRecord, PastMessage, RoomId, RoomRules, Sanction, Text, Timestamp, Token};
+use crate::protocol::{
+    AuditNumber, AuditRecord, MessageId, ModerationRecord, PastMessage, RoomId, RoomRules, Sanction, Text, Timestamp,
+    Token,
+};
 
 /// Where and how to store messages.
 #[derive(Clone, Debug)]
@@ -113,6 +118,8 @@ pub struct Batch {
     pub accounts: Vec<AccountWrite>,
     /// Records of moderation, in order.
     pub moderation: Vec<ModerationRecord>,
+    /// The entries of the audit log that say who has made these changes.
+    pub audit: Vec<AuditRecord>,
 }
 
 /// A report of the writing thread.
@@ -141,6 +148,7 @@ pub struct Store {
     queries: QueryQueues,
     closed: mpsc::Receiver<()>,
     gate: Arc<CommitGate>,
+    last_audit: AuditNumber,
 }
 
 /// The fate of a batch for which the hub no longer waits.
@@ -175,6 +183,8 @@ impl Store {
     ) -> Result<(Self, StoredState), OpenError> {
         let (file, state) = file::open(options, epoch, new_epoch, count)?;
         let (reader, searcher) = (file.open_to_read()?, file.open_to_read()?);
+        let last_audit = audit::last_number(&file.connection);
+        let last_audit = last_audit.map_err(|error| OpenError::from_sqlite(&options.path, error))?;
         let (jobs, job_queue) = mpsc::channel();
         let (to_hub, reports) = async_channel::unbounded();
         let (to_read, read_requests) = mpsc::channel();
@@ -196,7 +206,7 @@ impl Store {
         let search = move || query::search(searcher, search_requests, &to_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
         let queries = QueryQueues { to_search, to_read };
-        Ok((Self { jobs, reports, queries, closed, gate }, state))
+        Ok((Self { jobs, reports, queries, closed, gate, last_audit }, state))
     }
 
     /// Stores a batch in one transaction; [`Store::reports`] gets the result. The caller must await it before the next call: the next
@@ -205,6 +215,11 @@ impl Store {
         self.gate.reopen();
         // Fails only if the thread is gone, which ends the server: see `reports`.
         let _ = self.jobs.send(Job::Commit(batch));
+    }
+
+    /// The highest number of an entry of the audit log when the file was opened.
+    pub fn last_audit(&self) -> AuditNumber {
+        self.last_audit
     }
 
     /// The reports of the writing thread. Closed after a fault in that thread.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use crate::protocol::RoomId;
 
 /// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `docs/operating.md` documents the result.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
@@ -97,6 +97,23 @@ pub(super) const MIGRATIONS: [&str; 7] = [
         until    TEXT,
         moderator TEXT,
         reason   TEXT
+    );
+",
+    "
+    CREATE TABLE audit (
+        number            INTEGER PRIMARY KEY,
+        time              TEXT NOT NULL,
+        moderator         TEXT,
+        moderator_account INTEGER,
+        account_name      TEXT,
+        act               TEXT NOT NULL,
+        room              TEXT,
+        target            TEXT,
+        target_account    INTEGER,
+        sanction          INTEGER,
+        message           INTEGER,
+        until             TEXT,
+        reason            TEXT
     );
 ",
 ];

@@ -22,8 +22,8 @@ use super::schema::{Seq, key_of, set_state};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
 use super::{
-    Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, accounts, log, moderation, rooms,
-    words,
+    Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, accounts, audit, log, moderation,
+    rooms, words,
 };
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
@@ -242,6 +242,7 @@ impl StoreWriter {
             return Err(CommitError::NoAccount);
         }
         moderation::apply(&transaction, &batch.moderation)?;
+        audit::insert(&transaction, &batch.audit)?;
         note_clock(&transaction, self.clock.notes(now))?;
         note_new_shift(&transaction, &self.ages, self.is_shift_new)?;
         if let Some(range) = &doubted {

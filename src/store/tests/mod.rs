@@ -2,6 +2,7 @@
 //! server.
 
 mod accounts;
+mod audit;
 mod migration;
 mod model;
 mod moderation;
