@@ -40,6 +40,7 @@ fn operate(server: &mut Server, update: AccountUpdate) {
     let action = Action::ChangeAccount(AccountChange { at: Timestamp(0), update });
     let origin = Origin::SERVER;
     server.sequencer.submit(Change { at: Timestamp(0), uptime: Uptime(0), origin, action });
+    server.apply_ready();
 }
 
 fn create(raw: &str) -> AccountUpdate {
