@@ -79,8 +79,8 @@ fn select(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<A
             continue;
         }
         match read_record(row) {
-            Some(record) => records.push(record),
-            None => invalid += 1,
+            Ok(record) => records.push(record),
+            Err(InvalidRow) => invalid += 1,
         }
     }
     if invalid > 0 {
@@ -115,25 +115,27 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The entry in a row. `None` if another program wrote an invalid one.
-fn read_record(row: &Row<'_>) -> Option<AuditRecord> {
-    let account = optional(number(row, 3), |number| Some(AccountId(u32::try_from(number).ok()?)))?;
-    let account = account.zip(optional(text(row, 4), |name| Name::new(name).ok())?);
-    let by = optional(text(row, 2), |name| Name::new(name).ok())?.map(|name| AuditActor { name, account });
-    let act = AuditAct::parse(text(row, 5)?)?;
+/// Another program wrote the row.
+struct InvalidRow;
+
+fn read_record(row: &Row<'_>) -> Result<AuditRecord, InvalidRow> {
+    let name = |column| optional(text(row, column), |name| Name::new(name).ok());
+    let account_id = |column| optional(number(row, column), |id| Some(AccountId(u32::try_from(id).ok()?)));
+    let account = account_id(3)?.zip(name(4)?);
+    let act = text(row, 5).and_then(AuditAct::parse).ok_or(InvalidRow)?;
     let entry = AuditEntry {
-        at: Timestamp::parse(text(row, 1)?)?,
-        by,
+        at: text(row, 1).and_then(Timestamp::parse).ok_or(InvalidRow)?,
+        by: name(2)?.map(|name| AuditActor { name, account }),
         act,
         room: optional(text(row, 6), |room| RoomName::new(room).ok())?,
         target: optional(text(row, 7), |target| act.parse_target(target).ok())?,
-        target_account: optional(number(row, 8), |number| Some(AccountId(u32::try_from(number).ok()?)))?,
-        sanction: optional(number(row, 9), |number| Some(SanctionId(u32::try_from(number).ok()?)))?,
-        message: optional(number(row, 10), |number| Some(MessageId(number)))?,
+        target_account: account_id(8)?,
+        sanction: optional(number(row, 9), |id| Some(SanctionId(u32::try_from(id).ok()?)))?,
+        message: number(row, 10).map(MessageId),
         until: optional(text(row, 11), Timestamp::parse)?,
         reason: optional(text(row, 12), |reason| Text::new(reason).ok())?,
     };
-    Some(AuditRecord { number: AuditNumber(number(row, 0)?), entry })
+    Ok(AuditRecord { number: AuditNumber(number(row, 0).ok_or(InvalidRow)?), entry })
 }
 
 /// The text in a column. `None`: it has another value, such as NULL.
@@ -146,10 +148,7 @@ fn number(row: &Row<'_>, column: usize) -> Option<u64> {
     row.get_ref(column).ok()?.as_i64().ok()?.try_into().ok()
 }
 
-/// Parses a value that may be missing. `None`: it is invalid.
-fn optional<V, T>(value: Option<V>, parse: impl FnOnce(V) -> Option<T>) -> Option<Option<T>> {
-    match value {
-        Some(value) => parse(value).map(Some),
-        None => Some(None),
-    }
+/// Parses a value that may be missing.
+fn optional<V, T>(value: Option<V>, parse: impl FnOnce(V) -> Option<T>) -> Result<Option<T>, InvalidRow> {
+    value.map(|value| parse(value).ok_or(InvalidRow)).transpose()
 }
