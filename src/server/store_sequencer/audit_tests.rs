@@ -101,6 +101,22 @@ fn entries_wait_in_memory_for_the_disk() {
     assert!(server.sequencer.committing.is_none(), "it is stored once");
 }
 
+/// A kick has no other record.
+#[test]
+fn entry_that_a_full_disk_refused_is_stored_by_a_tick() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    server.nick(1, "bob");
+    sql(&server, "ALTER TABLE audit RENAME TO gone");
+    moderate(&mut server, kick(None, "bob"));
+    server.settle();
+    sql(&server, "ALTER TABLE gone RENAME TO audit");
+    server.submit(0, Action::Tick);
+    server.commit();
+    server.sequencer.process_report();
+    assert_eq!(stored(&server), ["1 kick server bob"]);
+}
+
 #[test]
 fn numbers_continue_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
