@@ -8,7 +8,7 @@ use super::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AuditNumber(pub u64);
 
-/// What a moderator or an operator has done.
+/// An act of a moderator or an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditAct {
     /// Removed a member.

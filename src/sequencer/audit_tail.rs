@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::limits::AUDIT_IN_MEMORY_MAX;
 use crate::protocol::{AuditEntry, AuditNumber, AuditRecord};
 
-/// Numbers the entries of the audit log, and keeps the newest ones that no store has: those that a store has refused or, without a store, all.
+/// Numbers the entries of the audit log. Keeps the newest ones that a store has refused so far or, without a store, the newest of all.
 #[derive(Debug, Default)]
 pub struct AuditTail {
     /// By number. At most [`AUDIT_IN_MEMORY_MAX`].

@@ -21,7 +21,7 @@ impl Transition<'_> {
     pub(super) fn draft_audit(&self, moderation: &Moderation) -> AuditDraft {
         let duration = if let Moderation::Sanction { duration, .. } = moderation { *duration } else { None };
         let target_account = match moderation {
-            // Of an account, whoever has the nickname.
+            // A guest may hold the name of the account.
             Moderation::SetModerator { name, .. } => self.state.accounts.find(name).map(|account| account.id),
             other => other.target_name().and_then(|name| self.state.account_of(name)),
         };
