@@ -9,11 +9,14 @@
 //! third one.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod audit_tail;
+
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::task::{Context, Poll};
 
-use crate::protocol::Timestamp;
+pub use self::audit_tail::AuditTail;
+use crate::protocol::{AuditRecord, Timestamp};
 use crate::state::{Action, Entry, Origin, RoomId, SharedState, Uptime};
 
 /// A change of the shared state that is not in the order yet.
@@ -70,6 +73,11 @@ pub trait Sequencer: Debug + Send {
         None
     }
 
+    /// The entries of the audit log that no store has, by number: those that are not stored yet or, without a store, the newest ones.
+    fn unstored_audit(&self) -> Vec<AuditRecord> {
+        Vec::new()
+    }
+
     /// Waits for a report of the store, and processes it. The output is false if the store has failed: no report follows.
     fn poll_report(&mut self, _cx: &mut Context<'_>) -> Poll<bool> {
         Poll::Pending
@@ -100,10 +108,17 @@ impl Numbering {
 pub struct MemorySequencer {
     numbering: Numbering,
     ready: VecDeque<Entry>,
+    audit: AuditTail,
 }
 
 impl Sequencer for MemorySequencer {
-    fn submit(&mut self, change: Change) {
+    fn submit(&mut self, mut change: Change) {
+        if let Action::RecordModeration(moderated, _) = &mut change.action
+            && let Some(entry) = moderated.audit.take()
+        {
+            let record = self.audit.number(*entry);
+            self.audit.push(record);
+        }
         self.ready.push_back(self.numbering.next_entry(change));
     }
 
@@ -113,6 +128,10 @@ impl Sequencer for MemorySequencer {
 
     fn has_next(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    fn unstored_audit(&self) -> Vec<AuditRecord> {
+        self.audit.records().cloned().collect()
     }
 }
 

@@ -37,6 +37,8 @@ pub enum ControlCode {
     NotStored,
     /// A command of moderation is invalid, or is refused.
     ModerationRefused,
+    /// The store cannot be read.
+    StoreUnreadable,
 }
 
 impl ControlCode {
@@ -56,6 +58,7 @@ impl ControlCode {
             Self::NameResting => "name-resting",
             Self::NotStored => "not-stored",
             Self::ModerationRefused => "moderation-refused",
+            Self::StoreUnreadable => "store-unreadable",
         }
     }
 }
@@ -120,6 +123,17 @@ impl ControlError {
     /// Arguments of `account` are missing or invalid. The text does not repeat secrets.
     pub(super) fn invalid_argument(what: &str) -> Self {
         Self::of_account(ControlCode::UnknownArgument, what)
+    }
+
+    /// An argument of `audit` is invalid.
+    pub(super) fn invalid_audit_argument(what: &str) -> Self {
+        Self { verb: Some("audit"), ..Self::new(ControlCode::UnknownArgument, what) }
+    }
+
+    /// The audit log cannot be read, for this reason.
+    pub fn audit_unreadable(why: &str) -> Self {
+        let text = format!("the audit log cannot be read: {why}");
+        Self { verb: Some("audit"), ..Self::new(ControlCode::StoreUnreadable, text) }
     }
 
     /// The request is longer than `bytes_max`.

@@ -1,4 +1,4 @@
-//! The protocol of the control socket, for both ends: the server reads requests and writes replies, `chinwagd status` and `chinwagd account`
+//! The protocol of the control socket, for both ends: the server reads requests and writes replies, the commands of `chinwagd`
 //! do the reverse. `docs/operating.md` specifies it. Pure.
 //!
 //! The server sends [`GREETING`]. The client sends one request, one line. The server sends the lines of the reply, the last of which is `OK`
@@ -7,18 +7,22 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod account;
+mod audit;
 mod error;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use self::account::{AccountReply, AccountRequest, AccountSummary};
+pub use self::audit::AuditLine;
+use self::audit::write_query;
 pub use self::error::{ControlCode, ControlError};
+use crate::protocol::AuditQuery;
 
 /// The requests, in the greeting and in errors.
 macro_rules! requests {
     () => {
-        "status, status json, account list|add|password|role|remove or moderate COMMAND"
+        "status, status json, account list|add|password|role|remove, moderate COMMAND or audit"
     };
 }
 
@@ -40,6 +44,8 @@ pub enum ControlRequest {
     Account(AccountRequest),
     /// A command of moderation, as an operator among the clients would send it: `BAN 192.0.2.7 1h`, `#ops KICK bob`.
     Moderate(String),
+    /// Entries of the audit log.
+    Audit(AuditQuery),
 }
 
 /// How the reply to `status` is written.
@@ -58,12 +64,13 @@ impl ControlRequest {
             Self::Status(_) => "status",
             Self::Account(_) => "account",
             Self::Moderate(_) => "moderate",
+            Self::Audit(_) => "audit",
         }
     }
 
     /// Whether the request changes something.
     pub fn is_change(&self) -> bool {
-        !matches!(self, Self::Status(_) | Self::Account(AccountRequest::List { .. }))
+        !matches!(self, Self::Status(_) | Self::Audit(_) | Self::Account(AccountRequest::List { .. }))
     }
 
     /// The reply with these lines.
@@ -79,6 +86,10 @@ impl fmt::Display for ControlRequest {
             Self::Status(StatusFormat::Json) => f.write_str("status json"),
             Self::Account(request) => write!(f, "account {request}"),
             Self::Moderate(line) => write!(f, "moderate {line}"),
+            Self::Audit(query) => {
+                f.write_str("audit")?;
+                write_query(f, query)
+            }
         }
     }
 }
@@ -95,6 +106,7 @@ impl FromStr for ControlRequest {
             ("status", other) => Err(ControlError::unknown_argument("status", other, "json or nothing")),
             ("moderate", "") => Err(ControlError::moderation_missing()),
             ("moderate", line) => Ok(Self::Moderate(line.to_owned())),
+            ("audit", arguments) => AuditQuery::parse(arguments).map(Self::Audit),
             ("account", arguments) => AccountRequest::parse(arguments).map(Self::Account),
             // Further words may be a secret after a mistyped request.
             _ => Err(ControlError::unknown_request(verb)),
@@ -158,7 +170,13 @@ mod tests {
     #[test]
     fn requests_round_trip() {
         let json = ControlRequest::Status(StatusFormat::Json);
-        for request in [STATUS, json.clone(), "account list".parse().unwrap(), "account remove ann".parse().unwrap()] {
+        for request in [
+            STATUS,
+            json.clone(),
+            "account list".parse().unwrap(),
+            "account remove ann".parse().unwrap(),
+            "audit".parse().unwrap(),
+        ] {
             assert_eq!(request.to_string().parse(), Ok(request));
         }
         assert_eq!("status  json ".parse(), Ok(json));
@@ -171,7 +189,7 @@ mod tests {
             let (verb, _) = line.split_once(' ').unwrap_or((line, ""));
             let expected = format!(
                 "ERR - unknown-request unknown request \"{verb}\": expected status, status json, account \
-                 list|add|password|role|remove or moderate COMMAND"
+                 list|add|password|role|remove, moderate COMMAND or audit"
             );
             assert_eq!(error(line), expected);
         }

@@ -29,6 +29,12 @@ pub const CONTROL_ACCOUNTS_LISTED_MAX: usize = 1000;
 /// Longest line of an account in a reply, in bytes, without its name.
 pub const CONTROL_ACCOUNT_BYTES_MAX: usize = 128;
 
+/// Most entries of the audit log in one reply.
+pub const CONTROL_AUDIT_LISTED_MAX: usize = 200;
+
+/// Longest line of an entry of the audit log in a reply, in bytes, without its names and its reason.
+pub const CONTROL_AUDIT_BYTES_MAX: usize = 384;
+
 /// Longest reply that `chinwagd status` and `chinwagd account` read, in bytes. Thousands of listeners fit in.
 pub const CONTROL_REPLY_BYTES_MAX: usize = 1024 * 1024;
 

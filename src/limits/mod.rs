@@ -119,6 +119,11 @@ const _: () = {
     assert!(CONTROL_REPLY_MS_MAX < CONTROL_CLIENT_MS_MAX && CONTROL_CHANGE_MS_MAX < CONTROL_CLIENT_CHANGE_MS_MAX);
     assert!("account password ".len() + NAME_BYTES_MAX + PASSWORD_HASH_BYTES_MAX < CONTROL_REQUEST_BYTES_MAX);
     assert!(CONTROL_ACCOUNTS_LISTED_MAX * (NAME_BYTES_MAX + CONTROL_ACCOUNT_BYTES_MAX) < CONTROL_REPLY_BYTES_MAX);
+    // The moderator, its account, the room and the target.
+    let audited = 4 * NAME_BYTES_MAX + TEXT_BYTES_MAX + CONTROL_AUDIT_BYTES_MAX;
+    assert!(CONTROL_AUDIT_LISTED_MAX * audited < CONTROL_REPLY_BYTES_MAX);
+    assert!("audit before=18446744073709551615 limit=18446744073709551615 room=#".len() + NAME_BYTES_MAX < 256);
+    assert!(256 + " by=".len() + NAME_BYTES_MAX < CONTROL_REQUEST_BYTES_MAX);
     assert!(CONTROL_CONNECTIONS_MAX <= CONTROL_CHANGES_MAX);
     assert!(CONTROL_CONNECTIONS_MAX + REFUSED_MAX < DESCRIPTORS_RESERVED);
     // A second signal can end the shutdown early.

@@ -6,6 +6,7 @@
 
 mod account;
 mod account_password;
+mod audit;
 mod case;
 mod dialect;
 mod drawing;
@@ -33,6 +34,7 @@ pub(crate) mod words;
 pub use account::{AccountId, AccountTokenId, Day, InvalidPasswordHash, LabelTooLong, PasswordHash, Role, TokenLabel};
 pub(crate) use account_password::{ACCESS_TOKEN_DIGITS, ACCESS_TOKEN_PREFIX};
 pub use account_password::{AccessToken, AccountPassword, Credential, GivenPassword, InvalidAccountPassword};
+pub use audit::{AuditAct, AuditActor, AuditEntry, AuditNumber, AuditQuery, AuditRecord};
 pub(crate) use case::fold_case;
 pub use dialect::{DIALECTS, Dialect};
 pub(crate) use drawing::CLEAR;

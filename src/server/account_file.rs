@@ -8,7 +8,7 @@ use super::clock::wall_time;
 use super::operator::{self, OperatorStep};
 use super::random_epoch;
 use crate::control::{AccountReply, AccountRequest, ControlError};
-use crate::state::{AccountChange, AccountOutcome, AccountRejection, SharedState};
+use crate::state::{AccountChange, AccountOutcome, AccountRejection, Origin, SharedState};
 use crate::store::{AccountTables, OpenError};
 
 /// The accounts of a store that this process has locked.
@@ -82,7 +82,8 @@ impl AccountFile {
             Ok(effect) => effect,
             Err(why) => return Ok(Err(why)),
         };
-        self.file.write(&account_writes(effect))?;
+        let entry = self.state.audit_account_change(Origin::SERVER, &change, &effect);
+        self.file.write(&account_writes(effect), entry)?;
         // An operator's change has a result.
         Ok(operator::apply_change(&mut self.state, change).unwrap_or(Err(AccountRejection::Changed)))
     }

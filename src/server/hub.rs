@@ -143,6 +143,9 @@ impl Hub {
                 // Fails if the operator no longer waits.
                 let _ = asking.try_send(self.status());
             }
+            HubRequest::Audit(asking) => {
+                let _ = asking.try_send(self.sessions.sequencer().unstored_audit());
+            }
             HubRequest::Operate(request, to_operator) => self.process_operator(at, request, to_operator),
             HubRequest::Moderate(line, to_operator) => self.process_moderation(at, line, to_operator),
             HubRequest::KeepTicket(session, ticket) => {

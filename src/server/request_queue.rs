@@ -16,7 +16,7 @@ use crate::command::ClientLine;
 use crate::control::AccountRequest;
 use crate::feed::Mailbox;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
-use crate::protocol::Peer;
+use crate::protocol::{AuditRecord, Peer};
 use crate::session::InputKind;
 use crate::state::SessionId;
 
@@ -33,6 +33,8 @@ pub enum HubRequest {
     Probe(Arc<Mailbox>),
     /// An operator asks for the figures of the server. The hub sends them to this channel.
     Status(Sender<HubStatus>),
+    /// An operator asks for the audit log. The hub sends the entries that no store has to this channel.
+    Audit(Sender<Vec<AuditRecord>>),
     /// An operator asks for the accounts, or changes them. The hub sends the reply to this channel.
     Operate(AccountRequest, Sender<OperatorResult>),
     /// An operator moderates. The hub sends the reply to this channel.

@@ -14,7 +14,7 @@ use super::store_reader::{RoomQuery, StoreReader};
 use super::store_sequencer::StoreSequencer;
 use super::{ServerOptions, log, random_epoch};
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
-use crate::protocol::{RoomId, RoomName};
+use crate::protocol::{AuditQuery, AuditRecord, RoomId, RoomName};
 use crate::session::Sessions;
 use crate::state::{Author, RecentMessage, SharedState, StoredRoom};
 use crate::store::{self, QueryQueues, RoomRecord, Store, StoredMessage, StoredState};
@@ -58,6 +58,10 @@ impl StoreOpener for store::Options {
 
     fn file_bytes(&self) -> io::Result<u64> {
         store::file_bytes(&self.path)
+    }
+
+    fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, Box<dyn Error + Send + Sync>> {
+        Ok(store::read_audit(&self.path, query)?)
     }
 }
 

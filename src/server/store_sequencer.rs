@@ -12,9 +12,11 @@ use futures_lite::{Stream as _, ready};
 
 use super::account_rows::account_writes;
 use super::log;
-use crate::limits::{ACCOUNT_CHANGES_AT_ONCE_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
-use crate::protocol::{MessageId, ModerationRecord, Name, OwnDeletion, PastMessage, Timestamp};
-use crate::sequencer::{Change, Numbering, Sequencer};
+use crate::limits::{
+    ACCOUNT_CHANGES_AT_ONCE_MAX, AUDIT_IN_MEMORY_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX,
+};
+use crate::protocol::{AuditRecord, MessageId, ModerationRecord, Name, OwnDeletion, PastMessage, Timestamp};
+use crate::sequencer::{AuditTail, Change, Numbering, Sequencer};
 use crate::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, Message, Moderated, Origin, Room, RoomId,
     SharedState, StoreFailure, TopicChange, Uptime,
@@ -41,6 +43,8 @@ pub(super) struct StoreSequencer {
     removed_rooms: Vec<RoomId>,
     /// Records of moderation that could not be stored. Each batch tries them again, first.
     unstored: Vec<ModerationRecord>,
+    /// The entries of the audit log that could not be stored. Each batch tries them again with the records.
+    audit: AuditTail,
     /// A second has passed since the last try.
     is_retry_due: bool,
     /// The changes in the batch that is being committed, in order, and those that were refused among them.
@@ -66,10 +70,10 @@ enum Content {
     Message(RoomId, Message),
     Topic(RoomId, TopicChange),
     Account(AccountChange),
-    /// Moderation that has taken effect already.
-    Moderation(Moderated, Vec<ModerationRecord>),
     /// The deletion of a message by its author.
     Deletion(OwnDeletion),
+    /// Moderation that has taken effect already, and its entry in the audit log.
+    Moderation(Moderated, Vec<ModerationRecord>, Option<Box<AuditRecord>>),
 }
 
 /// Content that is not stored.
@@ -114,7 +118,7 @@ impl Content {
             Self::Message(room, message) => Action::Say(room, message),
             Self::Topic(room, topic) => Action::SetTopic(room, topic),
             Self::Account(change) => Action::ChangeAccount(change),
-            Self::Moderation(moderated, _) => Action::ModerationStored(moderated, None),
+            Self::Moderation(moderated, ..) => Action::ModerationStored(moderated, None),
             Self::Deletion(deletion) => Action::OwnDeletionStored(deletion, Ok(deleted.next().unwrap_or_default())),
         }
     }
@@ -130,7 +134,7 @@ impl From<Content> for RefusedContent {
                 let name = if let AccountUpdate::Create { name, .. } = update { Some(name) } else { None };
                 Self::Account(command, name)
             }
-            Content::Moderation(moderated, _) => Self::Moderation(moderated),
+            Content::Moderation(moderated, ..) => Self::Moderation(moderated),
             Content::Deletion(deletion) => Self::Deletion(deletion),
         }
     }
@@ -152,6 +156,7 @@ impl StoreSequencer {
     pub(super) fn new(store: Store, bytes_max: usize) -> Self {
         Self {
             reports: Box::pin(store.reports().clone()),
+            audit: AuditTail::after(store.last_audit()),
             store: Some(store),
             numbering: Numbering::default(),
             at: Timestamp::default(),
@@ -187,6 +192,13 @@ impl StoreSequencer {
         self.waiting.push_back(PendingChange { origin, content });
     }
 
+    /// Keeps an entry of the audit log that could not be stored.
+    fn keep_audit(&mut self, record: Option<&AuditRecord>) {
+        if record.is_some_and(|record| self.audit.push(record.clone())) {
+            log::audit_is_full(AUDIT_IN_MEMORY_MAX);
+        }
+    }
+
     fn process(&mut self, report: Report) {
         match report {
             // The batch, which shares its texts with the changes, is freed by this thread, too: their counts stay in one cache.
@@ -220,12 +232,19 @@ impl StoreSequencer {
         if failure.is_none() {
             let stored = std::mem::take(&mut self.unstored);
             self.note_stored(&stored);
+            let lost = self.audit.clear();
+            if lost > 0 {
+                log::audit_entries_lost(lost);
+            }
         }
         for PendingChange { origin, content } in self.committing.take().unwrap_or_default() {
             self.bytes -= content.as_ref().map_or(0, Content::memory_cost);
             match (&content, &failure) {
-                (Ok(Content::Moderation(_, records)), Some(_)) => self.unstored.extend(records.iter().cloned()),
-                (Ok(Content::Moderation(_, records)), None) => self.note_stored(records),
+                (Ok(Content::Moderation(_, records, audit)), Some(_)) => {
+                    self.unstored.extend(records.iter().cloned());
+                    self.keep_audit(audit.as_deref());
+                }
+                (Ok(Content::Moderation(_, records, _)), None) => self.note_stored(records),
                 _ => {}
             }
             let action = match (content, &failure) {
@@ -262,12 +281,13 @@ impl Sequencer for StoreSequencer {
             Action::SetTopic(room, topic) => self.enqueue(change.origin, Content::Topic(room, topic)),
             Action::ChangeAccount(account) => self.enqueue(change.origin, Content::Account(account)),
             Action::DeleteOwn(deletion) => self.enqueue(change.origin, Content::Deletion(deletion)),
-            Action::RecordModeration(moderated, records) => {
+            Action::RecordModeration(mut moderated, records) => {
                 self.note_unstored(&records);
-                self.enqueue(change.origin, Content::Moderation(moderated, records));
+                let audit = moderated.audit.take().map(|entry| Box::new(self.audit.number(*entry)));
+                self.enqueue(change.origin, Content::Moderation(moderated, records, audit));
             }
             Action::Tick => {
-                self.is_retry_due = !self.unstored.is_empty();
+                self.is_retry_due = !self.unstored.is_empty() || !self.audit.is_empty();
                 self.push_entry(change.origin, Action::Tick);
             }
             action => self.push_entry(change.origin, action),
@@ -312,17 +332,25 @@ impl Sequencer for StoreSequencer {
         let mut last_ids = BTreeMap::new();
         let removed_rooms = std::mem::take(&mut self.removed_rooms);
         let (messages, moderation) = (Vec::with_capacity(changes.len()), self.unstored.clone());
-        let mut batch = Batch { removed_rooms, messages, moderation, ..Batch::default() };
+        let audit = self.audit.records().cloned().collect();
+        let mut batch = Batch { removed_rooms, messages, moderation, audit, ..Batch::default() };
         self.is_retry_due = false;
-        for content in changes.iter().filter_map(|change| change.content.as_ref().ok()) {
+        for (origin, content) in
+            changes.iter().filter_map(|change| Some((change.origin, change.content.as_ref().ok()?)))
+        {
             let room = match content {
                 Content::Message(room, _) | Content::Topic(room, _) => *room,
                 Content::Account(change) => {
-                    batch.accounts.extend(state.plan_account_change(change).into_iter().flat_map(account_writes));
+                    if let Ok(effect) = state.plan_account_change(change) {
+                        let entry = state.audit_account_change(origin, change, &effect);
+                        batch.audit.extend(entry.map(|entry| self.audit.number(entry)));
+                        batch.accounts.extend(account_writes(effect));
+                    }
                     continue;
                 }
-                Content::Moderation(_, records) => {
+                Content::Moderation(_, records, audit) => {
                     batch.moderation.extend(records.iter().cloned());
+                    batch.audit.extend(audit.as_deref().cloned());
                     continue;
                 }
                 Content::Deletion(deletion) => {
@@ -365,6 +393,15 @@ impl Sequencer for StoreSequencer {
         self.failure.as_deref()
     }
 
+    fn unstored_audit(&self) -> Vec<AuditRecord> {
+        let pending = self.committing.iter().flatten().chain(&self.waiting);
+        let pending = pending.filter_map(|change| match &change.content {
+            Ok(Content::Moderation(.., audit)) => audit.as_deref(),
+            _ => None,
+        });
+        self.audit.records().chain(pending).cloned().collect()
+    }
+
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let report = ready!(self.reports.as_mut().poll_next(cx));
         Poll::Ready(report.map(|report| self.process(report)).is_some())
@@ -382,6 +419,9 @@ impl Sequencer for StoreSequencer {
         let committing = self.committing.take().unwrap_or_default().into_iter().map(|change| (change, &failure));
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|change| (change, &not_stored));
         for (PendingChange { origin, content }, failure) in committing.chain(waiting) {
+            if let Ok(Content::Moderation(.., audit)) = &content {
+                self.keep_audit(audit.as_deref());
+            }
             let action = match content {
                 Ok(content) => RefusedContent::from(content).into_action(failure.clone()),
                 Err((refused, _)) => refused.into_action(not_stored.clone()),
@@ -392,6 +432,10 @@ impl Sequencer for StoreSequencer {
     }
 
     fn close(&mut self) {
+        let lost = self.audit.unstored_count();
+        if lost > 0 {
+            log::audit_entries_lost(lost);
+        }
         if let Some(store) = self.store.take() {
             store.close(Duration::from_millis(STORE_CLOSE_MS_MAX));
         }
@@ -449,6 +493,8 @@ fn new_room(state: &SharedState, id: RoomId) -> Option<NewRoom> {
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod audit_tests;
 #[cfg(test)]
 mod deletion_tests;
 #[cfg(test)]

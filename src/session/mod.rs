@@ -593,6 +593,8 @@ fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
 #[cfg(test)]
 mod account_tests;
 #[cfg(test)]
+mod audit_tests;
+#[cfg(test)]
 mod chat_tests;
 #[cfg(test)]
 mod deletion_tests;

@@ -26,11 +26,14 @@ impl Sessions {
             }
             StateOutput::SanctionsChanged(records) => {
                 // Nobody waits for the result.
-                let moderated = Moderated { room: None, outcome: ModerationOutcome::SanctionsChanged };
+                let outcome = ModerationOutcome::SanctionsChanged;
+                let moderated = Moderated { room: None, outcome, audit: None };
                 self.submit_records(at, Origin::SERVER, moderated, records);
             }
             StateOutput::Moderated(origin, moderated, records) => {
-                self.log_moderation(origin, &moderated, out);
+                if moderated.audit.is_some() {
+                    self.log_moderation(origin, &moderated, out);
+                }
                 self.record_moderation(at, origin, moderated, records, out);
             }
             StateOutput::OwnDeletion(origin, deletion) => {
@@ -118,7 +121,8 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         // The operator's results keep their order: all of them wait for the store.
-        let is_immediate = records.is_empty() && (origin != Origin::SERVER || !self.features.search);
+        let has_records = moderated.audit.is_some() || !records.is_empty();
+        let is_immediate = !has_records && (origin != Origin::SERVER || !self.features.search);
         if is_immediate {
             return self.confirm_moderation(origin, moderated, true, out);
         }
@@ -133,11 +137,12 @@ impl Sessions {
 
     /// Replies to the moderator.
     fn confirm_moderation(&mut self, origin: Origin, moderated: Moderated, is_stored: bool, out: &mut Vec<Output>) {
-        let Moderated { room, outcome } = moderated;
+        let Moderated { room, outcome, audit: _ } = moderated;
         // A moderator of a room may lift the ban of an address, and does not learn the address.
         let shows_networks = origin == Origin::SERVER || self.state.rank(origin.member, None) == Rank::Operator;
         let shown = |target: SanctionTarget| target.visible(shows_networks);
         let reply = match outcome {
+            // The removal of a member needs no disk. Only its entry in the audit log may be missing.
             ModerationOutcome::Kicked(name) => Reply::Kick(name),
             ModerationOutcome::Sanctioned(kind, id, target) => {
                 let reply = Stored { value: SanctionReply { id, target: shown(target) }, is_stored };

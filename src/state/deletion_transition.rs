@@ -33,8 +33,8 @@ impl Transition<'_> {
             };
         }
         let records = match recent {
-            Some(RecentMessage { past: PastMessage { text: None, .. }, .. }) => Vec::new(),
-            _ => self.remove_text(id, message),
+            Some(RecentMessage { past: PastMessage { text: None, .. }, .. }) => None,
+            _ => Some(self.remove_text(id, message)),
         };
         Deletion::Done(Ok((ModerationOutcome::Deleted(message), records)))
     }
@@ -47,7 +47,7 @@ impl Transition<'_> {
         let rejection = match result {
             Ok(true) => {
                 self.remove_text(room, id);
-                let moderated = Moderated { room: named, outcome: ModerationOutcome::Deleted(id) };
+                let moderated = Moderated { room: named, outcome: ModerationOutcome::Deleted(id), audit: None };
                 return self.confirm_moderation(moderated, None);
             }
             Ok(false) => not_author(),

@@ -12,6 +12,7 @@
 //! | `room_transition` | how an entry changes rooms |
 //! | `account_transition` | how an entry changes accounts, and logs members in |
 //! | `moderation`, `moderation_transition` | who may moderate, and how an entry of a moderator changes members and rooms |
+//! | `audit` | what the audit log says about commands of moderators and operators |
 //! | `deletion_transition` | how an entry deletes a message |
 //! | `account_change` | the changes of accounts and their effects, which the store keeps |
 //! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
@@ -23,6 +24,7 @@
 mod account_change;
 mod account_transition;
 mod accounts;
+mod audit;
 mod canvas;
 mod deletion_transition;
 mod dense_map;

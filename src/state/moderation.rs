@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Member, MemberId, RoomId, SharedState};
 use crate::protocol::{
-    AccountId, MessageId, Name, Network, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp,
+    AccountId, AuditEntry, MessageId, Name, Network, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, Text,
+    Timestamp,
 };
 
 /// A command of a moderator or an operator.
@@ -165,6 +166,26 @@ impl Moderation {
             Self::SetModerator { room, .. } | Self::Delete { room, .. } => Some(*room),
         }
     }
+
+    /// The nickname or the account that it is about, if it names one.
+    pub(super) fn target_name(&self) -> Option<&Name> {
+        match self {
+            Self::Kick { name, .. } | Self::SetModerator { name, .. } => Some(name),
+            Self::Sanction { target, .. } | Self::Lift { which: SanctionChoice::Target(target), .. } => match target {
+                SanctionTarget::Name(name) | SanctionTarget::Connection(name) => Some(name),
+                SanctionTarget::Network(_) => None,
+            },
+            Self::Lift { which: SanctionChoice::Id(_), .. } | Self::Delete { .. } => None,
+        }
+    }
+
+    /// The reason that the moderator gives.
+    pub(super) fn reason(&self) -> Option<&Text> {
+        match self {
+            Self::Kick { reason, .. } | Self::Sanction { reason, .. } => reason.as_ref(),
+            Self::Lift { .. } | Self::SetModerator { .. } | Self::Delete { .. } => None,
+        }
+    }
 }
 
 impl SharedState {
@@ -173,6 +194,16 @@ impl SharedState {
         self.member(member)
             .and_then(Member::account)
             .map_or(Rank::Member, |account| self.rank_of_account(account, room))
+    }
+
+    /// The account of the member with this nickname or, without one, the account with this name.
+    pub(super) fn account_of(&self, name: &Name) -> Option<AccountId> {
+        let holder = self.names.holder(name).and_then(|holder| self.member(holder));
+        match holder {
+            // It may be a guest that took the name before the account had it.
+            Some(member) => member.account(),
+            None => self.accounts().find(name).map(|account| account.id),
+        }
     }
 
     /// The rank that members of an account have.
@@ -216,4 +247,6 @@ pub struct Moderated {
     pub room: Option<(RoomId, RoomName)>,
     /// The result.
     pub outcome: ModerationOutcome,
+    /// The entry for the audit log. `None`: nothing has changed.
+    pub audit: Option<Box<AuditEntry>>,
 }

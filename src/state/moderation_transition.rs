@@ -14,6 +14,7 @@ impl Transition<'_> {
     pub(super) fn moderate(&mut self, moderation: Moderation) {
         let command = moderation.command();
         let room = moderation.room().and_then(|id| Some((id, self.state.room(id)?.name.clone())));
+        let draft = self.draft_audit(&moderation);
         let result = match moderation {
             _ if moderation.room().is_some() && room.is_none() => Err(ModerationRejection::NoRoom),
             Moderation::Kick { room, name, reason } => self.kick(room, &name, reason.as_ref()),
@@ -29,10 +30,14 @@ impl Transition<'_> {
         };
         let origin = self.origin;
         self.out.push(match result {
-            Ok((outcome, records)) => StateOutput::Moderated(origin, Moderated { room, outcome }, records),
+            Ok((outcome, records)) => {
+                let audit = records.as_ref().and_then(|_| self.finish_audit(draft, room.as_ref(), &outcome));
+                let moderated = Moderated { room, outcome, audit: audit.map(Box::new) };
+                StateOutput::Moderated(origin, moderated, records.unwrap_or_default())
+            }
             Err(why) if origin == Origin::SERVER => {
                 let outcome = ModerationOutcome::Refused(command, why);
-                StateOutput::Moderated(origin, Moderated { room, outcome }, Vec::new())
+                StateOutput::Moderated(origin, Moderated { room, outcome, audit: None }, Vec::new())
             }
             Err(why) => StateOutput::Rejected(origin, room, Rejection::Moderation(command, why)),
         });
@@ -49,7 +54,7 @@ impl Transition<'_> {
         let text = leave_text(self.moderator(), reason);
         let name = self.state.name(id).unwrap_or(name).clone();
         self.expel(id, room, Displacement::Kicked, text);
-        Ok((ModerationOutcome::Kicked(name), Vec::new()))
+        Ok((ModerationOutcome::Kicked(name), Some(Vec::new())))
     }
 
     fn set_moderator(&mut self, room: RoomId, name: &Name, on: bool) -> ModerationResult {
@@ -61,13 +66,13 @@ impl Transition<'_> {
             return Err(ModerationRejection::Protected(name, before));
         }
         if (before == Rank::Moderator) == on {
-            return Ok((ModerationOutcome::ModeratorSet(name, on), Vec::new()));
+            return Ok((ModerationOutcome::ModeratorSet(name, on), None));
         }
         let records = self.change_moderators(room, id, on)?;
         let event = Event::Moderator { by: self.moderator().cloned(), name: name.clone(), on };
         self.publish_in(room, event);
         self.enforce_bans_on(self.state.member_of(id));
-        Ok((ModerationOutcome::ModeratorSet(name, on), records))
+        Ok((ModerationOutcome::ModeratorSet(name, on), Some(records)))
     }
 
     fn change_moderators(
@@ -173,5 +178,5 @@ impl Transition<'_> {
     }
 }
 
-/// The result of a command, and what the store must keep.
-pub(super) type ModerationResult = Result<(ModerationOutcome, Vec<ModerationRecord>), ModerationRejection>;
+/// The result of a command, and what the store must keep of it. `None`: nothing has changed.
+pub(super) type ModerationResult = Result<(ModerationOutcome, Option<Vec<ModerationRecord>>), ModerationRejection>;

@@ -51,7 +51,7 @@ impl Transition<'_> {
         if kind == SanctionKind::Ban {
             self.enforce_ban(&sanction);
         }
-        Ok((ModerationOutcome::Sanctioned(kind, id, target), records))
+        Ok((ModerationOutcome::Sanctioned(kind, id, target), Some(records)))
     }
 
     pub(super) fn lift(
@@ -77,7 +77,7 @@ impl Transition<'_> {
             self.publish_in(room, event.clone());
         }
         let records = if self.is_kept(room) { vec![ModerationRecord::Lifted(id)] } else { Vec::new() };
-        Ok((ModerationOutcome::Lifted(kind, id, sanction.target), records))
+        Ok((ModerationOutcome::Lifted(kind, id, sanction.target), Some(records)))
     }
 
     /// Removes sanctions that have ended, at most [`EXPIRED_PER_TURN_MAX`]. They concern nobody since their end.
@@ -146,11 +146,7 @@ impl Transition<'_> {
             return Err(ModerationRejection::Own(name.clone()));
         }
         let member = holder.and_then(|holder| self.state.member(holder));
-        // The member may be a guest that took the name before the account had it.
-        let account = match member {
-            Some(member) => member.account(),
-            None => self.state.accounts.find(name).map(|account| account.id),
-        };
+        let account = self.state.account_of(name);
         let rank = account.map_or(Rank::Member, |account| self.state.rank_of_account(account, room));
         self.expect_unprotected(room, name, rank)?;
         Ok(match (account, kind) {

@@ -7,8 +7,8 @@ use rusqlite::TransactionBehavior;
 
 use super::file::{self, StoreFile};
 use super::store_path::Displaced;
-use super::{AccountWrite, Durability, OpenError, Options, Retention, StoredAccounts, accounts};
-use crate::protocol::Token;
+use super::{AccountWrite, Durability, OpenError, Options, Retention, StoredAccounts, accounts, audit};
+use crate::protocol::{AuditEntry, AuditNumber, AuditRecord, Token};
 
 /// The tables of the accounts, in a file that this process has locked. Dropping this closes the file.
 #[derive(Debug)]
@@ -28,11 +28,11 @@ impl AccountTables {
         Ok((Self(file), state.accounts))
     }
 
-    /// Carries out changes, all or none. They are on the disk afterwards.
+    /// Carries out changes, all or none, and adds their entry to the audit log. They are on the disk afterwards.
     ///
     /// # Errors
     /// None of them is carried out.
-    pub fn write(&mut self, writes: &[AccountWrite]) -> Result<(), OpenError> {
+    pub fn write(&mut self, writes: &[AccountWrite], entry: Option<AuditEntry>) -> Result<(), OpenError> {
         let StoreFile { connection, store_path } = &mut self.0;
         let path = store_path.path().to_owned();
         let system = |displaced: Displaced| OpenError::File(path.clone(), io::Error::other(displaced.to_string()));
@@ -41,6 +41,11 @@ impl AccountTables {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
         if !accounts::apply(&transaction, writes).map_err(sqlite)? {
             return Err(sqlite(rusqlite::Error::QueryReturnedNoRows));
+        }
+        if let Some(entry) = entry {
+            let AuditNumber(last) = audit::last_number(&transaction).map_err(sqlite)?;
+            let record = AuditRecord { number: AuditNumber(last + 1), entry };
+            audit::insert(&transaction, &[record]).map_err(sqlite)?;
         }
         transaction.commit().map_err(sqlite)
     }

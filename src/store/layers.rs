@@ -8,9 +8,15 @@ use std::path::Path;
 const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 25] = [
+const VALUES: [&str; 31] = [
     "AccountId",
     "AccountTokenId",
+    "AuditAct",
+    "AuditActor",
+    "AuditEntry",
+    "AuditNumber",
+    "AuditQuery",
+    "AuditRecord",
     "Day",
     "MessageId",
     "ModerationRecord",

@@ -48,6 +48,15 @@ pub(super) fn sanctions_invalid(count: u32) {
     );
 }
 
+/// Rows of the table `audit` could not be read.
+pub(super) fn audit_invalid(count: u32) {
+    warn!(
+        count,
+        "the audit log has entries that cannot be read, which another program may have written: they are not listed; \
+         look at the table audit with sqlite3"
+    );
+}
+
 pub(super) fn displaced(displaced: &Displaced) {
     if displaced.is_truncated() {
         warn!(

@@ -4,11 +4,12 @@
 //! Messages of all rooms go in as batches, and come out as [`Page`]s of rows, each of one room. The store knows no wire format and no connection: it imports nothing
 //! from `feed`, `room` and `server`, and only values from `protocol` (a test checks that).
 //!
-//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `accounts` has the accounts, also of a file that no server uses (`account_file`); `deletion` removes the texts of deleted messages, which `hidden` keeps from readers before that is committed; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
+//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `audit` has the audit log; `accounts` has the accounts, also of a file that no server uses (`account_file`); `deletion` removes the texts of deleted messages, which `hidden` keeps from readers before that is committed; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
 //! terms from `terms`; `clock` and `clock_notes` decide whether messages may be deleted by age.
 
 mod account_file;
 mod accounts;
+mod audit;
 mod clock;
 mod clock_notes;
 mod deletion;
@@ -39,6 +40,7 @@ use async_channel::Receiver;
 
 pub use self::account_file::AccountTables;
 pub use self::accounts::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
+pub use self::audit::read_audit;
 pub use self::file::Retention;
 pub use self::hidden::HiddenMessages;
 pub use self::open_error::OpenError;
@@ -49,8 +51,8 @@ pub use self::rooms::{NewRoom, RoomRecord};
 pub use self::store_path::file_bytes;
 use self::writer::{CommitGate, StoreWriter};
 use crate::protocol::{
-    AccountId, MessageId, ModerationRecord, OwnDeletion, PastMessage, RoomId, RoomRules, Sanction, Text, Timestamp,
-    Token,
+    AccountId, AuditNumber, AuditRecord, MessageId, ModerationRecord, OwnDeletion, PastMessage, RoomId, RoomRules,
+    Sanction, Text, Timestamp, Token,
 };
 
 /// Where and how to store messages.
@@ -121,6 +123,8 @@ pub struct Batch {
     pub moderation: Vec<ModerationRecord>,
     /// Deletions of messages by their authors.
     pub own_deletions: Vec<OwnDeletion>,
+    /// The entries of the audit log that say who has made these changes.
+    pub audit: Vec<AuditRecord>,
 }
 
 /// A message, with what proves whose it is.
@@ -159,6 +163,7 @@ pub struct Store {
     queries: QueryQueues,
     closed: mpsc::Receiver<()>,
     gate: Arc<CommitGate>,
+    last_audit: AuditNumber,
 }
 
 /// The fate of a batch for which the hub no longer waits.
@@ -193,6 +198,8 @@ impl Store {
     ) -> Result<(Self, StoredState), OpenError> {
         let (file, state) = file::open(options, epoch, new_epoch, count)?;
         let (reader, searcher) = (file.open_to_read()?, file.open_to_read()?);
+        let last_audit = audit::last_number(&file.connection);
+        let last_audit = last_audit.map_err(|error| OpenError::from_sqlite(&options.path, error))?;
         let (jobs, job_queue) = mpsc::channel();
         let (to_hub, reports) = async_channel::unbounded();
         let (to_read, read_requests) = mpsc::channel();
@@ -214,7 +221,7 @@ impl Store {
         let search = move || query::search(searcher, search_requests, &to_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
         let queries = QueryQueues { to_search, to_read, hidden: HiddenMessages::default() };
-        Ok((Self { jobs, reports, queries, closed, gate }, state))
+        Ok((Self { jobs, reports, queries, closed, gate, last_audit }, state))
     }
 
     /// Stores a batch in one transaction; [`Store::reports`] gets the result. The caller must await it before the next call: the next
@@ -223,6 +230,11 @@ impl Store {
         self.gate.reopen();
         // Fails only if the thread is gone, which ends the server: see `reports`.
         let _ = self.jobs.send(Job::Commit(batch));
+    }
+
+    /// The highest number of an entry of the audit log when the file was opened.
+    pub fn last_audit(&self) -> AuditNumber {
+        self.last_audit
     }
 
     /// The reports of the writing thread. Closed after a fault in that thread.

@@ -99,9 +99,24 @@ pub(super) const MIGRATIONS: [&str; 8] = [
         reason   TEXT
     );
 ",
-    // The account of a message's author. A deleted message has an empty text.
+    // The account of a message's author: a deleted message has an empty text. And the audit log.
     "
     ALTER TABLE messages ADD COLUMN account INTEGER;
+    CREATE TABLE audit (
+        number            INTEGER PRIMARY KEY,
+        time              TEXT NOT NULL,
+        moderator         TEXT,
+        moderator_account INTEGER,
+        account_name      TEXT,
+        act               TEXT NOT NULL,
+        room              TEXT,
+        target            TEXT,
+        target_account    INTEGER,
+        sanction          INTEGER,
+        message           INTEGER,
+        until             TEXT,
+        reason            TEXT
+    );
 ",
 ];
 

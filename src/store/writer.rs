@@ -22,8 +22,8 @@ use super::schema::{Seq, key_of, set_state};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
 use super::{
-    Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, StoredMessage, accounts, deletion,
-    log, moderation, rooms, words,
+    Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, StoredMessage, accounts, audit,
+    deletion, log, moderation, rooms, words,
 };
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
@@ -259,6 +259,7 @@ impl StoreWriter {
         }
         moderation::apply(&transaction, &batch.moderation)?;
         let deleted = deletion::apply_own(&transaction, &batch.own_deletions)?;
+        audit::insert(&transaction, &batch.audit)?;
         note_clock(&transaction, self.clock.notes(now))?;
         note_new_shift(&transaction, &self.ages, self.is_shift_new)?;
         if let Some(range) = &doubted {

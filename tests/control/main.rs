@@ -1,10 +1,11 @@
-//! The control socket, `chinwagd status`, `chinwagd account` and `chinwagd moderate`, as programs. `src/server/control/tests.rs` has the tests of its protocol and limits.
+//! The control socket, `chinwagd status`, `chinwagd account`, `chinwagd moderate` and `chinwagd audit`, as programs. `src/server/control/tests.rs` has the tests of its protocol and limits.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod audit;
 #[cfg(feature = "proxy")]
 mod moderation;
 

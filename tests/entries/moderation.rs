@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::protocol::{
-    AccountId, Event, LeaveReason, MessageId, Name, Network, Role, Sanction, SanctionKind, Subject, Timestamp,
+    AccountId, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, Role, Sanction, SanctionKind, Subject,
+    Timestamp,
 };
 use chinwag::state::{
-    Action, Author, Displacement, Entry, Member, MemberId, Moderation, ModerationOutcome, Origin, RoomId, SharedState,
-    StateOutput,
+    Action, Author, Displacement, Entry, Member, MemberId, Moderated, Moderation, ModerationOutcome, Origin, RoomId,
+    SharedState, StateOutput,
 };
 
 /// Ranks, from the lowest to the highest.
@@ -135,7 +136,8 @@ impl ModerationObserver {
             assert_ne!(member, entry.origin.member, "nobody removes itself");
             self.removed += 1;
         }
-        let StateOutput::Moderated(_, moderated, _) = output else { return };
+        let StateOutput::Moderated(_, moderated, records) = output else { return };
+        check_audit(before, entry, moderated, records);
         match (&moderated.outcome, &entry.action) {
             (ModerationOutcome::Refused(..), _) => self.refused += 1,
             (outcome, Action::Moderate(moderation)) => {
@@ -208,6 +210,20 @@ impl ModerationObserver {
         self.owners.retain(|room, _| present.contains(room));
         self.moderators.retain(|room, _| present.contains(room));
         self.known_rooms = present;
+    }
+}
+
+/// The audit log has each command that has changed something, with the account of its origin, and no other.
+fn check_audit(before: &Before, entry: &Entry, moderated: &Moderated, records: &[ModerationRecord]) {
+    match (&moderated.audit, &moderated.outcome) {
+        (None, ModerationOutcome::Refused(..) | ModerationOutcome::ModeratorSet(..)) => assert_eq!(*records, []),
+        (None, outcome) => panic!("no entry for {outcome:?}"),
+        (Some(_), ModerationOutcome::Refused(..)) => panic!("an entry for a refused command: {moderated:?}"),
+        (Some(audit), _) => {
+            let account = audit.by.as_ref().map(|by| by.account.as_ref().map(|(account, _)| *account));
+            assert_eq!(account, (entry.origin != Origin::SERVER).then_some(before.account));
+            assert_eq!((audit.at, &audit.room), (entry.at, &moderated.room.as_ref().map(|(_, name)| name.clone())));
+        }
     }
 }
 

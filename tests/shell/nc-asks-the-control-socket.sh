@@ -10,7 +10,7 @@ serve --control "$control"
 same 'srw-------' "$(stat -c %A "$control")"
 join alice nc.openbsd -N "$host" "$port"
 
-requests='status, status json, account list|add|password|role|remove or moderate COMMAND'
+requests='status, status json, account list|add|password|role|remove, moderate COMMAND or audit'
 greeting="HELLO chinwagd-control/1 send $requests"
 connect operator nc.openbsd -U "$control"
 hear operator "$greeting"

@@ -101,6 +101,22 @@ fn refuse_account(client: &mut crate::common::Client) {
     client.expect_start("ERR UNREGISTER not-logged-in ");
 }
 
+/// Uses up the space that is too small for a message, and may be large enough for an account. Returns how many topics were stored.
+fn fill_with_topics(ann: &mut crate::common::Client, bob: &mut crate::common::Client) -> usize {
+    let mut stored = 0;
+    loop {
+        ann.send(&format!("TOPIC {stored}"));
+        let line = ann.next().expect("an answer");
+        if !line.starts_with("OK TOPIC ") {
+            assert!(line.starts_with("ERR TOPIC not-stored "), "{line}");
+            return stored;
+        }
+        bob.expect(&format!("TOPIC ann {stored}"));
+        stored += 1;
+        assert!(stored < 1000, "a full disk takes everything");
+    }
+}
+
 #[test]
 fn full_disk_refuses_messages_only() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -126,6 +142,7 @@ fn full_disk_refuses_messages_only() {
         failures += usize::from(stored > before);
     }
     assert!(stored > 10, "{stored} messages fit");
+    failures += usize::from(fill_with_topics(&mut ann, &mut bob) > 0);
     // Everything else works, and no other client got the refused messages.
     ann.send("WHISPER bob is it full?");
     ann.expect("OK WHISPER bob");

@@ -1,4 +1,4 @@
-//! Asks a running server on its control socket, for `chinwagd status` and `chinwagd account`.
+//! Asks a running server on its control socket, for the commands of `chinwagd`.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

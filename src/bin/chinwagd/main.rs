@@ -6,6 +6,7 @@ mod account;
 mod account_list;
 #[cfg(feature = "accounts")]
 mod accounts;
+mod audit;
 #[cfg(feature = "tls")]
 mod cert;
 mod configuration;
@@ -122,6 +123,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
         },
         OptionGroup { heading: "Logging", options: &["--log", "--log-format"] },
         OptionGroup { heading: "Control socket", options: &["--control", "--json"] },
+        OptionGroup { heading: "Audit log", options: &["--limit", "--room", "--by"] },
         OptionGroup { heading: "Certificate", options: &["--name", "--out"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
     ],
@@ -344,7 +346,7 @@ struct Arguments {
     #[argh(option, arg_name = "format", default = "LogFormat::Text", from_str_fn(parse_log_format))]
     log_format: LogFormat,
 
-    /// answer chinwagd status and chinwagd account on a Unix socket at this path, for root and the user of the server; off: do not (default: control.sock in
+    /// answer chinwagd status, account, moderate and audit on a Unix socket at this path, for root and the user of the server; off: do not (default: control.sock in
     /// the first directory of `$RUNTIME_DIRECTORY`, which systemd sets, if it can be created there; off without it)
     #[argh(option, arg_name = "path", from_str_fn(control::parse_option))]
     control: Option<ControlOption>,
@@ -367,6 +369,7 @@ enum Subcommand {
     Cert(cert::Cert),
     Status(status::Status),
     Moderate(moderate::Moderate),
+    Audit(audit::Audit),
 }
 
 fn main() -> ExitCode {
@@ -384,6 +387,7 @@ fn main() -> ExitCode {
         Some(Subcommand::Cert(cert)) => return cert::run(cert),
         Some(Subcommand::Status(status)) => return status::run(status),
         Some(Subcommand::Moderate(moderate)) => return moderate::run(moderate),
+        Some(Subcommand::Audit(audit)) => return audit::run(audit),
         None => {}
     }
     if let Some(what) = configuration::find_conflict(&arguments) {

@@ -5,6 +5,7 @@
 //! session, and counts for no limit of clients. Only root and the user of the server are served. Each connection has one request, whose
 //! length and time are limited, and there are at most [`CONTROL_CONNECTIONS_MAX`] at a time. One file descriptor is reserved for them.
 
+mod audit;
 mod render;
 mod reserve;
 mod status;
@@ -196,6 +197,7 @@ impl ControlServer {
     async fn find_reply(&self, request: &ControlRequest) -> Option<Result<String, ControlError>> {
         match request {
             ControlRequest::Status(format) => Some(Ok(self.status.read(&self.context).await?.render(*format))),
+            ControlRequest::Audit(query) => self.read_audit(query).await,
             ControlRequest::Moderate(line) => {
                 let (to_operator, result) = async_channel::bounded(1);
                 let request = HubRequest::Moderate(ClientLine::parse(line, Mode::Commands), to_operator);

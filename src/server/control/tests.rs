@@ -113,7 +113,7 @@ fn unknown_request_is_refused() {
         |_| {},
         |path| {
             let expected = "ERR - unknown-request unknown request \"reload\": expected status, status json, account \
-                            list|add|password|role|remove or moderate COMMAND\n";
+                            list|add|password|role|remove, moderate COMMAND or audit\n";
             assert_eq!(ask(&path, b"reload\n"), expected);
             assert!(ask(&path, b"\xff\xfe\n").starts_with("ERR - unknown-request "));
             assert!(ask(&path, b"").starts_with("ERR - unknown-request "));
@@ -160,6 +160,20 @@ fn hub_that_hangs_gets_error() {
         |path| {
             let error = "ERR status timeout the server is overloaded or hangs: it found no reply within 0 s\n";
             assert_eq!(ask(&path, b"status\n"), error);
+        },
+    );
+}
+
+/// The server has no store.
+#[test]
+fn audit_log_without_entries_has_only_the_last_line() {
+    serve(
+        true,
+        |_| {},
+        |path| {
+            assert_eq!(ask(&path, b"audit\n"), "OK audit\n");
+            assert_eq!(ask(&path, b"audit before=9 limit=0 room=#ops by=ann\r\n"), "OK audit\n");
+            assert!(ask(&path, b"audit all\n").starts_with("ERR audit unknown-argument "));
         },
     );
 }

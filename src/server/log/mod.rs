@@ -435,6 +435,18 @@ pub(super) fn commits_recovered() {
     info!("messages are stored again");
 }
 
+/// The oldest entries of the audit log that wait for the disk are lost from now on.
+#[cfg(feature = "store")]
+pub(super) fn audit_is_full(kept: usize) {
+    warn!(kept, "the disk does not take the audit log: only its newest entries are kept in memory");
+}
+
+/// These entries of the audit log will not be stored.
+#[cfg(feature = "store")]
+pub(super) fn audit_entries_lost(count: u64) {
+    warn!(count, "entries of the audit log are lost, because they could not be stored");
+}
+
 pub(super) fn reload_failed(error: &str) {
     warn!(error, "SIGHUP: cannot use the new file; the old one stays in use");
 }

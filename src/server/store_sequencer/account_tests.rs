@@ -80,7 +80,7 @@ impl Server {
         self.submit(member, Action::Say(RoomId::LOBBY, message));
     }
 
-    fn apply_ready(&mut self) {
+    pub(super) fn apply_ready(&mut self) {
         while let Some(entry) = self.sequencer.next() {
             self.state.apply(entry, &mut self.outputs);
         }

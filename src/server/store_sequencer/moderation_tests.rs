@@ -22,7 +22,7 @@ pub(super) fn moderate(server: &mut Server, moderation: Moderation) {
         let records: Vec<_> = server.outputs[from..]
             .iter()
             .filter_map(|output| match output {
-                StateOutput::Moderated(_, moderated, records) if !records.is_empty() => {
+                StateOutput::Moderated(_, moderated, records) if moderated.audit.is_some() || !records.is_empty() => {
                     Some(Action::RecordModeration(moderated.clone(), records.clone()))
                 }
                 _ => None,
@@ -34,12 +34,12 @@ pub(super) fn moderate(server: &mut Server, moderation: Moderation) {
     }
 }
 
-fn sanction(kind: SanctionKind, target: &str) -> Moderation {
+pub(super) fn sanction(kind: SanctionKind, target: &str) -> Moderation {
     let target = SanctionTarget::Name(name(target));
     Moderation::Sanction { kind, room: None, target, duration: None, reason: None }
 }
 
-fn kick(room: Option<RoomId>, target: &str) -> Moderation {
+pub(super) fn kick(room: Option<RoomId>, target: &str) -> Moderation {
     Moderation::Kick { room, name: name(target), reason: None }
 }
 

@@ -2,6 +2,7 @@
 //! server.
 
 mod accounts;
+mod audit;
 mod deletion;
 mod migration;
 mod model;

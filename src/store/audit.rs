@@ -1,0 +1,154 @@
+//! The table `audit`: who has done what to whom, when and why. Its oldest entries make room for new ones; `--keep` does not concern it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
+
+use super::file::connect;
+use super::{OpenError, log};
+use crate::limits::AUDIT_STORED_MAX;
+use crate::protocol::{
+    AccountId, AuditAct, AuditActor, AuditEntry, AuditNumber, AuditQuery, AuditRecord, MessageId, Name, RoomName,
+    SanctionId, Text, Timestamp,
+};
+
+/// The highest number of an entry.
+pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<AuditNumber> {
+    let sql = "SELECT ifnull(max(number), 0) FROM audit";
+    // Another program may have written a negative number.
+    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|last| AuditNumber(last.try_into().unwrap_or(0)))
+}
+
+/// Adds entries, and deletes the oldest ones beyond the limit. Adding one again changes nothing.
+pub(super) fn insert(transaction: &Transaction<'_>, records: &[AuditRecord]) -> rusqlite::Result<()> {
+    let Some(last) = records.iter().map(|record| record.number.0).max() else { return Ok(()) };
+    records.iter().try_for_each(|record| insert_one(transaction, record))?;
+    let sql = "DELETE FROM audit WHERE number <= ?";
+    transaction.prepare_cached(sql)?.execute([last.saturating_sub(AUDIT_STORED_MAX)]).map(drop)
+}
+
+fn insert_one(transaction: &Transaction<'_>, AuditRecord { number, entry }: &AuditRecord) -> rusqlite::Result<()> {
+    let AuditEntry { at, by, act, room, target, target_account, sanction, message, until, reason } = entry;
+    let account = by.as_ref().and_then(|by| by.account.as_ref());
+    let sql = "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let row = params![
+        number.0,
+        at.to_string(),
+        by.as_ref().map(|by| by.name.as_str()),
+        account.map(|(id, _)| id.0),
+        account.map(|(_, name)| name.as_str()),
+        act.as_str(),
+        room.as_ref().map(ToString::to_string),
+        target.as_ref().map(ToString::to_string),
+        target_account.map(|id| id.0),
+        sanction.map(|id| id.0),
+        message.map(|id| id.0),
+        until.map(|until| until.to_string()),
+        reason.as_ref().map(Text::as_str),
+    ];
+    transaction.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+/// Reads the newest entries that the query asks for, in the order of their numbers. The file may be in use by a server: this uses a connection
+/// of its own, so that nothing else waits for it.
+///
+/// # Errors
+/// The reason why the file cannot be read.
+pub fn read_audit(path: &Path, query: &AuditQuery) -> Result<Vec<AuditRecord>, OpenError> {
+    let path = path.canonicalize().map_err(|error| OpenError::File(path.to_owned(), error))?;
+    let sqlite = |error| OpenError::from_sqlite(&path, error);
+    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
+    select(&connection, query).map_err(sqlite)
+}
+
+fn select(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRecord>> {
+    let AuditQuery { before, limit, room, by } = query;
+    let sql = "SELECT number, time, moderator, moderator_account, account_name, act, room, target, target_account, sanction, message, \
+               until, reason FROM audit WHERE number < ? ORDER BY number DESC";
+    let before = before.and_then(|AuditNumber(before)| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+    let mut room = Wanted::new(room.as_ref().map(RoomName::key), |raw| Some(RoomName::new(raw).ok()?.key().to_owned()));
+    let mut by = Wanted::new(by.as_ref().map(Name::key), |raw| Some(Name::new(raw).ok()?.key().to_owned()));
+    let (mut records, mut invalid) = (Vec::new(), 0);
+    let mut rows = connection.prepare(sql)?;
+    let mut rows = rows.query([before])?;
+    while records.len() < *limit
+        && let Some(row) = rows.next()?
+    {
+        if !room.accepts(text(row, 6)) || !(by.accepts(text(row, 2)) || by.accepts(text(row, 4))) {
+            continue;
+        }
+        match read_record(row) {
+            Ok(record) => records.push(record),
+            Err(InvalidRow) => invalid += 1,
+        }
+    }
+    if invalid > 0 {
+        log::audit_invalid(invalid);
+    }
+    records.reverse();
+    Ok(records)
+}
+
+/// The name that a query asks for. Names repeat in many rows, and their keys take long to compute: each is compared once.
+struct Wanted<'a> {
+    /// `None`: all.
+    key: Option<&'a str>,
+    key_of: fn(&str) -> Option<String>,
+    compared: BTreeMap<String, bool>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(key: Option<&'a str>, key_of: fn(&str) -> Option<String>) -> Self {
+        Self { key, key_of, compared: BTreeMap::new() }
+    }
+
+    fn accepts(&mut self, raw: Option<&str>) -> bool {
+        let Some(wanted) = self.key else { return true };
+        let Some(raw) = raw else { return false };
+        if let Some(is_wanted) = self.compared.get(raw) {
+            return *is_wanted;
+        }
+        let is_wanted = (self.key_of)(raw).as_deref() == Some(wanted);
+        self.compared.insert(raw.to_owned(), is_wanted);
+        is_wanted
+    }
+}
+
+/// Another program wrote the row.
+struct InvalidRow;
+
+fn read_record(row: &Row<'_>) -> Result<AuditRecord, InvalidRow> {
+    let name = |column| optional(text(row, column), |name| Name::new(name).ok());
+    let account_id = |column| optional(number(row, column), |id| Some(AccountId(u32::try_from(id).ok()?)));
+    let account = account_id(3)?.zip(name(4)?);
+    let act = text(row, 5).and_then(AuditAct::parse).ok_or(InvalidRow)?;
+    let entry = AuditEntry {
+        at: text(row, 1).and_then(Timestamp::parse).ok_or(InvalidRow)?,
+        by: name(2)?.map(|name| AuditActor { name, account }),
+        act,
+        room: optional(text(row, 6), |room| RoomName::new(room).ok())?,
+        target: optional(text(row, 7), |target| act.parse_target(target).ok())?,
+        target_account: account_id(8)?,
+        sanction: optional(number(row, 9), |id| Some(SanctionId(u32::try_from(id).ok()?)))?,
+        message: number(row, 10).map(MessageId),
+        until: optional(text(row, 11), Timestamp::parse)?,
+        reason: optional(text(row, 12), |reason| Text::new(reason).ok())?,
+    };
+    Ok(AuditRecord { number: AuditNumber(number(row, 0).ok_or(InvalidRow)?), entry })
+}
+
+/// The text in a column. `None`: it has another value, such as NULL.
+fn text<'r>(row: &'r Row<'_>, column: usize) -> Option<&'r str> {
+    row.get_ref(column).ok()?.as_str().ok()
+}
+
+/// The number in a column. `None`: it has another value, such as NULL.
+fn number(row: &Row<'_>, column: usize) -> Option<u64> {
+    row.get_ref(column).ok()?.as_i64().ok()?.try_into().ok()
+}
+
+/// Parses a value that may be missing.
+fn optional<V, T>(value: Option<V>, parse: impl FnOnce(V) -> Option<T>) -> Result<Option<T>, InvalidRow> {
+    value.map(|value| parse(value).ok_or(InvalidRow)).transpose()
+}

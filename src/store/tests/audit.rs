@@ -1,0 +1,146 @@
+//! Tests of the audit log in a file.
+
+use super::rooms::commit_batch;
+use super::*;
+use crate::limits::AUDIT_STORED_MAX;
+use crate::protocol::{AccountId, AuditAct, AuditActor, AuditEntry, AuditNumber, AuditQuery, AuditRecord, SanctionId};
+
+fn name(raw: &str) -> Name {
+    Name::new(raw).unwrap()
+}
+
+/// An entry with few values.
+fn record(number: u64) -> AuditRecord {
+    AuditRecord { number: AuditNumber(number), entry: AuditEntry::new(NOW, AuditAct::Unban) }
+}
+
+/// An entry with all values.
+fn full_record(number: u64) -> AuditRecord {
+    let by = AuditActor { name: name("Ёлка"), account: Some((AccountId(3), name("ann"))) };
+    let entry = AuditEntry {
+        at: NOW,
+        by: Some(by),
+        act: AuditAct::Ban,
+        room: RoomName::new("#ops").ok(),
+        target: AuditAct::Ban.parse_target("192.0.2.0/24").ok(),
+        target_account: Some(AccountId(5)),
+        sanction: Some(SanctionId(4)),
+        message: Some(MessageId(17)),
+        until: Some(Timestamp(NOW.0 + 1)),
+        reason: Some(Text::new("too loud, and off topic").unwrap()),
+    };
+    AuditRecord { number: AuditNumber(number), entry }
+}
+
+fn all() -> AuditQuery {
+    AuditQuery { before: None, limit: usize::MAX, room: None, by: None }
+}
+
+fn numbers(path: &Path, query: &AuditQuery) -> Vec<u64> {
+    read_audit(path, query).unwrap().into_iter().map(|record| record.number.0).collect()
+}
+
+fn commit_audit(store: &Store, audit: Vec<AuditRecord>) {
+    commit_batch(store, Batch { audit, ..Batch::default() });
+}
+
+#[test]
+fn entries_survive_and_are_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::All).unwrap();
+    assert_eq!((store.last_audit(), read_audit(&path, &all()).unwrap()), (AuditNumber(0), vec![]));
+    let records = vec![record(1), full_record(2), record(4), full_record(5)];
+    commit_audit(&store, records.clone());
+    // Tried again after a failure whose fate was unknown.
+    commit_audit(&store, records[2..].to_vec());
+    assert_eq!(read_audit(&path, &all()).unwrap(), records, "while the store is open");
+    close(store);
+    let (store, _) = open_in_turn(&path);
+    assert_eq!((store.last_audit(), read_audit(&path, &all()).unwrap()), (AuditNumber(5), records));
+    let by = |raw: &str| AuditQuery { by: Some(name(raw)), ..all() };
+    for (query, expected) in [
+        (AuditQuery { limit: 2, ..all() }, vec![4, 5]),
+        (AuditQuery { before: Some(AuditNumber(4)), limit: 2, ..all() }, vec![1, 2]),
+        (AuditQuery { before: Some(AuditNumber(1)), ..all() }, vec![]),
+        (AuditQuery { room: RoomName::new("#OPS").ok(), ..all() }, vec![2, 5]),
+        (AuditQuery { room: RoomName::new("#dev").ok(), ..all() }, vec![]),
+        (by("ёлка"), vec![2, 5]),
+        (by("ANN"), vec![2, 5]),
+        (by("bob"), vec![]),
+        (AuditQuery { limit: 1, ..by("ann") }, vec![5]),
+    ] {
+        assert_eq!(numbers(&path, &query), expected, "{query:?}");
+        let accepted = read_audit(&path, &all()).unwrap().into_iter().filter(|record| query.accepts(record));
+        let accepted: Vec<_> = accepted.map(|record| record.number.0).collect();
+        assert!(accepted.ends_with(&expected), "the entries in memory are selected alike: {query:?}");
+    }
+    close(store);
+    assert_eq!(integrity(&path), "ok");
+}
+
+#[test]
+fn oldest_entries_make_room_for_new_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::Count(1)).unwrap();
+    commit_audit(&store, vec![record(1), record(2), record(3)]);
+    commit_audit(&store, vec![record(AUDIT_STORED_MAX), record(AUDIT_STORED_MAX + 1)]);
+    assert_eq!(numbers(&path, &all()), [2, 3, AUDIT_STORED_MAX, AUDIT_STORED_MAX + 1]);
+    commit_audit(&store, vec![record(AUDIT_STORED_MAX + 2)]);
+    assert_eq!(numbers(&path, &all())[0], 3, "--keep does not concern it");
+    close(store);
+}
+
+#[test]
+fn entries_of_other_programs_are_read_with_caution() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::All).unwrap();
+    commit_audit(&store, (1..=6).map(full_record).collect());
+    let damage = "UPDATE audit SET act = 'jail' WHERE number = 1;
+        UPDATE audit SET time = x'00' WHERE number = 2;
+        UPDATE audit SET until = 'tomorrow' WHERE number = 3;
+        UPDATE audit SET moderator = 'a b' WHERE number = 4;
+        UPDATE audit SET target_account = -1 WHERE number = 5;
+        INSERT INTO audit (number, time, act) VALUES (-1, '', '')";
+    Connection::open(&path).unwrap().execute_batch(damage).unwrap();
+    assert_eq!(numbers(&path, &all()), [5, 6], "a number that is none counts as missing");
+    assert_eq!(read_audit(&path, &all()).unwrap()[0].entry.target_account, None);
+    close(store);
+    Connection::open(&path).unwrap().execute_batch("DELETE FROM audit WHERE number > 0").unwrap();
+    let (store, _) = open_in_turn(&path);
+    assert_eq!(store.last_audit(), AuditNumber(0));
+    close(store);
+}
+
+#[test]
+fn missing_file_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    assert!(read_audit(&path, &all()).unwrap_err().to_string().contains("No such file"));
+    assert!(!path.exists());
+}
+
+/// Format 7 had no audit log.
+#[test]
+fn audit_log_of_a_file_of_version_7_begins_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let file = Connection::open(&path).unwrap();
+    file.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
+    file.pragma_update(None, "application_id", 0x6368_7767).unwrap();
+    for migration in &MIGRATIONS[..7] {
+        file.execute_batch(migration).unwrap();
+    }
+    file.execute_batch("INSERT INTO messages VALUES (1, 1, 1, '2026-11-20T12:44:29.138Z', 'ann', 'tea')").unwrap();
+    file.execute_batch("UPDATE rooms SET last_id = 1; UPDATE state SET value = 1 WHERE key = 'last_seq'").unwrap();
+    file.pragma_update(None, "user_version", 7).unwrap();
+    drop(file);
+    let (store, found) = open(&path, Retention::All).unwrap();
+    assert_eq!((ids(&found), store.last_audit(), numbers(&path, &all())), (vec![1], AuditNumber(0), vec![]));
+    commit_audit(&store, vec![record(1)]);
+    assert_eq!(numbers(&path, &all()), [1]);
+    close(store);
+    assert_eq!(integrity(&path), "ok");
+}
