@@ -22,10 +22,21 @@ pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<AuditNumb
 
 /// Adds entries, and deletes the oldest ones beyond the limit. Adding one again changes nothing.
 pub(super) fn insert(transaction: &Transaction<'_>, records: &[AuditRecord]) -> rusqlite::Result<()> {
-    let Some(last) = records.iter().map(|record| record.number.0).max() else { return Ok(()) };
     records.iter().try_for_each(|record| insert_one(transaction, record))?;
-    let sql = "DELETE FROM audit WHERE number <= ?";
-    transaction.prepare_cached(sql)?.execute([last.saturating_sub(AUDIT_STORED_MAX)]).map(drop)
+    // Entries about rooms do not displace those about the server: every account can own a room.
+    for is_of_server in [true, false] {
+        if records.iter().any(|record| record.entry.room.is_none() == is_of_server) {
+            delete_surplus(transaction, is_of_server)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the oldest entries about the server, or those about rooms, beyond the limit.
+fn delete_surplus(transaction: &Transaction<'_>, is_of_server: bool) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM audit WHERE (room IS NULL) = ?1 AND number <= \
+               (SELECT number FROM audit WHERE (room IS NULL) = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)";
+    transaction.prepare_cached(sql)?.execute(params![is_of_server, AUDIT_STORED_MAX]).map(drop)
 }
 
 fn insert_one(transaction: &Transaction<'_>, AuditRecord { number, entry }: &AuditRecord) -> rusqlite::Result<()> {

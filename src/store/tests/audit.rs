@@ -84,11 +84,22 @@ fn oldest_entries_make_room_for_new_ones() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::Count(1)).unwrap();
-    commit_audit(&store, vec![record(1), record(2), record(3)]);
-    commit_audit(&store, vec![record(AUDIT_STORED_MAX), record(AUDIT_STORED_MAX + 1)]);
-    assert_eq!(numbers(&path, &all()), [2, 3, AUDIT_STORED_MAX, AUDIT_STORED_MAX + 1]);
-    commit_audit(&store, vec![record(AUDIT_STORED_MAX + 2)]);
-    assert_eq!(numbers(&path, &all())[0], 3, "--keep does not concern it");
+    let max = AUDIT_STORED_MAX as u64;
+    commit_audit(&store, vec![record(1), record(2), full_record(3)]);
+    let many = "WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i <= MAX)
+                INSERT INTO audit (number, time, act) SELECT i, '2026-11-30T13:42:00.000Z', 'kick' FROM n";
+    Connection::open(&path).unwrap().execute_batch(&many.replace("MAX", &max.to_string())).unwrap();
+    let first = || numbers(&path, &AuditQuery { before: Some(AuditNumber(9)), ..all() });
+    assert_eq!(first(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    commit_audit(&store, vec![full_record(max + 2)]);
+    assert_eq!(first(), [1, 2, 3, 4, 5, 6, 7, 8], "there are {max} entries about the server");
+    commit_audit(&store, vec![record(max + 3), record(max + 4)]);
+    assert_eq!(first(), [3, 4, 5, 6, 7, 8], "--keep does not concern them");
+    let of_rooms = many.replace("MAX", &(2 * max + 5).to_string()).replace("SELECT 4", &format!("SELECT {}", max + 5));
+    let of_rooms = of_rooms.replace("act)", "act, room)").replace("'kick' FROM", "'kick', '#ops' FROM");
+    Connection::open(&path).unwrap().execute_batch(&of_rooms).unwrap();
+    commit_audit(&store, vec![full_record(2 * max + 7)]);
+    assert_eq!(first(), [4, 5, 6, 7, 8], "only those about rooms");
     close(store);
 }
 
