@@ -58,10 +58,6 @@ impl StoreOpener for store::Options {
     fn file_bytes(&self) -> io::Result<u64> {
         store::file_bytes(&self.path)
     }
-
-    fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, Box<dyn Error + Send + Sync>> {
-        Ok(store::read_audit(&self.path, query)?)
-    }
 }
 
 /// Creates a hub with these sessions, which commits their messages to the store.
@@ -78,5 +74,9 @@ impl StoreReader for QueryQueues {
 
     fn start_catch_up(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {
         Box::new(CatchUp::new(missed, wall_time, mailbox, self))
+    }
+
+    fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, String> {
+        Self::read_audit(self, query)
     }
 }
