@@ -21,9 +21,9 @@ pub const SANCTIONS_LISTED_MAX: usize = 100;
 /// Most entries of the audit log in memory: all of a server without a store, and those that a store has refused so far.
 pub const AUDIT_IN_MEMORY_MAX: usize = 1_000;
 
-/// Most entries of the audit log in a store, at about 0.2 KB each. An owner of a room who appoints and dismisses a moderator as fast as lines
-/// are read (ten times a second) needs three hours to displace all older entries; the server's log keeps a line for each of them.
-pub const AUDIT_STORED_MAX: u64 = 100_000;
+/// Most entries of the audit log in a store, at about 0.2 KB each: about rooms, and again about the server. An owner of a room who appoints and
+/// dismisses a moderator as fast as lines are read (ten times a second) needs three hours to displace the older entries about rooms.
+pub const AUDIT_STORED_MAX: usize = 100_000;
 
 /// Subjects of a sanction: the addresses that its target had while it was repeated, and its nickname.
 pub const SANCTION_SUBJECTS_MAX: usize = 16;

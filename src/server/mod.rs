@@ -487,7 +487,6 @@ mod tests {
     use super::log::LogFormat;
     use super::log::tests::logged;
     use super::*;
-    use crate::protocol::{AuditQuery, AuditRecord};
     use crate::sequencer::{Change, MemorySequencer, Sequencer};
     use crate::state::{Action, Entry};
 
@@ -502,10 +501,6 @@ mod tests {
 
         fn file_bytes(&self) -> io::Result<u64> {
             Ok(0)
-        }
-
-        fn read_audit(&self, _: &AuditQuery) -> Result<Vec<AuditRecord>, Box<dyn Error + Send + Sync>> {
-            Ok(Vec::new())
         }
 
         fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {

@@ -59,10 +59,6 @@ impl StoreOpener for store::Options {
     fn file_bytes(&self) -> io::Result<u64> {
         store::file_bytes(&self.path)
     }
-
-    fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, Box<dyn Error + Send + Sync>> {
-        Ok(store::read_audit(&self.path, query)?)
-    }
 }
 
 fn recent_message(StoredMessage { past, account }: StoredMessage) -> RecentMessage {
@@ -83,5 +79,9 @@ impl StoreReader for QueryQueues {
 
     fn start_catch_up(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {
         Box::new(CatchUp::new(missed, wall_time, mailbox, self))
+    }
+
+    fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, String> {
+        Self::read_audit(self, query)
     }
 }

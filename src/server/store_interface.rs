@@ -10,7 +10,6 @@ use std::sync::Arc;
 use super::ServerOptions;
 use super::hub::Hub;
 use crate::feed::Feed;
-use crate::protocol::{AuditQuery, AuditRecord};
 
 /// Opens a store.
 pub trait StoreOpener: Debug + Send + Sync {
@@ -28,10 +27,4 @@ pub trait StoreOpener: Debug + Send + Sync {
     /// # Errors
     /// A file is not there, or cannot be read.
     fn file_bytes(&self) -> io::Result<u64>;
-
-    /// Reads the newest entries of the audit log that the query asks for, by number. Waits for the disk, but not for the server.
-    ///
-    /// # Errors
-    /// The store cannot be read. The error is for the operator.
-    fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, Box<dyn Error + Send + Sync>>;
 }

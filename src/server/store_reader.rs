@@ -1,11 +1,11 @@
-//! Reads stored messages for connections ([`StoreReader`]).
+//! Reads stored messages for connections, and the audit log for operators ([`StoreReader`]).
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::command::HistoryQuery;
 use crate::feed::{Mailbox, MissedMessages, PageSource};
-use crate::protocol::{Dialect, MessageId, Mode, RoomId, RoomName};
+use crate::protocol::{AuditQuery, AuditRecord, Dialect, MessageId, Mode, RoomId, RoomName};
 
 /// A command about a room that the store answers.
 #[derive(Debug)]
@@ -27,11 +27,17 @@ pub(super) struct RoomQuery {
     pub(super) hint_room: Option<RoomName>,
 }
 
-/// Reads stored messages for connections, page by page, no faster than each client reads.
+/// Reads stored messages for connections, page by page, no faster than each client reads; and the audit log.
 pub(super) trait StoreReader: Debug + Send + Sync {
     /// Starts the reply to a command on the connection of `mailbox`.
     fn start_query(&self, query: RoomQuery, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource>;
 
     /// Starts to read the messages that the connection of `mailbox` missed, rendered as events.
     fn start_catch_up(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource>;
+
+    /// Reads the newest entries of the audit log that the query asks for, by number. Waits for the disk.
+    ///
+    /// # Errors
+    /// The reason why the store cannot be read.
+    fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, String>;
 }

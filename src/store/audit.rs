@@ -1,12 +1,11 @@
 //! The table `audit`: who has done what to whom, when and why. Its oldest entries make room for new ones; `--keep` does not concern it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
-use super::file::connect;
-use super::{OpenError, log};
+use super::log;
 use crate::limits::AUDIT_STORED_MAX;
 use crate::protocol::{
     AccountId, AuditAct, AuditActor, AuditEntry, AuditNumber, AuditQuery, AuditRecord, MessageId, Name, RoomName,
@@ -22,10 +21,21 @@ pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<AuditNumb
 
 /// Adds entries, and deletes the oldest ones beyond the limit. Adding one again changes nothing.
 pub(super) fn insert(transaction: &Transaction<'_>, records: &[AuditRecord]) -> rusqlite::Result<()> {
-    let Some(last) = records.iter().map(|record| record.number.0).max() else { return Ok(()) };
     records.iter().try_for_each(|record| insert_one(transaction, record))?;
-    let sql = "DELETE FROM audit WHERE number <= ?";
-    transaction.prepare_cached(sql)?.execute([last.saturating_sub(AUDIT_STORED_MAX)]).map(drop)
+    // Entries about rooms do not displace those about the server: every account can own a room.
+    for is_of_server in [true, false] {
+        if records.iter().any(|record| record.entry.room.is_none() == is_of_server) {
+            delete_surplus(transaction, is_of_server)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the oldest entries about the server, or those about rooms, beyond the limit.
+fn delete_surplus(transaction: &Transaction<'_>, is_of_server: bool) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM audit WHERE (room IS NULL) = ?1 AND number <= \
+               (SELECT number FROM audit WHERE (room IS NULL) = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)";
+    transaction.prepare_cached(sql)?.execute(params![is_of_server, AUDIT_STORED_MAX]).map(drop)
 }
 
 fn insert_one(transaction: &Transaction<'_>, AuditRecord { number, entry }: &AuditRecord) -> rusqlite::Result<()> {
@@ -50,16 +60,21 @@ fn insert_one(transaction: &Transaction<'_>, AuditRecord { number, entry }: &Aud
     transaction.prepare_cached(sql)?.execute(row).map(drop)
 }
 
-/// Reads the newest entries that the query asks for, in the order of their numbers. The file may be in use by a server: this uses a connection
-/// of its own, so that nothing else waits for it.
-///
-/// # Errors
-/// The reason why the file cannot be read.
-pub fn read_audit(path: &Path, query: &AuditQuery) -> Result<Vec<AuditRecord>, OpenError> {
-    let path = path.canonicalize().map_err(|error| OpenError::File(path.to_owned(), error))?;
-    let sqlite = |error| OpenError::from_sqlite(&path, error);
-    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
-    select(&connection, query).map_err(sqlite)
+/// Reads the audit log of an open file, on a connection of its own: nothing else waits for it.
+#[derive(Debug)]
+pub(super) struct AuditReader(Mutex<Connection>);
+
+impl AuditReader {
+    /// Returns the highest number of an entry, too. With that query, SQLite opens all files: later ones need no file descriptor.
+    pub(super) fn new(connection: Connection) -> rusqlite::Result<(Self, AuditNumber)> {
+        let last = last_number(&connection)?;
+        Ok((Self(Mutex::new(connection)), last))
+    }
+
+    /// Reads the newest entries that the query asks for, in the order of their numbers.
+    pub(super) fn read(&self, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRecord>> {
+        select(&self.0.lock().unwrap_or_else(PoisonError::into_inner), query)
+    }
 }
 
 fn select(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRecord>> {

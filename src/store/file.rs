@@ -97,7 +97,7 @@ impl StoreFile {
     }
 }
 
-pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     // The file exists, and its path had no symbolic links. A link that is there now would lead to another file.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -40,7 +40,7 @@ use async_channel::Receiver;
 
 pub use self::account_file::AccountTables;
 pub use self::accounts::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
-pub use self::audit::read_audit;
+use self::audit::AuditReader;
 pub use self::file::Retention;
 pub use self::hidden::HiddenMessages;
 pub use self::open_error::OpenError;
@@ -198,8 +198,8 @@ impl Store {
     ) -> Result<(Self, StoredState), OpenError> {
         let (file, state) = file::open(options, epoch, new_epoch, count)?;
         let (reader, searcher) = (file.open_to_read()?, file.open_to_read()?);
-        let last_audit = audit::last_number(&file.connection);
-        let last_audit = last_audit.map_err(|error| OpenError::from_sqlite(&options.path, error))?;
+        let audit = AuditReader::new(file.open_to_read()?);
+        let (audit, last_audit) = audit.map_err(|error| OpenError::from_sqlite(&options.path, error))?;
         let (jobs, job_queue) = mpsc::channel();
         let (to_hub, reports) = async_channel::unbounded();
         let (to_read, read_requests) = mpsc::channel();
@@ -220,7 +220,7 @@ impl Store {
         let to_writer = jobs.clone();
         let search = move || query::search(searcher, search_requests, &to_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
-        let queries = QueryQueues { to_search, to_read, hidden: HiddenMessages::default() };
+        let queries = QueryQueues { to_search, to_read, hidden: HiddenMessages::default(), audit: Arc::new(audit) };
         Ok((Self { jobs, reports, queries, closed, gate, last_audit }, state))
     }
 
@@ -252,7 +252,7 @@ impl Store {
         &self.queries.hidden
     }
 
-    /// The queues for queries to the store.
+    /// The queues for queries to the store, and its audit log.
     pub fn queries(&self) -> &QueryQueues {
         &self.queries
     }

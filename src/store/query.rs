@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, params};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::audit::AuditReader;
 use super::hidden::HiddenMessages;
 use super::page::{self, EvictedRange, Page, QueryEnd, QueryError};
 use super::queue::QueryQueue;
@@ -17,7 +18,7 @@ use super::schema::{Seq, key_of};
 use super::terms::WordQuery;
 use super::{Job, words};
 use crate::limits::{HISTORY_SLICE_ROWS, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS};
-use crate::protocol::{MessageId, RoomId, Text};
+use crate::protocol::{AuditQuery, AuditRecord, MessageId, RoomId, Text};
 
 /// Which messages of a room to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub struct QueryQueues {
     pub(super) to_search: mpsc::Sender<Weak<StoreQuery>>,
     pub(super) to_read: mpsc::Sender<Weak<StoreQuery>>,
     pub(super) hidden: HiddenMessages,
+    pub(super) audit: Arc<AuditReader>,
 }
 
 impl QueryQueues {
@@ -52,6 +54,14 @@ impl QueryQueues {
         let progress = Mutex::new(QueryProgress { position, page: Page::default(), rows_before: 0 });
         let (queue, hidden) = (queue.clone(), self.hidden.clone());
         Arc::new(StoreQuery { room, until, waker, queue, hidden, progress, next: Mutex::default() })
+    }
+
+    /// Reads the newest entries of the audit log that the query asks for, in the order of their numbers. Waits for the disk.
+    ///
+    /// # Errors
+    /// The reason why the file cannot be read.
+    pub fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, String> {
+        self.audit.read(query).map_err(|error| error.to_string())
     }
 }
 
@@ -421,8 +431,15 @@ mod tests {
     use super::*;
 
     fn search_for_tea() -> Arc<StoreQuery> {
-        let queues =
-            QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0, hidden: HiddenMessages::default() };
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch("CREATE TABLE audit (number)").unwrap();
+        let audit = Arc::new(AuditReader::new(file).unwrap().0);
+        let queues = QueryQueues {
+            to_search: mpsc::channel().0,
+            to_read: mpsc::channel().0,
+            hidden: HiddenMessages::default(),
+            audit,
+        };
         queues.query(RoomId::LOBBY, Query::Words(Text::truncated("tea")), MessageId(1), Waker::noop().clone())
     }
 

@@ -117,6 +117,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
         until             TEXT,
         reason            TEXT
     );
+    CREATE INDEX audit_places ON audit (room IS NULL, number);
 ",
 ];
 

@@ -62,7 +62,7 @@ fn unusable_requests_are_explained() {
         let error = stderr(&run(&server.path, "audit", words), 2);
         assert!(error.starts_with(&format!("chinwagd: {expected}")), "{error}");
     };
-    check(&["--limit", "0"], "invalid --limit \"0\": expected a number of entries from 1 to 101000");
+    check(&["--limit", "0"], "invalid --limit \"0\": expected a number of entries from 1 to 201000");
     check(&["--room", "ops"], "invalid --room \"ops\": ");
     check(&["--by", "a,b"], "invalid --by \"a,b\": a name cannot contain a comma");
     let absent = server.directory.path().join("absent.sock");

@@ -15,11 +15,11 @@ impl ControlServer {
         let (asking, answer) = async_channel::bounded(1);
         self.context.to_hub.send(&Arc::default(), HubRequest::Audit(asking), 0).ok()?;
         let unstored = answer.recv().await.ok()?;
-        let stored = match self.status.store().cloned() {
+        let stored = match self.context.store_reader.clone() {
             Some(store) => {
                 let query = query.clone();
                 // In another thread, so that no task waits for a disk.
-                let read = smol::unblock(move || store.read_audit(&query).map_err(|error| error.to_string()));
+                let read = smol::unblock(move || store.read_audit(&query));
                 match read.await {
                     Ok(stored) => stored,
                     Err(why) => return Some(Err(ControlError::audit_unreadable(&why))),

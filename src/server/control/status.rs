@@ -77,11 +77,6 @@ impl StatusSource {
         }
     }
 
-    /// The store. `None`: the server has none.
-    pub(super) fn store(&self) -> Option<&Arc<dyn StoreOpener>> {
-        self.store.as_ref()
-    }
-
     /// Reads the figures. `None` if the hub has ended.
     pub(super) async fn read(&self, context: &ConnectionContext) -> Option<ServerStatus> {
         let (asking, answer) = async_channel::bounded(1);

@@ -7,12 +7,12 @@ use super::moderation_tests::{kick, moderate, sanction};
 use super::*;
 use crate::control::AuditLine;
 use crate::protocol::{AccountId, AuditQuery, PasswordHash, Role, SanctionKind};
-use crate::store::read_audit;
 
 /// The entries in the file.
 fn stored(server: &Server) -> Vec<String> {
     let query = AuditQuery { before: None, limit: usize::MAX, room: None, by: None };
-    shown(read_audit(&server.path, &query).unwrap())
+    let store = server.sequencer.store.as_ref().unwrap();
+    shown(store.queries().read_audit(&query).unwrap())
 }
 
 /// The entries that wait for the disk.
