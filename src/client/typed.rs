@@ -30,14 +30,16 @@ pub(super) enum UserInput {
 }
 
 /// The commands that Tab completes, each with whether the history file keeps its arguments: those of the others are private.
-const COMPLETED: [(&str, bool); 30] = [
+const COMPLETED: [(&str, bool); 32] = [
     ("/ban", true),
     ("/bans", true),
     ("/help", true),
     ("/history", true),
     ("/home", true),
+    ("/invite", true),
     ("/join", true),
     ("/kick", true),
+    ("/lock", true),
     ("/login", false),
     ("/moderator", true),
     ("/msg", false),

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use super::arguments::{parse_optional_text, shorten, unexpected_argument};
 use super::context::room_of;
+use super::join::room_refusal;
 use super::nick::name_refusal;
 use super::{Command, Context, Hint, Refusal, ReplyWords, Verb};
 use crate::limits::SANCTION_SECONDS_MAX;
 use crate::protocol::{
-    ErrorCode, Name, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration, parse_shown_target,
-    shown_target, split_word,
+    ErrorCode, Name, RoomLock, RoomName, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration,
+    parse_shown_target, shown_target, split_word,
 };
 use crate::state::{
-    Action, Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, SanctionChoice,
-    SanctionNotice,
+    Action, Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, RoomRejection,
+    SanctionChoice, SanctionNotice,
 };
 
 /// A reply to a command whose effect must outlive the server. It has taken effect in any case.
@@ -171,19 +172,25 @@ impl Command {
             Self::Unmute(unmute) => Ok(unmute.0.moderation(SanctionKind::Mute, room)),
             Self::Ban(ban) => Ok(ban.0.moderation(SanctionKind::Ban, room)),
             Self::Unban(unban) => Ok(unban.0.moderation(SanctionKind::Ban, room)),
-            Self::Moderator(moderator) => room.map(|room| moderator.moderation(room)).ok_or_else(|| {
-                Refusal::new(
-                    Verb::Moderator,
-                    ErrorCode::RoomMissing,
-                    "the command is about a room: name it first, as in #ops MODERATOR ann on",
-                )
-            }),
+            Self::Lock(lock) => expect_room(Verb::Lock, "accounts", room).map(|room| lock.moderation(room)),
+            Self::Invite(invite) => expect_room(Verb::Invite, "ann", room).map(|room| invite.moderation(room)),
+            Self::Moderator(moderator) => {
+                expect_room(Verb::Moderator, "ann on", room).map(|room| moderator.moderation(room))
+            }
             other => {
                 let verb = other.verb();
                 Err(Refusal::new(verb, ErrorCode::NotModerator, format!("{verb} is not a command of moderators")))
             }
         }
     }
+}
+
+/// The room of a command that is about a room only, and has arguments such as these.
+fn expect_room(verb: Verb, arguments: &str, room: Option<RoomId>) -> Result<RoomId, Refusal> {
+    room.ok_or_else(|| {
+        let what = format!("the command is about a room: name it first, as in #ops {verb} {arguments}");
+        Refusal::new(verb, ErrorCode::RoomMissing, what)
+    })
 }
 
 /// The room that a command of a moderator is about. `None`: the server, because an operator has named no room.
@@ -232,6 +239,21 @@ pub(super) fn ban_refusal(verb: Verb, notice: &SanctionNotice) -> Refusal {
     Refusal::new(verb, ErrorCode::Banned, format!("you are banned from {place}{}", details(notice)))
 }
 
+/// The refusal of a command that the lock of a room prevents.
+pub(super) fn lock_refusal(verb: Verb, room: &RoomName, lock: RoomLock) -> Refusal {
+    let (who, hint) = match lock {
+        RoomLock::Open | RoomLock::Accounts => ("members that are logged in", Hint::Write(Verb::Login)),
+        RoomLock::Invited => ("invited accounts and guests", Hint::AskForInvitation),
+    };
+    let what = format!("{room} is locked: only {who} may enter");
+    Refusal::new(verb, ErrorCode::RoomLocked, what).with_hint(hint)
+}
+
+/// The text for a watcher whose watch a moderator ends, for this reason.
+pub fn watch_end_notice(why: RoomRejection) -> Text {
+    Text::truncated(&format!("you do not watch any more: {}", room_refusal(Verb::Watch, why).problem))
+}
+
 /// The refusal of a command that a mute prevents.
 pub(super) fn mute_refusal(command: MutedCommand, notice: &SanctionNotice) -> Refusal {
     let (verb, what) = match command {
@@ -263,6 +285,8 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         ModerationCommand::Lift(SanctionKind::Ban) => Verb::Unban,
         ModerationCommand::Lift(SanctionKind::Mute) => Verb::Unmute,
         ModerationCommand::SetModerator => Verb::Moderator,
+        ModerationCommand::SetLock => Verb::Lock,
+        ModerationCommand::Invite => Verb::Invite,
     };
     let refuse = |code, what: &str| Refusal::new(verb, code, what);
     match why {
@@ -298,6 +322,14 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         }
         ModerationRejection::TooManyModerators(count) => {
             refuse(ErrorCode::ModeratorsTooMany, &format!("the room has {count} moderators, and takes no more"))
+        }
+        ModerationRejection::NoInvitee(name) => {
+            let what = format!("no account has the name {name}, and no member: a guest must be connected to be invited");
+            refuse(ErrorCode::TargetAbsent, &what)
+        }
+        ModerationRejection::TooManyInvitations(count) => {
+            let what = format!("the room has {count} invitations, and takes no more before one is taken back");
+            refuse(ErrorCode::InvitationsTooMany, &what).with_hint(Hint::Write(Verb::Invite))
         }
     }
 }

@@ -88,7 +88,9 @@ impl ControlError {
 
     /// There is no command.
     pub fn moderation_missing() -> Self {
-        Self::of_moderation("the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS or MODERATOR")
+        Self::of_moderation(
+            "the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS, LOCK, INVITE or MODERATOR",
+        )
     }
 
     /// There is no such room.

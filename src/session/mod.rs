@@ -211,9 +211,7 @@ impl Sessions {
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
             InputKind::PasswordProcessed(result) => self.process_password(at, result, out),
-            InputKind::Moderate(moderation) => {
-                self.submit(at, Origin::SERVER, state::Action::Moderate(moderation), out);
-            }
+            InputKind::Moderate(moderation) => self.moderate(at, moderation, out),
             InputKind::ChangeAccount(update) => self.change_account(at, update, out),
             _ if self.all.get(session).is_none_or(Session::is_closed) => {}
             InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
@@ -594,6 +592,8 @@ fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
 mod account_tests;
 #[cfg(test)]
 mod chat_tests;
+#[cfg(test)]
+mod lock_tests;
 #[cfg(test)]
 mod login_limit_tests;
 #[cfg(test)]

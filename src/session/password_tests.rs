@@ -64,6 +64,7 @@ fn arguments(verb: Verb) -> &'static str {
         Verb::AccessTokens => "list",
         Verb::Bans => "",
         Verb::Moderator => "bob on",
+        Verb::Lock => "open",
         // A command that is added later: without arguments, it could be refused for that.
         #[allow(unreachable_patterns)]
         _ => "hi",

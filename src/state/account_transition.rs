@@ -134,8 +134,8 @@ impl Transition<'_> {
         }
         if self.state.member(id).is_none() {
             let room = self.home_of_new_member(None);
-            if let Some(notice) = self.home_ban_of_origin(&room, Some(account), &name) {
-                return Err(AccountRejection::Room(RoomRejection::Banned(notice)));
+            if let Some(why) = self.refusal_at_home(&room, Some(account), &name) {
+                return Err(AccountRejection::Room(why));
             }
             self.state.count_new_rooms(None, std::slice::from_ref(&room)).map_err(AccountRejection::Room)?;
         }

@@ -12,6 +12,7 @@
 //! | `room_transition` | how an entry changes rooms |
 //! | `account_transition` | how an entry changes accounts, and logs members in |
 //! | `moderation`, `moderation_transition` | who may moderate, and how an entry of a moderator changes members and rooms |
+//! | `lock_transition`, `guest_invitations` | who may enter a room |
 //! | `account_change` | the changes of accounts and their effects, which the store keeps |
 //! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
 //! | `names`, `name_index` | which names collide |
@@ -25,7 +26,9 @@ mod accounts;
 mod canvas;
 mod dense_map;
 mod entry;
+mod guest_invitations;
 mod history;
+mod lock_transition;
 mod member;
 mod member_transition;
 mod memberships;
@@ -52,6 +55,7 @@ pub use self::entry::{
     Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, SpeechRefusal,
     StoreFailure, TopicChange, Uptime,
 };
+pub use self::guest_invitations::GuestInvitations;
 pub use self::history::RecentMessages;
 use self::member::Resumption;
 pub use self::member::{Login, Member};
@@ -106,6 +110,7 @@ pub struct SharedState {
     /// The members that were removed from a room, or (`None`) from the server, while messages of theirs were being stored: those that have
     /// not reached the disk are refused.
     silenced: BTreeSet<(MemberId, Option<RoomId>)>,
+    invited_guests: GuestInvitations,
     /// The room that each session without a nickname watches.
     watchers: DenseMap<SessionId, RoomId>,
     messages: Budget,
@@ -195,6 +200,7 @@ impl SharedState {
             start: None,
             sanctions: Sanctions::default(),
             silenced: BTreeSet::new(),
+            invited_guests: GuestInvitations::default(),
             watchers: DenseMap::default(),
             messages: Budget::new(limits.history_messages, limits.history_bytes),
             strokes: Budget::new(limits.canvas_strokes, limits.canvas_bytes),
@@ -500,7 +506,7 @@ impl SharedState {
         let ids: Vec<_> = self.rooms.iter().map(|(id, _)| id).collect();
         (self.members, self.watchers) = (DenseMap::default(), DenseMap::default());
         (self.names, self.has_expired, self.occupied) = (Names::default(), false, 0);
-        self.logged_in = BTreeMap::new();
+        (self.logged_in, self.invited_guests) = (BTreeMap::new(), GuestInvitations::default());
         for id in ids {
             let Some(room) = self.rooms.get_mut(id) else { continue };
             (room.members, room.watchers, room.unpublished) = (DenseMap::default(), 0, 0);
@@ -516,6 +522,7 @@ impl SharedState {
         self.strokes.clear(&mut room.canvas);
         let room = self.rooms.remove(id)?;
         self.remove_sanctions_of(id);
+        self.invited_guests.remove_room(id);
         self.rooms_by_name.remove(room.name.name());
         Some(room)
     }

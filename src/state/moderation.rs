@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Member, MemberId, RoomId, SharedState};
 use crate::protocol::{
-    AccountId, Name, Network, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp,
+    AccountId, Name, Network, Role, RoomLock, RoomName, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp,
 };
 
 /// A command of a moderator or an operator.
@@ -41,6 +41,22 @@ pub enum Moderation {
         /// Which one.
         which: SanctionChoice,
     },
+    /// Decides who may enter a room.
+    SetLock {
+        /// The room.
+        room: RoomId,
+        /// The members that may enter.
+        lock: RoomLock,
+    },
+    /// Invites an account or a guest into a room, or takes that back.
+    Invite {
+        /// The room.
+        room: RoomId,
+        /// The name of the account, or the nickname.
+        name: Name,
+        /// Whether it is invited from here on.
+        on: bool,
+    },
     /// Makes an account a moderator of a room, or takes that back.
     SetModerator {
         /// The room.
@@ -70,6 +86,10 @@ pub enum ModerationCommand {
     Sanction(SanctionKind),
     /// [`Moderation::Lift`].
     Lift(SanctionKind),
+    /// [`Moderation::SetLock`].
+    SetLock,
+    /// [`Moderation::Invite`].
+    Invite,
     /// [`Moderation::SetModerator`].
     SetModerator,
 }
@@ -87,6 +107,10 @@ pub enum ModerationOutcome {
     Refused(ModerationCommand, ModerationRejection),
     /// Sanctions have ended by themselves, or have other subjects.
     SanctionsChanged,
+    /// These members may enter the room.
+    LockSet(RoomLock),
+    /// The account or the guest with this name is invited, or is not any more.
+    Invited(Name, bool),
     /// The account with this name is a moderator, or is none any more.
     ModeratorSet(Name, bool),
 }
@@ -116,6 +140,10 @@ pub enum ModerationRejection {
     NoAccount(Name),
     /// The room has this number of moderators, and takes no more.
     TooManyModerators(usize),
+    /// No account and no member has this name.
+    NoInvitee(Name),
+    /// The room has this number of invitations, and takes no more.
+    TooManyInvitations(usize),
 }
 
 /// The rights of a member in a room. Each rank may do what the lower ones may, to members of lower ranks; operators also to each other.
@@ -138,6 +166,8 @@ impl Moderation {
             Self::Kick { .. } => ModerationCommand::Kick,
             Self::Sanction { kind, .. } => ModerationCommand::Sanction(*kind),
             Self::Lift { kind, .. } => ModerationCommand::Lift(*kind),
+            Self::SetLock { .. } => ModerationCommand::SetLock,
+            Self::Invite { .. } => ModerationCommand::Invite,
             Self::SetModerator { .. } => ModerationCommand::SetModerator,
         }
     }
@@ -146,7 +176,7 @@ impl Moderation {
     pub fn room(&self) -> Option<RoomId> {
         match self {
             Self::Kick { room, .. } | Self::Sanction { room, .. } | Self::Lift { room, .. } => *room,
-            Self::SetModerator { room, .. } => Some(*room),
+            Self::SetLock { room, .. } | Self::Invite { room, .. } | Self::SetModerator { room, .. } => Some(*room),
         }
     }
 }

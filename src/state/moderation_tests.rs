@@ -2,7 +2,7 @@
 
 use super::tests::name;
 use super::*;
-use crate::limits::MODERATORS_MAX;
+use crate::limits::{INVITATIONS_MAX, MODERATORS_MAX};
 use crate::protocol::{PasswordHash, SanctionId, SanctionKind, SanctionTarget};
 
 /// Applies an action of the operator at the control socket. Returns its result.
@@ -68,4 +68,29 @@ fn number_of_moderators_is_limited() {
 fn room_that_does_not_exist_is_not_moderated() {
     let kick = Moderation::Kick { room: Some(RoomId(9)), name: name("ann"), reason: None };
     assert_eq!(why(moderate(&mut SharedState::default(), kick)), Some(ModerationRejection::NoRoom));
+}
+
+#[test]
+fn number_of_invitations_is_limited() {
+    let mut state = SharedState::default();
+    let guest = |number: usize| {
+        let origin = Origin::local(SessionId(number as u64 + 1), MemberId(number as u64 + 1));
+        let action = Action::Register { name: name(&format!("guest{number}")), verifier: None, room: None };
+        Entry { seq: 1, at: Timestamp(0), uptime: Uptime(0), origin, action }
+    };
+    let invite = |state: &mut SharedState, number: usize, on: bool| {
+        let invitation = Moderation::Invite { room: RoomId::LOBBY, name: name(&format!("guest{number}")), on };
+        why(moderate(state, invitation))
+    };
+    for number in 0..=INVITATIONS_MAX {
+        state.apply(guest(number), &mut Vec::new());
+    }
+    for number in 0..INVITATIONS_MAX {
+        assert_eq!(invite(&mut state, number, true), None);
+    }
+    let full = Some(ModerationRejection::TooManyInvitations(INVITATIONS_MAX));
+    assert_eq!(invite(&mut state, INVITATIONS_MAX, true), full);
+    assert_eq!(invite(&mut state, 0, true), None, "nothing changes");
+    assert_eq!(invite(&mut state, 0, false), None);
+    assert_eq!(invite(&mut state, INVITATIONS_MAX, true), None);
 }

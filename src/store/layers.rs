@@ -8,7 +8,7 @@ use std::path::Path;
 const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 25] = [
     "AccountId",
     "AccountTokenId",
     "Day",
@@ -19,6 +19,7 @@ const VALUES: [&str; 24] = [
     "PastMessage",
     "Role",
     "RoomId",
+    "RoomLock",
     "RoomName",
     "RoomRules",
     "SanctionTarget",

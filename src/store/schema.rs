@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use crate::protocol::RoomId;
 
 /// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `docs/operating.md` documents the result.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
@@ -98,6 +98,10 @@ pub(super) const MIGRATIONS: [&str; 7] = [
         moderator TEXT,
         reason   TEXT
     );
+",
+    "
+    ALTER TABLE rooms ADD COLUMN lock TEXT NOT NULL DEFAULT 'open';
+    CREATE TABLE invitations (room INTEGER NOT NULL, account INTEGER NOT NULL, PRIMARY KEY (room, account)) WITHOUT ROWID;
 ",
 ];
 

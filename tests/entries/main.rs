@@ -9,7 +9,7 @@ use chinwag::state::SharedState;
 #[test]
 fn entries_never_panic_and_snapshots_behave_alike() {
     let (mut events, mut rejections, mut opened, mut closed) = (0, 0, 0, 0);
-    let (mut logins, mut displaced, mut protected, mut moderated) = (0, 0, 0, [0; 3]);
+    let (mut logins, mut displaced, mut protected, mut moderated) = (0, 0, 0, [0; 4]);
     arbtest::arbtest(|u| {
         let bytes = u.bytes(u.len())?;
         let seen = script::run(bytes);
@@ -28,7 +28,10 @@ fn entries_never_panic_and_snapshots_behave_alike() {
     .budget_ms(8_000);
     assert!(events > 500 && rejections > 200, "too few effects: {events} events, {rejections} rejections");
     assert!(opened > 20 && closed > 20, "too few effects: {opened} rooms opened, {closed} closed");
-    assert!(moderated.iter().all(|&times| times > 5), "too few effects: {moderated:?} commands, removals, muted lines");
+    assert!(
+        moderated.iter().all(|&times| times > 5),
+        "too few effects: {moderated:?} commands, removals, muted lines, locks"
+    );
     let accounts = [logins, displaced, protected];
     assert!(
         accounts.iter().all(|&times| times > 5),

@@ -74,8 +74,8 @@ impl Observer {
                 assert!(self.coordinators.insert(room, name.clone()).is_none(), "a second coordinator in {room:?}");
             }
             Event::Draw(name, _) => assert!(self.members[&room].contains(name), "{name} draws in {room:?}"),
-            Event::Msg(..) | Event::Topic(..) | Event::Sanction(_) | Event::Lifted { .. } | Event::Moderator { .. } => {
-            }
+            Event::Msg(..) | Event::Topic(..) | Event::Sanction(_) | Event::Lifted { .. } => {}
+            Event::Moderator { .. } | Event::Lock { .. } | Event::Invite { .. } => {}
             _ => panic!("{event:?} is not an event of a room"),
         }
     }

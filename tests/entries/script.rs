@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chinwag::protocol::{
-    AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, Network, PasswordHash, Role, RoomName,
-    SanctionId, SanctionKind, SanctionTarget, Secret, Stroke, Text, Timestamp, Token, TokenLabel, Verifier,
+    AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, Network, PasswordHash, Role, RoomLock,
+    RoomName, SanctionId, SanctionKind, SanctionTarget, Secret, Stroke, Text, Timestamp, Token, TokenLabel, Verifier,
 };
 use chinwag::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId,
@@ -59,7 +59,7 @@ pub(crate) struct Seen {
     pub(crate) logins: u32,
     pub(crate) displaced: u32,
     pub(crate) protected: u32,
-    pub(crate) moderated: [u32; 3],
+    pub(crate) moderated: [u32; 4],
 }
 
 /// The remaining bytes.
@@ -171,7 +171,12 @@ impl Script<'_> {
 
     fn moderation(&mut self, newest: RoomId) -> Option<Moderation> {
         let room = Some(self.room(newest)?).filter(|_| self.is_chosen());
-        Some(match self.below(8)? {
+        Some(match self.below(12)? {
+            8 | 9 => {
+                let lock = self.one_of(&[RoomLock::Open, RoomLock::Open, RoomLock::Accounts, RoomLock::Invited])?;
+                Moderation::SetLock { room: room?, lock }
+            }
+            10 | 11 => Moderation::Invite { room: room?, name: self.name()?, on: self.below(4)? > 0 },
             0 | 1 => Moderation::Kick { room, name: self.name()?, reason: self.text().filter(|_| self.is_chosen()) },
             2..=5 => {
                 let kind = self.one_of(&SanctionKind::ALL)?;
@@ -197,7 +202,7 @@ impl Script<'_> {
     }
 
     fn action(&mut self, now: Timestamp, newest: RoomId, account: AccountId) -> Option<Action> {
-        Some(match self.below(42)? {
+        Some(match self.below(46)? {
             0..=2 => {
                 let (name, verifier) = (self.name()?, self.verifier().filter(|_| self.is_chosen()));
                 Action::Register { name, verifier, room: self.room_name().filter(|_| self.is_chosen()) }
@@ -233,7 +238,7 @@ impl Script<'_> {
             28 | 29 => Action::Watch(self.room_name()?),
             30 => Action::Unwatch,
             31..=39 => self.account_action(now, account)?,
-            40 => Action::Moderate(self.moderation(newest)?),
+            40 | 42..=45 => Action::Moderate(self.moderation(newest)?),
             _ if self.below(40)? == 0 => Action::Stop,
             _ => Action::Tick,
         })
@@ -351,7 +356,7 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
         accounts.check(seq, now, &state, &LIMITS, &outputs);
         moderation.check(&before, &entry, &state, &outputs);
     }
-    seen.moderated = [moderation.done, moderation.removed, moderation.muted];
+    seen.moderated = [moderation.done, moderation.removed, moderation.muted, moderation.locked_out];
     (seen.opened, seen.closed) = (observer.opened, observer.closed);
     (seen.logins, seen.displaced, seen.protected) = (accounts.logins, accounts.displaced, accounts.protected);
     seen

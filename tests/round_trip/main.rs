@@ -13,9 +13,10 @@ use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::command::{
     AccessTokens, Canvas, Chat, ChatReply, ClientLine, Command, Draw, EmptyReply, Features, Help, Hint, History,
-    HistoryReply, Join, Login, Msg, Nick, NickReply, Part, Pass, Ping, Pong, Quit, Refusal, Register, Reply, Resume,
-    RoomLine, RoomListing, RoomPosition, RoomUse, Rooms, RoomsReply, Search, ServerLine, Set, SetPassword, SetReply,
-    Setting, Since, Status, Takeover, TokenListing, TokenReply, Topic, Unregister, Verb, Watch, Whisper, Who, WhoReply,
+    HistoryReply, Invite, Join, Lock, Login, Msg, NamedSwitch, Nick, NickReply, Part, Pass, Ping, Pong, Quit, Refusal,
+    Register, Reply, Resume, RoomLine, RoomListing, RoomPosition, RoomUse, Rooms, RoomsReply, Search, ServerLine, Set,
+    SetPassword, SetReply, Setting, Since, Status, Stored, Takeover, TokenListing, TokenReply, Topic, Unregister, Verb,
+    Watch, Whisper, Who, WhoReply,
 };
 use chinwag::limits::{
     ACCESS_TOKEN_DAYS_MAX, COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX,
@@ -24,7 +25,7 @@ use chinwag::limits::{
 use chinwag::protocol::{
     AccessToken, AccountPassword, AccountTokenId, Credential, Day, DecoderOutput, Details, Dialect, Drawing,
     DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name, Password, PastMessage, PeerAddress,
-    ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, TokenLabel, User,
+    ResumeToken, RoomId, RoomLock, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, TokenLabel, User,
 };
 
 #[test]
@@ -123,7 +124,9 @@ fn corpus_of_frames_keeps_the_rules() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=28)? {
+    Ok(match u.int_in_range(0..=30)? {
+        29 => Lock(*u.choose(&RoomLock::ALL)?).into(),
+        30 => Invite { name: name(u)?, on: u.arbitrary()? }.into(),
         23 => login(u)?.into(),
         24 => Takeover(login(u)?).into(),
         25 => Register(account_password(u)?.into()).into(),
@@ -171,7 +174,8 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
             name: room_name(u)?,
             members: u.arbitrary()?,
             is_in: u.arbitrary()?,
-            topic: option(u, topic_text)?,
+            topic: listed_topic(u)?,
+            lock: *u.choose(&RoomLock::ALL)?,
         }),
         1 => ServerLine::Ok(reply(u)?),
         2 => ServerLine::Err(refusal(u)?),
@@ -186,6 +190,12 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
         4 => ServerLine::Event(None, event(u)?),
         _ => ServerLine::Event(Some(tag(u)?), event(u)?),
     })
+}
+
+/// A topic in the list of rooms. Some end like the lock of a room.
+fn listed_topic(u: &mut Unstructured<'_>) -> Result<Option<Text>> {
+    let ends = ["lock=accounts", "x lock=open", "lock=nobody"].map(|topic| Text::new(topic).expect("a topic"));
+    if u.arbitrary()? { Ok(Some(u.choose(&ends)?.clone())) } else { option(u, topic_text) }
 }
 
 fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
@@ -226,7 +236,12 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=28)? {
+    Ok(match u.int_in_range(0..=30)? {
+        29 => Reply::Lock(Stored { value: *u.choose(&RoomLock::ALL)?, is_stored: u.arbitrary()? }),
+        30 => {
+            let value = NamedSwitch { name: name(u)?, on: u.arbitrary()? };
+            Reply::Invite(Stored { value, is_stored: u.arbitrary()? })
+        }
         23 => Reply::Login(name(u)?),
         24 => Reply::Takeover(name(u)?),
         25 => Reply::Register(name(u)?),
@@ -261,8 +276,10 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
 }
 
 fn event(u: &mut Unstructured<'_>) -> Result<Event> {
-    Ok(match u.int_in_range(0..=10)? {
+    Ok(match u.int_in_range(0..=12)? {
         9 => Event::Topic(name(u)?, option(u, topic_text)?),
+        11 => Event::Lock { by: option(u, name)?, lock: *u.choose(&RoomLock::ALL)? },
+        12 => Event::Invite { by: option(u, name)?, name: name(u)?, on: u.arbitrary()? },
         0 => Event::Join(name(u)?),
         1 => Event::Leave(name(u)?, *u.choose(&LeaveReason::ALL)?, option(u, text)?),
         2 => Event::Rename { from: name(u)?, to: name(u)? },

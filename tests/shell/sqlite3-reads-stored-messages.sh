@@ -21,7 +21,7 @@ say bob 'MSG 今日は会議があります, im Café'
 hear_to bob 'OK MSG *'
 [[ $(found 会議) && $(found 会議) == "$(found Café)" && -z $(found 議会) ]]
 [[ $(ask 'SELECT time FROM messages LIMIT 1') == 20??-??-??T??:??:??.???Z ]]
-same 7 "$(ask 'PRAGMA user_version')"
+same 8 "$(ask 'PRAGMA user_version')"
 stop
 same ok "$(ask 'PRAGMA integrity_check')"
 same 3 "$(ask 'SELECT count(*) FROM messages')"

@@ -126,6 +126,18 @@ fn full_disk_refuses_messages_only() {
         failures += usize::from(stored > before);
     }
     assert!(stored > 10, "{stored} messages fit");
+    // A topic needs the least space: after it, nothing fits.
+    let topics = (0..1000).take_while(|number| {
+        ann.send(&format!("TOPIC {number}"));
+        let line = ann.next().expect("an answer");
+        let is_stored = line == format!("OK TOPIC {number}");
+        assert!(is_stored || line.starts_with("ERR TOPIC not-stored "), "{line}");
+        if is_stored {
+            bob.expect(&format!("TOPIC ann {number}"));
+        }
+        is_stored
+    });
+    failures += usize::from(topics.count() > 0);
     // Everything else works, and no other client got the refused messages.
     ann.send("WHISPER bob is it full?");
     ann.expect("OK WHISPER bob");

@@ -135,6 +135,8 @@ impl Reader {
             | Event::Ping(_)
             | Event::Topic(..)
             | Event::Moderator { .. }
+            | Event::Lock { .. }
+            | Event::Invite { .. }
             | Event::Sanction(_)
             | Event::Lifted { .. } => {}
         }

@@ -315,6 +315,9 @@ fn moderation_event(id: u64, by: Option<&Name>, moderated: &Moderated) {
             info!(id, by, %room, sanction = kind.as_str(), number, %target, "lifted a sanction");
         }
         ModerationOutcome::Refused(..) | ModerationOutcome::SanctionsChanged => {}
+        ModerationOutcome::LockSet(lock) => info!(id, by, %room, lock = lock.as_str(), "locked"),
+        ModerationOutcome::Invited(nick, true) => info!(id, by, %room, %nick, "invited"),
+        ModerationOutcome::Invited(nick, false) => info!(id, by, %room, %nick, "took an invitation back"),
         ModerationOutcome::ModeratorSet(account, true) => info!(id, by, %room, %account, "made a moderator"),
         ModerationOutcome::ModeratorSet(account, false) => info!(id, by, %room, %account, "removed a moderator"),
     }

@@ -9,7 +9,7 @@ use super::accounts::{read_accounts, read_login};
 use super::sanctions::{read_network, read_sanctions, read_silenced};
 use super::{COUNTER_MAX, ReadResult, VERSION};
 use crate::protocol::{
-    AccountId, DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomName, RoomRules, Sanction, Stroke, Text,
+    AccountId, DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomLock, RoomName, RoomRules, Sanction, Stroke, Text,
     Timestamp, Token, Verifier,
 };
 use crate::state::memberships::{Memberships, Seniority};
@@ -20,7 +20,7 @@ use crate::state::{
 };
 
 pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
-    expect_array(d, 18)?;
+    expect_array(d, 19)?;
     if d.u64()? != VERSION {
         return Err(Error::message("it has another version"));
     }
@@ -51,6 +51,14 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
     }
     for _ in 0..read_array_length(d)? {
         state.silenced.insert(read_silenced(d)?);
+    }
+    for _ in 0..read_array_length(d)? {
+        expect_array(d, 2)?;
+        let (room, member) = (RoomId(d.u32()?), MemberId(d.u64()?));
+        if state.rooms.get(room).is_none() || state.members.get(member).is_none() {
+            return Err(Error::message("an invitation is into a missing room, or of a missing member"));
+        }
+        state.invited_guests.insert(room, member);
     }
     for _ in 0..read_array_length(d)? {
         expect_array(d, 2)?;
@@ -146,10 +154,11 @@ fn read_room(d: &mut Decoder<'_>) -> ReadResult<(RoomId, Room)> {
 }
 
 fn read_rules(d: &mut Decoder<'_>) -> ReadResult<RoomRules> {
-    expect_array(d, 2)?;
+    expect_array(d, 4)?;
+    let lock = parse_with(d.str()?, RoomLock::parse)?;
     let owner = read_optional(d, |d| d.u32().map(AccountId))?;
-    let moderators = (0..read_array_length(d)?).map(|_| d.u32().map(AccountId)).collect::<ReadResult<_>>()?;
-    Ok(RoomRules { owner, moderators })
+    let mut accounts = || (0..read_array_length(d)?).map(|_| d.u32().map(AccountId)).collect::<ReadResult<_>>();
+    Ok(RoomRules { owner, moderators: accounts()?, lock, invited: accounts()? })
 }
 
 fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMessages> {

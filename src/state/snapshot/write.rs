@@ -28,12 +28,13 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
         start,
         sanctions,
         silenced,
+        invited_guests,
         watchers,
         messages,
         strokes,
         occupied: _,
     } = state;
-    e.array(18)?.u64(VERSION)?;
+    e.array(19)?.u64(VERSION)?;
     write_limits(e, limits)?;
     e.u64(now.0)?.u64(*entrances)?.u32(*next_room)?.bool(*has_store)?.bool(*has_expired)?;
     write_optional_str(e, start.as_ref().map(ToString::to_string).as_deref())?;
@@ -59,6 +60,10 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
             Some(room) => e.u32(room.0)?,
             None => e.null()?,
         };
+    }
+    e.array(invited_guests.iter().len() as u64)?;
+    for (room, member) in invited_guests.iter() {
+        e.array(2)?.u32(room.0)?.u64(member.0)?;
     }
     e.array(watchers.len() as u64)?;
     for (session, room) in watchers.iter() {
@@ -103,18 +108,18 @@ fn write_rules<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     rules: Option<&RoomRules>,
 ) -> WriteResult {
-    let Some(RoomRules { owner, moderators }) = rules else {
+    let Some(RoomRules { owner, moderators, lock, invited }) = rules else {
         e.null()?;
         return Ok(());
     };
-    e.array(2)?;
+    e.array(4)?.str(lock.as_str())?;
     match owner {
         Some(owner) => e.u32(owner.0)?,
         None => e.null()?,
     };
-    e.array(moderators.len() as u64)?;
-    for moderator in moderators {
-        e.u32(moderator.0)?;
+    for accounts in [moderators, invited] {
+        e.array(accounts.len() as u64)?;
+        accounts.iter().try_for_each(|account| e.u32(account.0).map(drop))?;
     }
     Ok(())
 }

@@ -385,12 +385,12 @@ fn unusable_file_is_refused_and_unchanged() {
         close(open(path, Retention::All).unwrap().0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 7");
+    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 8");
     let other_tables = |path: &Path| {
         newer(path);
         sqlite(path, "DROP TABLE state; CREATE TABLE state (other); PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 7");
+    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 8");
     let damaged = |path: &Path| {
         close(open(path, Retention::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();
