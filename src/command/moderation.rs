@@ -15,7 +15,7 @@ use crate::protocol::{
 };
 use crate::state::{
     Action, Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, RoomRejection,
-    SanctionChoice, SanctionNotice,
+    SanctionChoice, SanctionLimit, SanctionNotice,
 };
 
 /// A reply to a command whose effect must outlive the server. It has taken effect in any case.
@@ -309,8 +309,13 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
             );
             refuse(ErrorCode::AddressRefused, &what)
         }
-        ModerationRejection::TooManySanctions(count) => {
-            let what = format!("there are {count} bans and mutes, and there cannot be more");
+        ModerationRejection::TooManySanctions(limit) => {
+            let (count, whose) = match limit {
+                SanctionLimit::Room(count) => (count, "the room has"),
+                SanctionLimit::Rooms(count) => (count, "the rooms of the server have"),
+                SanctionLimit::Server(count) => (count, "the server has"),
+            };
+            let what = format!("{whose} {count} bans and mutes, and there cannot be more; lift one first");
             refuse(ErrorCode::BansTooMany, &what).with_hint(Hint::ListBans)
         }
         ModerationRejection::NoSanction => {

@@ -3,6 +3,12 @@
 /// Most bans and mutes: a list of all addresses of a botnet fits, at about 0.5 KB each.
 pub const SANCTIONS_MAX: usize = 100_000;
 
+/// Most bans and mutes of a room.
+pub const SANCTIONS_PER_ROOM_MAX: usize = 1_000;
+
+/// Of [`SANCTIONS_MAX`], those that only operators use, for the server: the owners of rooms cannot fill it.
+pub const SANCTIONS_RESERVED: usize = 50_000;
+
 /// Longest ban or mute that ends by itself, in seconds: ten years. A longer one is most likely a typing error.
 pub const SANCTION_SECONDS_MAX: u64 = 10 * 366 * 24 * 3600;
 

@@ -62,7 +62,7 @@ pub use self::member::{Login, Member};
 use self::memberships::{Memberships, Seniority};
 pub use self::moderation::{
     Moderated, Moderation, ModerationCommand, ModerationOutcome, ModerationRejection, Rank, SanctionChoice,
-    SanctionNotice,
+    SanctionLimit, SanctionNotice,
 };
 use self::name_index::NameIndex;
 pub use self::names::Names;
@@ -78,7 +78,7 @@ pub use self::snapshot::SnapshotError;
 use crate::limits::{
     ACCOUNT_TOKENS_MAX, ACCOUNTS_MAX, CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX,
     HISTORY_MESSAGES_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX, SANCTIONS_MAX,
-    STORED_ROOMS_PER_ROOM,
+    SANCTIONS_PER_ROOM_MAX, SANCTIONS_RESERVED, STORED_ROOMS_PER_ROOM,
 };
 use crate::protocol::{AccountId, Name, PastMessage, RoomName, RoomRules, Sanction, Timestamp, Token};
 
@@ -146,6 +146,10 @@ pub struct StateLimits {
     pub resting_names: usize,
     /// Most bans and mutes.
     pub sanctions: usize,
+    /// Most bans and mutes of a room.
+    pub sanctions_per_room: usize,
+    /// Of the most bans and mutes, those that are for the server only.
+    pub sanctions_reserved: usize,
 }
 
 impl Default for StateLimits {
@@ -164,6 +168,8 @@ impl Default for StateLimits {
             account_tokens: ACCOUNT_TOKENS_MAX,
             resting_names: RESTING_NAMES_MAX,
             sanctions: SANCTIONS_MAX,
+            sanctions_per_room: SANCTIONS_PER_ROOM_MAX,
+            sanctions_reserved: SANCTIONS_RESERVED,
         }
     }
 }

@@ -132,8 +132,8 @@ pub enum ModerationRejection {
     OwnNetwork(Network),
     /// The member with this nickname is connected from the server's machine or through a Unix socket.
     NoNetwork(Name),
-    /// There are this number of sanctions, and there cannot be more.
-    TooManySanctions(usize),
+    /// There are as many sanctions as this limit allows.
+    TooManySanctions(SanctionLimit),
     /// There is no such sanction.
     NoSanction,
     /// No account has this name.
@@ -144,6 +144,17 @@ pub enum ModerationRejection {
     NoInvitee(Name),
     /// The room has this number of invitations, and takes no more.
     TooManyInvitations(usize),
+}
+
+/// A limit of the number of sanctions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SanctionLimit {
+    /// Of the room.
+    Room(usize),
+    /// Of all rooms together.
+    Rooms(usize),
+    /// Of the server with its rooms.
+    Server(usize),
 }
 
 /// The rights of a member in a room. Each rank may do what the lower ones may, to members of lower ranks; operators also to each other.

@@ -7,7 +7,7 @@ use super::moderation_transition::ModerationResult;
 use super::sanctions::Person;
 use super::{
     Displacement, Member, MemberId, ModerationOutcome, ModerationRejection, MutedCommand, Rank, Rejection, RoomId,
-    SanctionChoice, Sanctions, SharedState, SpeechRefusal, StateOutput, Transition,
+    SanctionChoice, SanctionLimit, Sanctions, SharedState, SpeechRefusal, StateOutput, Transition,
 };
 use crate::limits::{EXPIRED_PER_TURN_MAX, SANCTION_SUBJECTS_MAX};
 use crate::protocol::{
@@ -27,10 +27,13 @@ impl Transition<'_> {
         self.expect_rank(room, Rank::Moderator)?;
         let subjects = self.subjects_of(kind, room, &target)?;
         let replaced = self.state.sanctions.with_target(kind, room, &target);
-        let limit = self.state.limits.sanctions;
-        let is_full = replaced.is_none() && self.state.sanctions.len() >= limit;
-        let id = self.state.sanctions.next_id().filter(|_| !is_full);
-        let id = id.ok_or(ModerationRejection::TooManySanctions(limit))?;
+        if replaced.is_none()
+            && let Some(limit) = self.exhausted_limit(room)
+        {
+            return Err(ModerationRejection::TooManySanctions(limit));
+        }
+        let limit = SanctionLimit::Server(self.state.limits.sanctions);
+        let id = self.state.sanctions.next_id().ok_or(ModerationRejection::TooManySanctions(limit))?;
         let until = duration.map(|duration| self.at.plus(duration));
         let (at, by) = (self.at, self.moderator().cloned());
         let former = replaced.and_then(|id| self.state.sanctions.get(id));
@@ -52,6 +55,18 @@ impl Transition<'_> {
             self.enforce_ban(&sanction);
         }
         Ok((ModerationOutcome::Sanctioned(kind, id, target), records))
+    }
+
+    /// The limit that prevents another sanction of this room, or of the server. A part of the places is for the server only.
+    fn exhausted_limit(&self, room: Option<RoomId>) -> Option<SanctionLimit> {
+        let (limits, sanctions) = (&self.state.limits, &self.state.sanctions);
+        let of_rooms = limits.sanctions.saturating_sub(limits.sanctions_reserved);
+        let exhausted = [
+            (SanctionLimit::Room(limits.sanctions_per_room), room.is_some() && sanctions.count_of(room) >= limits.sanctions_per_room),
+            (SanctionLimit::Rooms(of_rooms), room.is_some() && sanctions.len() - sanctions.count_of(None) >= of_rooms),
+            (SanctionLimit::Server(limits.sanctions), sanctions.len() >= limits.sanctions),
+        ];
+        exhausted.into_iter().find_map(|(limit, is_exhausted)| is_exhausted.then_some(limit))
     }
 
     pub(super) fn lift(

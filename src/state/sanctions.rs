@@ -74,6 +74,11 @@ impl Sanctions {
         self.all.values()
     }
 
+    /// Number of sanctions of a room, or of the server.
+    pub(super) fn count_of(&self, room: Option<RoomId>) -> usize {
+        self.by_room.get(&room).map_or(0, BTreeSet::len)
+    }
+
     /// The sanctions of a room, or of the server, by number.
     pub fn of(&self, room: Option<RoomId>) -> impl Iterator<Item = &Sanction> {
         self.by_room.get(&room).into_iter().flatten().filter_map(|id| self.all.get(id))

@@ -46,7 +46,9 @@ const LIMITS: StateLimits = StateLimits {
     accounts: 3,
     account_tokens: 2,
     resting_names: 2,
-    sanctions: 4,
+    sanctions: 5,
+    sanctions_per_room: 2,
+    sanctions_reserved: 2,
 };
 
 /// Counts of outputs, so that a test can check that the entries had effects.

@@ -75,7 +75,7 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
 }
 
 fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
-    expect_array(d, 12)?;
+    expect_array(d, 14)?;
     let resume_seconds = d.u64()?;
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
     Ok(StateLimits {
@@ -91,6 +91,8 @@ fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
         account_tokens: limit()?,
         resting_names: limit()?,
         sanctions: limit()?,
+        sanctions_per_room: limit()?,
+        sanctions_reserved: limit()?,
     })
 }
 

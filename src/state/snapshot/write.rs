@@ -75,11 +75,12 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
 fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
     let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
     let StateLimits { canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member, .. } = *limits;
-    let StateLimits { accounts, account_tokens, resting_names, sanctions, .. } = *limits;
-    e.array(12)?.u64(resume_seconds)?;
+    let StateLimits { accounts, account_tokens, resting_names, .. } = *limits;
+    let of_sanctions = [limits.sanctions, limits.sanctions_per_room, limits.sanctions_reserved];
+    e.array(14)?.u64(resume_seconds)?;
     let of_rooms =
         [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member];
-    for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names, sanctions]) {
+    for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names]).chain(of_sanctions) {
         e.u64(limit as u64)?;
     }
     Ok(())
