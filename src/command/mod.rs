@@ -32,7 +32,9 @@ pub use self::definition::{Definition, Pipelining, RoomUse, Specification};
 pub use self::hint::Hint;
 pub use self::join::RoomPosition;
 pub use self::line::{ClientLine, split_indent, strip_slash};
-pub use self::moderation::{LiftArguments, SanctionArguments, SanctionReply, Stored, banned_refusal, watch_end_notice};
+pub use self::moderation::{
+    LiftArguments, SanctionArguments, SanctionReply, Stored, banned_refusal, stopping_refusal, watch_end_notice,
+};
 pub use self::moderator::NamedSwitch;
 pub use self::nick::NickReply;
 pub use self::pass::PasswordAttempt;

@@ -276,9 +276,13 @@ fn details(SanctionNotice { until, reason, .. }: &SanctionNotice) -> String {
     until + &reason
 }
 
-/// The refusal of a command of a moderator.
-pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationRejection) -> Refusal {
-    let verb = match command {
+/// The refusal of a command of the operator at the control socket while the server stops.
+pub fn stopping_refusal(command: ModerationCommand) -> Refusal {
+    Refusal::new(verb_of(command), ErrorCode::NotStored, "nothing was changed: the server is shutting down")
+}
+
+fn verb_of(command: ModerationCommand) -> Verb {
+    match command {
         ModerationCommand::Kick => Verb::Kick,
         ModerationCommand::Sanction(SanctionKind::Ban) => Verb::Ban,
         ModerationCommand::Sanction(SanctionKind::Mute) => Verb::Mute,
@@ -287,7 +291,12 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         ModerationCommand::SetModerator => Verb::Moderator,
         ModerationCommand::SetLock => Verb::Lock,
         ModerationCommand::Invite => Verb::Invite,
-    };
+    }
+}
+
+/// The refusal of a command of a moderator.
+pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationRejection) -> Refusal {
+    let verb = verb_of(command);
     let refuse = |code, what: &str| Refusal::new(verb, code, what);
     match why {
         ModerationRejection::NoRoom => refuse(ErrorCode::NotInRoom, "the room does not exist any more"),
@@ -329,7 +338,8 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
             refuse(ErrorCode::ModeratorsTooMany, &format!("the room has {count} moderators, and takes no more"))
         }
         ModerationRejection::NoInvitee(name) => {
-            let what = format!("no account has the name {name}, and no member: a guest must be connected to be invited");
+            let what =
+                format!("no account has the name {name}, and no member: a guest must be connected to be invited");
             refuse(ErrorCode::TargetAbsent, &what)
         }
         ModerationRejection::TooManyInvitations(count) => {

@@ -24,5 +24,8 @@ pub const IPV6_NETWORK_BITS: u8 = 64;
 /// Sanctions in one reply to `BANS`.
 pub const SANCTIONS_LISTED_MAX: usize = 100;
 
-/// Subjects of a sanction: the addresses that its target had while it was repeated, and its nickname.
+/// Subjects of a sanction besides accounts: the addresses that its target had while it was repeated, and its nickname.
 pub const SANCTION_SUBJECTS_MAX: usize = 16;
+
+/// Accounts that a mute concerns because muted guests have registered them. Clients of one address need seven hours for as many.
+pub const SANCTION_ACCOUNTS_MAX: usize = 64;

@@ -12,6 +12,7 @@ use futures_lite::{Stream as _, ready};
 
 use super::account_rows::account_writes;
 use super::log;
+use super::unstored_records::UnstoredRecords;
 use crate::limits::{ACCOUNT_CHANGES_AT_ONCE_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{MessageId, ModerationRecord, Name, PastMessage, Timestamp};
 use crate::sequencer::{Change, Numbering, Sequencer};
@@ -40,7 +41,7 @@ pub(super) struct StoreSequencer {
     /// The rooms that have vanished. The next batch removes them; if that fails, the next start does.
     removed_rooms: Vec<RoomId>,
     /// Records of moderation that could not be stored. Each batch tries them again, first.
-    unstored: Vec<ModerationRecord>,
+    unstored: UnstoredRecords,
     /// A second has passed since the last try.
     is_retry_due: bool,
     /// The changes in the batch that is being committed, in order, and those that were refused among them.
@@ -153,7 +154,7 @@ impl StoreSequencer {
             bytes_max,
             is_batch_open: false,
             removed_rooms: Vec::new(),
-            unstored: Vec::new(),
+            unstored: UnstoredRecords::default(),
             is_retry_due: false,
             committing: None,
             ready: VecDeque::new(),
@@ -210,7 +211,7 @@ impl StoreSequencer {
         for PendingChange { origin, content } in self.committing.take().unwrap_or_default() {
             self.bytes -= content.as_ref().map_or(0, Content::memory_cost);
             if let (Ok(Content::Moderation(_, records)), Some(_)) = (&content, &failure) {
-                self.unstored.extend(records.iter().cloned());
+                self.unstored.extend(records);
             }
             let action = match (content, &failure) {
                 (Ok(content), None) => content.into_action(),
@@ -277,7 +278,7 @@ impl Sequencer for StoreSequencer {
         let changes = refuse_silenced(state, self.at, changes, &mut self.bytes);
         let mut last_ids = BTreeMap::new();
         let removed_rooms = std::mem::take(&mut self.removed_rooms);
-        let (messages, moderation) = (Vec::with_capacity(changes.len()), self.unstored.clone());
+        let (messages, moderation) = (Vec::with_capacity(changes.len()), self.unstored.begin_batch(state));
         let mut batch = Batch { removed_rooms, messages, moderation, ..Batch::default() };
         self.is_retry_due = false;
         for content in changes.iter().filter_map(|change| change.content.as_ref().ok()) {

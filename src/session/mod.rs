@@ -33,7 +33,7 @@ pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
 pub use self::logins::AccountPolicy;
 use self::logins::Logins;
-pub use self::output::{AccountEvent, BanEnd, MembershipChange, Output, OwnLine};
+pub use self::output::{AccountEvent, MembershipChange, NetworkBan, Output, OwnLine};
 use self::password::WrongPasswords;
 pub use self::password::{PasswordCheck, PasswordPolicy};
 pub use self::password_job::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWork};

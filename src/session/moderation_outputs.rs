@@ -1,8 +1,9 @@
 //! Translates the outputs of the shared state about moderation.
 
-use super::{BanEnd, MembershipChange, Output, OwnLine, Session, SessionId, Sessions, private_tag};
+use super::{MembershipChange, NetworkBan, Output, OwnLine, Session, SessionId, Sessions, private_tag};
 use crate::command::{
-    NamedSwitch, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal, watch_end_notice,
+    NamedSwitch, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal, stopping_refusal,
+    watch_end_notice,
 };
 use crate::protocol::{
     CloseReason, Event, LeaveReason, ModerationRecord, Network, RoomName, SanctionKind, SanctionTarget, Timestamp,
@@ -17,6 +18,10 @@ use crate::state::{
 impl Sessions {
     /// Carries out a command of the operator at the control socket.
     pub(super) fn moderate(&mut self, at: Timestamp, moderation: Moderation, out: &mut Vec<Output>) {
+        if self.stopped {
+            // The store is closed.
+            return out.push(Output::Moderated(ServerLine::Err(stopping_refusal(moderation.command()))));
+        }
         self.submit(at, Origin::SERVER, Action::Moderate(moderation), out);
     }
 
@@ -33,8 +38,7 @@ impl Sessions {
             StateOutput::NetworkBanned { network, room, notice } => self.ban_network(at, network, room, &notice, out),
             StateOutput::NetworkUnbanned(network) => {
                 // Another ban may go on.
-                let until = self.state.bans_of_network(network).map(|ban| Until(ban.until)).max();
-                out.push(Output::BanNetwork(network, until.map(|Until(until)| BanEnd(until))));
+                out.push(Output::BanNetwork(network, self.ban_of(network)));
             }
             StateOutput::SanctionsChanged(records) => {
                 // Nobody waits for the result.
@@ -88,14 +92,7 @@ impl Sessions {
     }
 
     /// A session reads why it does not watch the room any more. It follows the room until its [`StateOutput::Unwatched`].
-    fn tell_watcher(
-        &self,
-        at: Timestamp,
-        session: SessionId,
-        room: RoomId,
-        why: RoomRejection,
-        out: &mut Vec<Output>,
-    ) {
+    fn tell_watcher(&self, at: Timestamp, session: SessionId, room: RoomId, why: RoomRejection, out: &mut Vec<Output>) {
         let Some(state) = self.all.get(session).filter(|state| !state.is_closed()) else { return };
         let line = ServerLine::Event(private_tag(state, at), Event::Notice(watch_end_notice(why)));
         out.push(Output::Send(session, Some(room), line.into()));
@@ -132,8 +129,19 @@ impl Sessions {
             }
         }
         if room.is_none() {
-            out.push(Output::BanNetwork(network, Some(BanEnd(notice.until))));
+            out.push(Output::BanNetwork(network, self.ban_of(network)));
         }
+    }
+
+    /// Of the bans of exactly this network from the server, the one that lasts longest.
+    fn ban_of(&self, network: Network) -> Option<NetworkBan> {
+        let longest = self.state.bans_of_network(network).max_by_key(|ban| Until(ban.until))?;
+        Some(NetworkBan { until: longest.until, reason: longest.reason.clone() })
+    }
+
+    /// The networks that are banned from the server.
+    pub fn banned_networks(&self) -> impl Iterator<Item = (Network, Option<NetworkBan>)> {
+        self.state.banned_networks().map(|network| (network, self.ban_of(network)))
     }
 
     /// Submits a change that `Sessions::advance` applies in its turn, after the outputs of the present entry.

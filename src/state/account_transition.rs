@@ -28,6 +28,7 @@ impl Transition<'_> {
         self.state.accounts.carry_out(effect.clone());
         match effect {
             AccountEffect::Created { account, .. } => {
+                self.extend_mutes(account.id, &account.name);
                 let is_logged_in = self.has_free_nickname(&account.name);
                 if is_logged_in {
                     let proof = LoginProof::Password { generation: account.generation };

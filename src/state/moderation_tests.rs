@@ -102,8 +102,7 @@ fn number_of_invitations_is_limited() {
 /// Otherwise the owner of one room could prevent all bans, also those from the server.
 #[test]
 fn sanctions_of_rooms_leave_space_for_others() {
-    let limits =
-        StateLimits { sanctions: 6, sanctions_per_room: 2, sanctions_reserved: 3, ..StateLimits::default() };
+    let limits = StateLimits { sanctions: 6, sanctions_per_room: 2, sanctions_reserved: 3, ..StateLimits::default() };
     let mut state = SharedState::new(limits);
     let join = Action::Register { name: name("ann"), verifier: None, room: Some(RoomName::new("#ops").unwrap()) };
     let origin = Origin::local(SessionId(1), MemberId(1));

@@ -107,7 +107,8 @@ fn banned_address_is_refused() {
     silent.expect_end();
     alice.until("LEAVE eve banned by the operator: flooding");
     let mut again = server.client("192.0.2.66");
-    again.expect_start("ERR - banned your address is banned from this server until 20");
+    let refusal = again.expect_start("ERR - banned your address is banned from this server until 20");
+    assert!(refusal.ends_with(" UTC: flooding"), "{refusal}");
     again.expect_end();
     server.member("192.0.2.67", "eve");
     let listed = stdout(server.moderate(&["BANS"]));
@@ -196,10 +197,7 @@ fn locks_survive_a_restart() {
         let expected = format!("chinwagd: the server at \"{path}\" refused: {why}\n");
         assert_eq!(stderr(&server.moderate(words), 1), expected);
     };
-    refused(
-        &["LOCK", "invited"],
-        "room-missing: the command is about a room: name it first, as in #ops LOCK accounts",
-    );
+    refused(&["LOCK", "invited"], "room-missing: the command is about a room: name it first, as in #ops LOCK accounts");
     let mut alice = server.member("192.0.2.1", "alice");
     alice.send("JOIN #ops");
     alice.send("#ops MSG hi");

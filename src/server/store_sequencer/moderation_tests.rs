@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::account_tests::{Server, name};
 use super::*;
 use crate::protocol::{Event, LeaveReason, RoomLock, RoomName, SanctionKind, SanctionTarget};
-use crate::state::{Moderation, ModerationOutcome, Rejection, SpeechRefusal, StateOutput};
+use crate::state::{Moderation, ModerationOutcome, Rejection, SanctionChoice, SpeechRefusal, StateOutput};
 
 /// Carries out a command of the operator at the control socket, as `Sessions` does.
 fn moderate(server: &mut Server, moderation: Moderation) {
@@ -198,4 +198,35 @@ fn lock_that_a_full_disk_refused_is_stored_by_a_tick() {
     let file = Connection::open(&server.path).unwrap();
     let stored = file.query_row("SELECT lock FROM rooms WHERE room = 1", [], |row| row.get(0));
     assert_eq!(stored, Ok("invited".to_owned()));
+}
+
+/// Otherwise a moderator who repeats its commands would fill the memory.
+#[test]
+fn unstored_records_of_repeated_commands_are_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    let sql = |path: &std::path::Path, sql: &str| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    for target in ["stored", "lifted"] {
+        moderate(&mut server, sanction(SanctionKind::Ban, target));
+        server.settle();
+    }
+    sql(&server.path, "ALTER TABLE sanctions RENAME TO gone");
+    let lift = |target: &str| {
+        let which = SanctionChoice::Target(SanctionTarget::Name(name(target)));
+        Moderation::Lift { kind: SanctionKind::Ban, room: None, which }
+    };
+    moderate(&mut server, lift("lifted"));
+    for _ in 0..5 {
+        for command in [sanction(SanctionKind::Ban, "eve"), lift("eve"), sanction(SanctionKind::Mute, "mallory")] {
+            moderate(&mut server, command);
+            server.settle();
+        }
+    }
+    assert_eq!(server.sequencer.unstored.len(), 2, "the end of one ban, and the last mute");
+    sql(&server.path, "ALTER TABLE gone RENAME TO sanctions");
+    server.submit(0, Action::Tick);
+    server.commit();
+    server.sequencer.process_report();
+    assert_eq!(stored_targets(&server), ["stored", "mallory"]);
+    assert!(server.sequencer.unstored.is_empty());
 }

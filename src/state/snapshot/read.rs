@@ -9,8 +9,8 @@ use super::accounts::{read_accounts, read_login};
 use super::sanctions::{read_network, read_sanctions, read_silenced};
 use super::{COUNTER_MAX, ReadResult, VERSION};
 use crate::protocol::{
-    AccountId, DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomLock, RoomName, RoomRules, Sanction, Stroke, Text,
-    Timestamp, Token, Verifier,
+    AccountId, DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomLock, RoomName, RoomRules, Sanction, Stroke,
+    Text, Timestamp, Token, Verifier,
 };
 use crate::state::memberships::{Memberships, Seniority};
 use crate::state::recent::Budget;
