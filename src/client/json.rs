@@ -3,13 +3,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::command::{ReceivedLine, Reply, RoomPosition, ServerLine, Verb};
-use crate::protocol::Tag;
+use crate::command::{ReceivedLine, Reply, RoomPosition, ServerLine, Verb, split_lock};
+use crate::protocol::{RoomLock, Tag};
 
 impl ReceivedLine {
     /// The line as a JSON object, in one line.
     pub(super) fn to_json(&self) -> String {
         let (word, rest) = self.words().split_once(' ').unwrap_or((self.words(), ""));
+        let (rest, lock) = if word == "ROOM" { split_lock(rest) } else { (rest, None) };
         let keys = keys(word, rest);
         if keys.is_empty() {
             return json!({"type": "unknown", "line": self.line}).to_string();
@@ -38,6 +39,9 @@ impl ReceivedLine {
             }
             let number = if NUMBERS.contains(&key) { value.parse::<u64>().ok() } else { None };
             object.insert(key.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)));
+        }
+        if let Some(lock) = lock.filter(|lock| *lock != RoomLock::Open) {
+            object.insert("lock".to_owned(), json!(lock.as_str()));
         }
         if let Some(field) = self.refusal().and_then(|refusal| refusal.field) {
             object.insert(field.key().to_owned(), json!(field.id().0));
@@ -76,6 +80,8 @@ fn keys(word: &str, rest: &str) -> Vec<&'static str> {
         "ROOM" => &["room", "members", "in", "topic"],
         "TOKEN" => &["number", "created", "expires", "used", "label"],
         "TOPIC" => &["from", "topic"],
+        "LOCK" => &["by", "value"],
+        "INVITE" => &["by", "name", "value"],
         "PAST" => &["id", "time", "from", "text"],
         "DELETE" => &["by", "id"],
         "ROSTER" => &["count"],
@@ -179,6 +185,16 @@ mod tests {
             "ROOM #ops members=12 in on = call",
             r##"{"in":true,"members":12,"room":"#ops","topic":"on = call","type":"room"}"##,
         );
+        check(
+            "ROOM #ops members=1 out on call lock=accounts",
+            r##"{"in":false,"lock":"accounts","members":1,"room":"#ops","topic":"on call","type":"room"}"##,
+        );
+        check(
+            "ROOM #ops members=1 out lock=accounts lock=open",
+            r##"{"in":false,"members":1,"room":"#ops","topic":"lock=accounts","type":"room"}"##,
+        );
+        check("LOCK alice invited", r#"{"by":"alice","type":"lock","value":"invited"}"#);
+        check("#ops INVITE - bob on", r##"{"by":"-","name":"bob","room":"#ops","type":"invite","value":"on"}"##);
         check("ROOM #dev members=1 out", r##"{"in":false,"members":1,"room":"#dev","type":"room"}"##);
         check("#ops TOPIC bob be kind", r##"{"from":"bob","room":"#ops","topic":"be kind","type":"topic"}"##);
         check("TOPIC bob", r#"{"from":"bob","type":"topic"}"#);

@@ -3,7 +3,7 @@
 use crate::command::Verb;
 
 /// The commands that `/help` lists: the verb (`None`: a command of the client alone), the usage, the effect.
-const COMMANDS: [(Option<Verb>, &str, &str); 32] = [
+const COMMANDS: [(Option<Verb>, &str, &str); 34] = [
     (Some(Verb::Msg), "text", "send a message to the room; type //text to begin it with a slash"),
     (Some(Verb::Whisper), "/msg name[,name] text", "whisper to these members only; short form: /w"),
     (None, "/reply text", "whisper to the member who whispered to you last; short form: /r"),
@@ -28,6 +28,8 @@ const COMMANDS: [(Option<Verb>, &str, &str); 32] = [
     ),
     (Some(Verb::Unban), "/unban name|number", "end a ban"),
     (Some(Verb::Bans), "/bans", "list the bans and mutes"),
+    (Some(Verb::Lock), "/lock open|accounts|invited", "let everybody, accounts or the invited enter the room"),
+    (Some(Verb::Invite), "/invite name [on|off]", "invite an account or a guest into the room, or take that back"),
     (Some(Verb::Moderator), "/moderator name on|off", "make an account a moderator of the room, or take that back"),
     (Some(Verb::Delete), "/delete [id]", "delete your last message, or another one; /history shows the ids"),
     (Some(Verb::Ping), "/ping", "check the connection to the server"),

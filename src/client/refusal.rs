@@ -87,6 +87,7 @@ fn without_commands(hint: &Hint) -> &'static str {
         Hint::EnableStore => "; its operator can enable it with chinwagd --data PATH",
         Hint::EnableAccounts => "; its operator can enable them with chinwagd --data PATH",
         Hint::AskOperator => "; ask the operator for one",
+        Hint::AskForInvitation => "; ask a moderator of the room to invite you",
         Hint::ChangePassword => "; if it was not yours, take the account back, and change its password",
         Hint::AddRarerWord => "; add a rarer word",
         Hint::SplitLine => "; send it in parts",

@@ -10,8 +10,8 @@ use nu_ansi_term::{Color, Style};
 use super::chat_state::DisplayItem;
 use crate::command::{RoomListing, SanctionListing};
 use crate::protocol::{
-    Event, LeaveReason, MessageId, Name, RoomName, SanctionEvent, SanctionId, SanctionKind, SanctionTarget, Text,
-    Timestamp,
+    Event, LeaveReason, MessageId, Name, RoomLock, RoomName, SanctionEvent, SanctionId, SanctionKind, SanctionTarget,
+    Text, Timestamp,
 };
 
 /// How lines are formatted.
@@ -89,6 +89,11 @@ impl LineFormat {
                 } else {
                     format!("{by} removed {name} as a moderator")
                 })
+            }
+            Event::Lock { by, lock } => self.dim(&format!("{} {}", moderator(by.as_ref()), has_locked(*lock))),
+            Event::Invite { by, name, on: true } => self.dim(&format!("{} invited {name}", moderator(by.as_ref()))),
+            Event::Invite { by, name, on: false } => {
+                self.dim(&format!("{} took the invitation of {name} back", moderator(by.as_ref())))
             }
             Event::Sanction(event) => self.dim(&sanction(event)),
             Event::Lifted { kind, by, target } => {
@@ -172,6 +177,15 @@ fn moderator(by: Option<&Name>) -> &str {
     by.map_or("the operator", Name::as_str)
 }
 
+/// The effect of a lock in words.
+fn has_locked(lock: RoomLock) -> &'static str {
+    match lock {
+        RoomLock::Open => "opened the room to everybody",
+        RoomLock::Accounts => "locked the room: only accounts may enter",
+        RoomLock::Invited => "locked the room: only the invited may enter",
+    }
+}
+
 /// A ban or a mute in words.
 fn sanction(SanctionEvent { kind, by, target, until, reason }: &SanctionEvent) -> String {
     let (by, target) = (moderator(by.as_ref()), target_of(target.as_ref()));
@@ -209,10 +223,15 @@ pub(super) fn member_count(count: u64) -> String {
 
 /// A room in words, as in the list of rooms.
 pub(super) fn listed_room(listed: &RoomListing) -> String {
-    let RoomListing { name, members, is_in, topic } = listed;
+    let RoomListing { name, members, is_in, topic, lock } = listed;
     let own = if *is_in { ", you are in it" } else { "" };
+    let lock = match lock {
+        RoomLock::Open => "",
+        RoomLock::Accounts => ", only for accounts",
+        RoomLock::Invited => ", only for the invited",
+    };
     let topic = topic.as_ref().map_or_else(String::new, |topic| format!(": {topic}"));
-    format!("{name}, {}{own}{topic}", member_count(*members))
+    format!("{name}, {}{own}{lock}{topic}", member_count(*members))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::command::{
     Command, EmptyReply, ReceivedLine, Refusal, Reply, RoomListing, Rooms, RoomsReply, SECRET_SEPARATORS, ServerLine,
     Verb,
 };
-use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage, ROOM_MARK, RoomName};
+use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage, ROOM_MARK, RoomLock, RoomName};
 
 /// Sends a message or, without a text, each line of standard input; with `--to`, as whispers.
 pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<(), Exit> {
@@ -205,6 +205,13 @@ async fn print_watched(
             let what = "the owner of your nickname has logged in: choose another with --nick, or log in with --login";
             return Err(Exit(ExitCode::TakenOver, what.to_owned()));
         }
+        if membership.name().is_none() && is_lock(&received) {
+            let what = format!(
+                "{} is locked: only members can read it; choose a nickname with --nick, or log in with --login",
+                options.room
+            );
+            return Err(Exit(ExitCode::Refused, what));
+        }
         let is_user = users > 0 && matches!(received.known, Some(ServerLine::User(_)));
         let item = match &received.known {
             Some(ServerLine::Event(tag, event)) if is_watched(event, regex, filter.from) => {
@@ -229,6 +236,11 @@ async fn print_watched(
         }
     }
     Ok(())
+}
+
+/// Whether the line says that a moderator has locked the room, which ends watching.
+fn is_lock(received: &ReceivedLine) -> bool {
+    matches!(&received.known, Some(ServerLine::Event(_, Event::Lock { lock, .. })) if *lock != RoomLock::Open)
 }
 
 /// Whether to print an event: a message or whisper of `from` that matches `regex`, or without both filters every event except `PING`.

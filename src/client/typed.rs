@@ -30,15 +30,17 @@ pub(super) enum UserInput {
 }
 
 /// The commands that Tab completes, each with whether the history file keeps its arguments: those of the others are private.
-const COMPLETED: [(&str, bool); 31] = [
+const COMPLETED: [(&str, bool); 33] = [
     ("/ban", true),
     ("/bans", true),
     ("/delete", true),
     ("/help", true),
     ("/history", true),
     ("/home", true),
+    ("/invite", true),
     ("/join", true),
     ("/kick", true),
+    ("/lock", true),
     ("/login", false),
     ("/moderator", true),
     ("/msg", false),

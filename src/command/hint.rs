@@ -41,6 +41,8 @@ pub enum Hint {
     ListMembers,
     /// List the bans and mutes.
     ListBans,
+    /// Ask a moderator of the room for an invitation.
+    AskForInvitation,
     /// List the rooms.
     ListRooms,
     /// Put a slash before the line to send it to the room that it begins with, or a blank to send it here.
@@ -146,6 +148,7 @@ impl Hint {
             Self::RevokeToken,
             Self::ListMembers,
             Self::ListBans,
+            Self::AskForInvitation,
             Self::ListRooms,
             Self::SlashOrBlank,
             Self::CommandOrMessage,
@@ -356,6 +359,7 @@ impl fmt::Display for HintInMode<'_> {
             Hint::RevokeToken => write!(f, "; to revoke one, write: {prefix}TOKEN revoke number"),
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
             Hint::ListBans => write!(f, "; {} lists them", self.usage(Verb::Bans)),
+            Hint::AskForInvitation => f.write_str("; ask a moderator of the room to INVITE you"),
             Hint::ListRooms => write!(f, "; {prefix}ROOMS lists rooms"),
             Hint::SlashOrBlank => f.write_str("; to send it there, put a slash before it; to send it here, a blank"),
             Hint::CommandOrMessage => {

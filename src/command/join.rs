@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::{parse_rooms, unexpected_argument};
-use super::moderation::ban_refusal;
+use super::moderation::{ban_refusal, lock_refusal};
 use super::{Context, Definition, Hint, Refusal, ReplyWords, Specification, Verb};
 use crate::limits::{ROOM_CREATION_BURST, ROOM_CREATION_SECONDS};
 use crate::protocol::{ErrorCode, MessageId, Mode, RoomName, Token, is_space, split_word};
@@ -71,6 +71,7 @@ pub(super) fn check_entrance(
 pub(super) fn room_refusal(verb: Verb, why: RoomRejection) -> Refusal {
     match why {
         RoomRejection::Banned(notice) => ban_refusal(verb, &notice),
+        RoomRejection::Locked(room, lock) => lock_refusal(verb, &room, lock),
         RoomRejection::Alike(name, other) => {
             let what = format!("{name} looks too much like {other}, which exists");
             Refusal::new(verb, ErrorCode::RoomAlike, what).with_hint(Hint::ListRooms)

@@ -32,14 +32,16 @@ pub use self::definition::{Definition, Pipelining, RoomUse, Specification};
 pub use self::hint::Hint;
 pub use self::join::RoomPosition;
 pub use self::line::{ClientLine, split_indent, strip_slash};
-pub use self::moderation::{LiftArguments, SanctionArguments, SanctionReply, Stored, banned_refusal};
-pub use self::moderator::ModeratorReply;
+pub use self::moderation::{
+    LiftArguments, SanctionArguments, SanctionReply, Stored, banned_refusal, stopping_refusal, watch_end_notice,
+};
+pub use self::moderator::NamedSwitch;
 pub use self::nick::NickReply;
 pub use self::pass::PasswordAttempt;
 pub use self::received_line::{ReceivedLine, ReceivedRefusal};
 pub use self::refusal::Refusal;
 pub use self::reply::{EmptyReply, HistoryReply, NoReply, ReplyWords};
-pub use self::rooms::{RoomListing, RoomsReply};
+pub use self::rooms::{RoomListing, RoomsReply, split_lock};
 pub use self::secret::{SECRET_SEPARATORS, TypedSecret, find_access_token, resembled_secret_verb};
 pub use self::server_line::{Features, LineInMode, RoomLine, ServerLine};
 pub use self::set::{SetReply, Setting};
@@ -80,6 +82,8 @@ commands! {
     ban: Ban,
     unban: Unban,
     bans: Bans,
+    lock: Lock,
+    invite: Invite,
     moderator: Moderator,
     delete: Delete,
     watch: Watch,

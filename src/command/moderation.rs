@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use super::arguments::{parse_optional_text, shorten, unexpected_argument};
 use super::context::room_of;
+use super::join::room_refusal;
 use super::nick::name_refusal;
 use super::{Command, Context, Hint, Refusal, ReplyWords, Verb};
 use crate::limits::SANCTION_SECONDS_MAX;
 use crate::protocol::{
-    ErrorCode, MessageId, Name, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, parse_duration,
-    parse_shown_target, shown_target, split_word,
+    ErrorCode, MessageId, Name, RoomLock, RoomName, SanctionId, SanctionKind, SanctionTarget, TargetError, Text,
+    parse_duration, parse_shown_target, shown_target, split_word,
 };
 use crate::state::{
-    Action, Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, SanctionChoice,
-    SanctionNotice,
+    Action, Moderation, ModerationCommand, ModerationRejection, MutedCommand, Rank, RoomId, RoomRejection,
+    SanctionChoice, SanctionLimit, SanctionNotice,
 };
 
 /// A reply to a command whose effect must outlive the server. It has taken effect in any case.
@@ -171,12 +172,12 @@ impl Command {
             Self::Unmute(unmute) => Ok(unmute.0.moderation(SanctionKind::Mute, room)),
             Self::Ban(ban) => Ok(ban.0.moderation(SanctionKind::Ban, room)),
             Self::Unban(unban) => Ok(unban.0.moderation(SanctionKind::Ban, room)),
+            Self::Lock(lock) => expect_room(Verb::Lock, "accounts", room).map(|room| lock.moderation(room)),
+            Self::Invite(invite) => expect_room(Verb::Invite, "ann", room).map(|room| invite.moderation(room)),
             Self::Moderator(moderator) => {
-                room.map(|room| moderator.moderation(room)).ok_or_else(|| room_missing(Verb::Moderator, "ann on"))
+                expect_room(Verb::Moderator, "ann on", room).map(|room| moderator.moderation(room))
             }
-            Self::Delete(delete) => {
-                room.map(|room| delete.moderation(room)).ok_or_else(|| room_missing(Verb::Delete, "12"))
-            }
+            Self::Delete(delete) => expect_room(Verb::Delete, "12", room).map(|room| delete.moderation(room)),
             other => {
                 let verb = other.verb();
                 Err(Refusal::new(verb, ErrorCode::NotModerator, format!("{verb} is not a command of moderators")))
@@ -185,9 +186,12 @@ impl Command {
     }
 }
 
-fn room_missing(verb: Verb, arguments: &str) -> Refusal {
-    let what = format!("the command is about a room: name it first, as in #ops {verb} {arguments}");
-    Refusal::new(verb, ErrorCode::RoomMissing, what)
+/// The room of a command that is about a room only, and has arguments such as these.
+fn expect_room(verb: Verb, arguments: &str, room: Option<RoomId>) -> Result<RoomId, Refusal> {
+    room.ok_or_else(|| {
+        let what = format!("the command is about a room: name it first, as in #ops {verb} {arguments}");
+        Refusal::new(verb, ErrorCode::RoomMissing, what)
+    })
 }
 
 /// The room that a command of a moderator is about. `None`: the server, because an operator has named no room.
@@ -236,6 +240,21 @@ pub(super) fn ban_refusal(verb: Verb, notice: &SanctionNotice) -> Refusal {
     Refusal::new(verb, ErrorCode::Banned, format!("you are banned from {place}{}", details(notice)))
 }
 
+/// The refusal of a command that the lock of a room prevents.
+pub(super) fn lock_refusal(verb: Verb, room: &RoomName, lock: RoomLock) -> Refusal {
+    let (who, hint) = match lock {
+        RoomLock::Open | RoomLock::Accounts => ("members that are logged in", Hint::Write(Verb::Login)),
+        RoomLock::Invited => ("invited accounts and guests", Hint::AskForInvitation),
+    };
+    let what = format!("{room} is locked: only {who} may enter");
+    Refusal::new(verb, ErrorCode::RoomLocked, what).with_hint(hint)
+}
+
+/// The text for a watcher whose watch a moderator ends, for this reason.
+pub fn watch_end_notice(why: RoomRejection) -> Text {
+    Text::truncated(&format!("you do not watch any more: {}", room_refusal(Verb::Watch, why).problem))
+}
+
 /// The refusal of a command that a mute prevents.
 pub(super) fn mute_refusal(command: MutedCommand, notice: &SanctionNotice) -> Refusal {
     let (verb, what) = match command {
@@ -258,17 +277,28 @@ fn details(SanctionNotice { until, reason, .. }: &SanctionNotice) -> String {
     until + &reason
 }
 
-/// The refusal of a command of a moderator.
-pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationRejection) -> Refusal {
-    let verb = match command {
+/// The refusal of a command of the operator at the control socket while the server stops.
+pub fn stopping_refusal(command: ModerationCommand) -> Refusal {
+    Refusal::new(verb_of(command), ErrorCode::NotStored, "nothing was changed: the server is shutting down")
+}
+
+fn verb_of(command: ModerationCommand) -> Verb {
+    match command {
         ModerationCommand::Kick => Verb::Kick,
         ModerationCommand::Sanction(SanctionKind::Ban) => Verb::Ban,
         ModerationCommand::Sanction(SanctionKind::Mute) => Verb::Mute,
         ModerationCommand::Lift(SanctionKind::Ban) => Verb::Unban,
         ModerationCommand::Lift(SanctionKind::Mute) => Verb::Unmute,
         ModerationCommand::SetModerator => Verb::Moderator,
+        ModerationCommand::SetLock => Verb::Lock,
+        ModerationCommand::Invite => Verb::Invite,
         ModerationCommand::Delete => Verb::Delete,
-    };
+    }
+}
+
+/// The refusal of a command of a moderator.
+pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationRejection) -> Refusal {
+    let verb = verb_of(command);
     let refuse = |code, what: &str| Refusal::new(verb, code, what);
     match why {
         ModerationRejection::NoRoom => refuse(ErrorCode::NotInRoom, "the room does not exist any more"),
@@ -290,8 +320,13 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
             );
             refuse(ErrorCode::AddressRefused, &what)
         }
-        ModerationRejection::TooManySanctions(count) => {
-            let what = format!("there are {count} bans and mutes, and there cannot be more");
+        ModerationRejection::TooManySanctions(limit) => {
+            let (count, whose) = match limit {
+                SanctionLimit::Room(count) => (count, "the room has"),
+                SanctionLimit::Rooms(count) => (count, "the rooms of the server have"),
+                SanctionLimit::Server(count) => (count, "the server has"),
+            };
+            let what = format!("{whose} {count} bans and mutes, and there cannot be more; lift one first");
             refuse(ErrorCode::BansTooMany, &what).with_hint(Hint::ListBans)
         }
         ModerationRejection::NoSanction => {
@@ -311,6 +346,15 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
         ModerationRejection::NotAuthor(MessageId(id)) => {
             let what = format!("message {id} is not yours; its author and the moderators of the room can delete it");
             refuse(ErrorCode::NotAuthor, &what)
+        }
+        ModerationRejection::NoInvitee(name) => {
+            let what =
+                format!("no account has the name {name}, and no member: a guest must be connected to be invited");
+            refuse(ErrorCode::TargetAbsent, &what)
+        }
+        ModerationRejection::TooManyInvitations(count) => {
+            let what = format!("the room has {count} invitations, and takes no more before one is taken back");
+            refuse(ErrorCode::InvitationsTooMany, &what).with_hint(Hint::Write(Verb::Invite))
         }
     }
 }

@@ -29,7 +29,7 @@ impl Definition for Moderator {
         ..Specification::DEFAULT
     };
 
-    type Reply = Stored<ModeratorReply>;
+    type Reply = Stored<NamedSwitch>;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
         let (name, value) = split_word(arguments.trim());
@@ -62,16 +62,16 @@ impl fmt::Display for Moderator {
     }
 }
 
-/// An account, and whether it is a moderator.
+/// A name, and whether it has something: a moderator its rank, an account or a guest its invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModeratorReply {
-    /// The account's name.
+pub struct NamedSwitch {
+    /// The name.
     pub name: Name,
-    /// Whether it is a moderator.
+    /// Whether it has it.
     pub on: bool,
 }
 
-impl ReplyWords for ModeratorReply {
+impl ReplyWords for NamedSwitch {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name.write(f)?;
         self.on.write(f)

@@ -2,7 +2,7 @@
 
 use super::context::not_in_room;
 use super::join::room_refusal;
-use super::moderation::{ban_refusal, moderation_refusal, mute_refusal};
+use super::moderation::{ban_refusal, lock_refusal, moderation_refusal, mute_refusal};
 use super::{Hint, Refusal, Verb};
 use crate::protocol::{AccountTokenId, Day, ErrorCode, Name, Timestamp};
 use crate::state::{
@@ -31,6 +31,7 @@ impl From<Rejection> for Refusal {
             Rejection::NickBanned(notice) => ban_refusal(Verb::Nick, &notice),
             Rejection::ResumeBanned(notice) => ban_refusal(Verb::Resume, &notice),
             Rejection::WatchBanned(notice) => ban_refusal(Verb::Watch, &notice),
+            Rejection::WatchLocked(room, lock) => lock_refusal(Verb::Watch, &room, lock),
             Rejection::Muted(command, notice) => mute_refusal(command, &notice),
             Rejection::Account(command, why) => account_refusal(command, why),
             Rejection::RegisterRoom(why) => room_refusal(Verb::Nick, why),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::arguments::{parse_room, unexpected_argument};
 use super::{Context, Definition, Pipelining, Refusal, Reply, ReplyWords, ServerLine, Specification, Verb};
 use crate::limits::ROOMS_LISTED_MAX;
-use crate::protocol::{Mode, Name, ROOM_MARK, RoomName, Text, split_word};
+use crate::protocol::{Mode, Name, ROOM_MARK, RoomLock, RoomName, Text, split_word};
 use crate::state::{Room, RoomId};
 
 /// List rooms.
@@ -139,18 +139,26 @@ pub struct RoomListing {
     pub is_in: bool,
     /// The topic.
     pub topic: Option<Text>,
+    /// The members that may enter.
+    pub lock: RoomLock,
 }
 
 /// Precedes the number of members.
 const MEMBERS: &str = "members=";
 
+/// Precedes who may enter, at the end of the line. The line of an open room has it only if its topic ends like that.
+const LOCK: &str = "lock=";
+
 impl RoomListing {
     fn new(room: &Room, is_in: bool) -> Self {
-        Self { name: room.name().clone(), members: room.member_count() as u64, is_in, topic: room.topic().cloned() }
+        let (name, topic, lock) = (room.name().clone(), room.topic().cloned(), room.lock());
+        Self { name, members: room.member_count() as u64, is_in, topic, lock }
     }
 
     /// Parses the part of a line after `ROOM`.
     pub(super) fn parse(rest: &str) -> Option<Self> {
+        let (rest, lock) = split_lock(rest);
+        let lock = lock.unwrap_or_default();
         let mut words = rest.splitn(4, ' ');
         let name = RoomName::new(words.next()?).ok()?;
         let members = words.next()?.strip_prefix(MEMBERS)?.parse().ok()?;
@@ -160,14 +168,23 @@ impl RoomListing {
             _ => return None,
         };
         let topic = words.next().map(Text::new).transpose().ok()?;
-        Some(Self { name, members, is_in, topic })
+        Some(Self { name, members, is_in, topic, lock })
     }
+}
+
+/// Splits off who may enter from the line of a room.
+pub fn split_lock(line: &str) -> (&str, Option<RoomLock>) {
+    let split = line.rsplit_once(' ').and_then(|(rest, word)| Some((rest, RoomLock::parse(word.strip_prefix(LOCK)?)?)));
+    split.map_or((line, None), |(rest, lock)| (rest, Some(lock)))
 }
 
 impl fmt::Display for RoomListing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, members, is_in, topic } = self;
+        let Self { name, members, is_in, topic, lock } = self;
         write!(f, "ROOM {name} {MEMBERS}{members} {}", if *is_in { "in" } else { "out" })?;
-        topic.iter().try_for_each(|topic| write!(f, " {topic}"))
+        topic.iter().try_for_each(|topic| write!(f, " {topic}"))?;
+        // Otherwise a topic could make the room look locked.
+        let is_ambiguous = topic.as_ref().is_some_and(|topic| split_lock(&format!(" {topic}")).1.is_some());
+        if *lock == RoomLock::Open && !is_ambiguous { Ok(()) } else { write!(f, " {LOCK}{}", lock.as_str()) }
     }
 }

@@ -40,7 +40,8 @@ impl Verb {
 
     /// Whether only moderators and operators may use the command.
     pub fn is_about_moderation(self) -> bool {
-        matches!(self, Self::Kick | Self::Mute | Self::Unmute | Self::Ban | Self::Unban | Self::Bans | Self::Moderator)
+        let is_about_sanctions = matches!(self, Self::Mute | Self::Unmute | Self::Ban | Self::Unban | Self::Bans);
+        is_about_sanctions || matches!(self, Self::Kick | Self::Lock | Self::Invite | Self::Moderator)
     }
 
     /// The word, in capitals.

@@ -92,7 +92,7 @@ impl ControlError {
     /// There is no command.
     pub fn moderation_missing() -> Self {
         Self::of_moderation(
-            "the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS, MODERATOR or DELETE",
+            "the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS, LOCK, INVITE, MODERATOR or DELETE",
         )
     }
 

@@ -33,6 +33,8 @@ pub use self::tls::*;
 pub use self::web::*;
 
 const _: () = {
+    // No room takes the space of all others.
+    assert!(SANCTIONS_PER_ROOM_MAX * 10 <= SANCTIONS_MAX - SANCTIONS_RESERVED);
     // The longest line: a tagged LEAVE with a reason, ended by CR LF.
     let tag = "@18446744073709551615 2026-01-01T00:00:00.000Z ".len();
     let leave = "LEAVE ".len() + NAME_BYTES_MAX + " displaced ".len() + TEXT_BYTES_MAX;

@@ -3,6 +3,12 @@
 /// Most bans and mutes: a list of all addresses of a botnet fits, at about 0.5 KB each.
 pub const SANCTIONS_MAX: usize = 100_000;
 
+/// Most bans and mutes of a room.
+pub const SANCTIONS_PER_ROOM_MAX: usize = 1_000;
+
+/// Of [`SANCTIONS_MAX`], those that only operators use, for the server: the owners of rooms cannot fill it.
+pub const SANCTIONS_RESERVED: usize = 50_000;
+
 /// Longest ban or mute that ends by itself, in seconds: ten years. A longer one is most likely a typing error.
 pub const SANCTION_SECONDS_MAX: u64 = 10 * 366 * 24 * 3600;
 
@@ -25,5 +31,8 @@ pub const AUDIT_IN_MEMORY_MAX: usize = 1_000;
 /// dismisses a moderator as fast as lines are read (ten times a second) needs three hours to displace the older entries about rooms.
 pub const AUDIT_STORED_MAX: usize = 100_000;
 
-/// Subjects of a sanction: the addresses that its target had while it was repeated, and its nickname.
+/// Subjects of a sanction besides accounts: the addresses that its target had while it was repeated, and its nickname.
 pub const SANCTION_SUBJECTS_MAX: usize = 16;
+
+/// Accounts that a mute concerns because muted guests have registered them. Clients of one address need seven hours for as many.
+pub const SANCTION_ACCOUNTS_MAX: usize = 64;

@@ -32,6 +32,9 @@ pub const PAGE_STROKES: u64 = 64;
 /// Most moderators of a room, besides the account that created it.
 pub const MODERATORS_MAX: usize = 100;
 
+/// Most invitations into a room, of accounts and guests: each change of those of accounts stores all of them.
+pub const INVITATIONS_MAX: usize = 1_000;
+
 /// Most rooms of a member.
 pub const ROOMS_PER_MEMBER_MAX: usize = 100;
 

@@ -1,7 +1,8 @@
 //! The values of the audit log: who has done what to whom, when and why.
 
 use super::{
-    AccountId, MessageId, Name, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, TargetError, Text, Timestamp,
+    AccountId, MessageId, Name, Role, RoomLock, RoomName, SanctionId, SanctionKind, SanctionTarget, TargetError, Text,
+    Timestamp,
 };
 
 /// The number of an entry in the audit log, from 1. A later entry has a higher one.
@@ -21,6 +22,10 @@ pub enum AuditAct {
     Ban,
     /// Ended a ban.
     Unban,
+    /// Let these members enter a room.
+    Lock(RoomLock),
+    /// Invited an account or a guest into a room, or took that back.
+    Invite(bool),
     /// Made an account a moderator of a room, or took that back.
     Moderator(bool),
     /// Deleted a message of somebody else.
@@ -37,12 +42,17 @@ pub enum AuditAct {
 
 impl AuditAct {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Kick,
         Self::Mute,
         Self::Unmute,
         Self::Ban,
         Self::Unban,
+        Self::Lock(RoomLock::Open),
+        Self::Lock(RoomLock::Accounts),
+        Self::Lock(RoomLock::Invited),
+        Self::Invite(true),
+        Self::Invite(false),
         Self::Moderator(true),
         Self::Moderator(false),
         Self::Delete,
@@ -61,6 +71,11 @@ impl AuditAct {
             Self::Unmute => "unmute",
             Self::Ban => "ban",
             Self::Unban => "unban",
+            Self::Lock(RoomLock::Open) => "lock-open",
+            Self::Lock(RoomLock::Accounts) => "lock-accounts",
+            Self::Lock(RoomLock::Invited) => "lock-invited",
+            Self::Invite(true) => "invite-on",
+            Self::Invite(false) => "invite-off",
             Self::Moderator(true) => "moderator-on",
             Self::Moderator(false) => "moderator-off",
             Self::Delete => "delete",

@@ -43,6 +43,8 @@ pub enum ErrorCode {
     IdleTimeout,
     /// A password over a connection that others can read.
     Insecure,
+    /// The room has too many invitations.
+    InvitationsTooMany,
     /// An operator has put the member out. Sent last, before the connection is closed.
     Kicked,
     /// The line is not UTF-8.
@@ -123,6 +125,8 @@ pub enum ErrorCode {
     RoomAmbiguous,
     /// The name of a room contains something that is not allowed.
     RoomInvalid,
+    /// The room is locked, and the client may not enter or watch it.
+    RoomLocked,
     /// The command has no name of a room.
     RoomMissing,
     /// The command is not about a room, and names one.
@@ -175,7 +179,7 @@ pub enum ErrorCode {
     TooManyErrors,
     /// `SINCE` with an id after which some messages were evicted.
     TooOld,
-    /// `SET` with a value that is neither on nor off.
+    /// The value is none of those that the command takes.
     ValueInvalid,
     /// The line names a room, and nothing else.
     VerbMissing,
@@ -193,7 +197,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 92] = [
+    pub const ALL: [Self; 94] = [
         Self::AccountInUse,
         Self::AccountUnknown,
         Self::AccountsFull,
@@ -213,6 +217,7 @@ impl ErrorCode {
         Self::IdAhead,
         Self::IdleTimeout,
         Self::Insecure,
+        Self::InvitationsTooMany,
         Self::Kicked,
         Self::LineNotUtf8,
         Self::LineTooLong,
@@ -253,6 +258,7 @@ impl ErrorCode {
         Self::RoomAlike,
         Self::RoomAmbiguous,
         Self::RoomInvalid,
+        Self::RoomLocked,
         Self::RoomMissing,
         Self::RoomUnexpected,
         Self::RoomsFull,
@@ -310,6 +316,7 @@ impl ErrorCode {
             Self::IdAhead => "id-ahead",
             Self::IdleTimeout => "idle-timeout",
             Self::Insecure => "insecure",
+            Self::InvitationsTooMany => "invitations-too-many",
             Self::Kicked => "kicked",
             Self::LineNotUtf8 => "line-not-utf8",
             Self::LineTooLong => "line-too-long",
@@ -350,6 +357,7 @@ impl ErrorCode {
             Self::RoomAlike => "room-alike",
             Self::RoomAmbiguous => "room-ambiguous",
             Self::RoomInvalid => "room-invalid",
+            Self::RoomLocked => "room-locked",
             Self::RoomMissing => "room-missing",
             Self::RoomUnexpected => "room-unexpected",
             Self::RoomsFull => "rooms-full",

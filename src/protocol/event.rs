@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::sanction_event::{lifted_word, parse_lifted, shown_target};
-use super::{Drawing, Name, NameError, SanctionEvent, SanctionKind, SanctionTarget, Text, Token, split_word};
+use super::{Drawing, Name, NameError, RoomLock, SanctionEvent, SanctionKind, SanctionTarget, Text, Token, split_word};
 
 /// The number of a message: 1, 2, 3 and so on, without gaps, in the order of the room. No other event has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +94,22 @@ pub enum Event {
         /// The account.
         name: Name,
         /// Whether it is a moderator from here on.
+        on: bool,
+    },
+    /// Other members may enter the room from here on.
+    Lock {
+        /// The moderator. `None`: the operator at the control socket.
+        by: Option<Name>,
+        /// The members that may enter.
+        lock: RoomLock,
+    },
+    /// An account or a guest is invited into the room, or is not any more.
+    Invite {
+        /// The moderator. `None`: the operator at the control socket.
+        by: Option<Name>,
+        /// The account, or the nickname of the guest.
+        name: Name,
+        /// Whether it is invited from here on.
         on: bool,
     },
     /// A ban or a mute has begun.
@@ -218,6 +234,8 @@ impl Event {
             Self::Moderator { by, name, on } => {
                 write!(out, "MODERATOR {} {name} {}", moderator(by.as_ref()), on_off(*on))
             }
+            Self::Lock { by, lock } => write!(out, "LOCK {} {}", moderator(by.as_ref()), lock.as_str()),
+            Self::Invite { by, name, on } => write!(out, "INVITE {} {name} {}", moderator(by.as_ref()), on_off(*on)),
             Self::Sanction(event) => event.write(out),
             Self::Lifted { kind, by, target } => {
                 write!(out, "{} {} {}", lifted_word(*kind), moderator(by.as_ref()), shown_target(target.as_ref()))
@@ -261,10 +279,16 @@ impl Event {
                 Self::Topic(Name::new(name).ok()?, text.map(Text::new).transpose().ok()?)
             }
             "MODERATOR" => {
-                let mut words = rest.split(' ');
-                let by = parse_moderator(words.next()?).ok()?;
-                let (name, on) = (Name::new(words.next()?).ok()?, parse_on_off(words.next()?)?);
-                words.next().is_none().then_some(Self::Moderator { by, name, on })?
+                let (by, name, on) = parse_switch(rest)?;
+                Self::Moderator { by, name, on }
+            }
+            "LOCK" => {
+                let (by, lock) = rest.split_once(' ')?;
+                Self::Lock { by: parse_moderator(by).ok()?, lock: RoomLock::parse(lock)? }
+            }
+            "INVITE" => {
+                let (by, name, on) = parse_switch(rest)?;
+                Self::Invite { by, name, on }
             }
             "BAN" => Self::Sanction(SanctionEvent::parse(SanctionKind::Ban, rest)?),
             "MUTE" => Self::Sanction(SanctionEvent::parse(SanctionKind::Mute, rest)?),
@@ -304,6 +328,14 @@ pub(crate) fn on_off(on: bool) -> &'static str {
 
 fn parse_on_off(word: &str) -> Option<bool> {
     [true, false].into_iter().find(|on| on_off(*on) == word)
+}
+
+/// Parses a moderator, a name, and `on` or `off`.
+fn parse_switch(rest: &str) -> Option<(Option<Name>, Name, bool)> {
+    let mut words = rest.split(' ');
+    let by = parse_moderator(words.next()?).ok()?;
+    let (name, on) = (Name::new(words.next()?).ok()?, parse_on_off(words.next()?)?);
+    words.next().is_none().then_some((by, name, on))
 }
 
 /// The prefix of an event, for clients that asked for tags: `@id time `.

@@ -46,8 +46,8 @@ pub(crate) use event::{moderator, on_off, parse_moderator};
 pub use line::{BYTE_ORDER_MARK, DecoderOutput, END_OF_MESSAGE, Ending, LineDecoder, LineError};
 pub use mode::Mode;
 pub use moderation::{
-    CONNECTION_MARK, ModerationRecord, OwnDeletion, RoomRules, Sanction, SanctionId, SanctionKind, SanctionTarget,
-    Subject, TargetError,
+    CONNECTION_MARK, ModerationRecord, OwnDeletion, RoomLock, RoomRules, Sanction, SanctionId, SanctionKind,
+    SanctionTarget, Subject, TargetError,
 };
 pub use name::{Name, NameError};
 pub use network::{Network, NetworkError};

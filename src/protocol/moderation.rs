@@ -5,19 +5,54 @@ use std::fmt;
 
 use super::{AccountId, MessageId, Name, NameError, Network, NetworkError, RoomId, Text, Timestamp};
 
-/// The owner and the moderators of a room.
+/// The owner and the moderators of a room, and who may enter it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomRules {
     /// The account that created the room. Its rank ends with the account, whose number is never given again.
     pub owner: Option<AccountId>,
     /// The moderators besides. Some of these accounts may have been deleted.
     pub moderators: BTreeSet<AccountId>,
+    /// The members that may enter.
+    pub lock: RoomLock,
+    /// The accounts that are invited. Some of them may have been deleted.
+    pub invited: BTreeSet<AccountId>,
 }
 
 impl RoomRules {
-    /// Whether nobody rules the room.
+    /// Whether nobody rules the room, everybody may enter it, and nobody is invited.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// The members that may enter a room, besides those with a rank there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoomLock {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Members that are logged in.
+    Accounts,
+    /// Members that are invited.
+    Invited,
+}
+
+impl RoomLock {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Accounts, Self::Invited];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accounts => "accounts",
+            Self::Invited => "invited",
+        }
+    }
+
+    /// The lock with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lock| lock.as_str() == word)
     }
 }
 

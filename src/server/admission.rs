@@ -12,7 +12,7 @@ use super::token_bucket::{Rate, TokenBucket};
 use crate::command::{Hint, Refusal, banned_refusal};
 use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, REFUSED_MAX};
 use crate::protocol::{ErrorCode, PeerAddress};
-use crate::session::{BanEnd, counted_address};
+use crate::session::{NetworkBan, counted_address};
 use crate::state::SanctionNotice;
 
 /// The limits, and the counters of connections.
@@ -62,7 +62,7 @@ enum TicketKind {
 }
 
 /// The limit for which a connection is refused, with its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AdmissionLimit {
     /// Connections.
     Clients(usize),
@@ -70,8 +70,8 @@ pub(super) enum AdmissionLimit {
     Address(usize),
     /// New connections from one address in a second.
     Rate(u32),
-    /// None from this address, until then.
-    Banned(BanEnd),
+    /// None from this address, which is banned.
+    Banned(NetworkBan),
 }
 
 impl Admission {
@@ -128,9 +128,9 @@ impl Ticket {
     pub(super) fn count_for(&mut self, address: PeerAddress, now: Instant) -> Result<(), AdmissionLimit> {
         debug_assert!(matches!(self.kind, TicketKind::Client(None)), "a connection counts for one address");
         if let PeerAddress::Ip(address) = address
-            && let Some(end) = self.admission.banned.find(address.ip())
+            && let Some(ban) = self.admission.banned.find(address.ip())
         {
-            return Err(AdmissionLimit::Banned(end));
+            return Err(AdmissionLimit::Banned(ban));
         }
         let Some(address) = counted_address(address) else { return Ok(()) };
         let Admission { per_address_max, per_address_rate, .. } = *self.admission;
@@ -166,8 +166,8 @@ impl Drop for Ticket {
 impl From<AdmissionLimit> for Refusal {
     fn from(limit: AdmissionLimit) -> Self {
         let (what, hint) = match limit {
-            AdmissionLimit::Banned(BanEnd(until)) => {
-                return banned_refusal(&SanctionNotice { room: None, until, reason: None });
+            AdmissionLimit::Banned(NetworkBan { until, reason }) => {
+                return banned_refusal(&SanctionNotice { room: None, until, reason });
             }
             AdmissionLimit::Clients(max) => {
                 (format!("the server has its maximum of {max} connections"), Hint::RetryLater)
@@ -198,6 +198,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::protocol::Text;
     use crate::server::clock::SystemClock;
 
     const UNLIMITED: Rate = Rate { per_second: 0, burst: 1 };
@@ -235,12 +236,13 @@ mod tests {
     #[test]
     fn banned_client_is_not_admitted() {
         let admission = create(3, 0, UNLIMITED);
-        admission.banned.set("192.0.2.0/24".parse().unwrap(), Some(BanEnd(None)));
+        let ban = NetworkBan { until: None, reason: Some(Text::truncated("flooding")) };
+        admission.banned.set("192.0.2.0/24".parse().unwrap(), Some(ban.clone()));
         let admit = |address: &str| admit_at(&admission, at(address), Instant::now()).map(drop);
-        assert_eq!(admit("192.0.2.9"), Err(AdmissionLimit::Banned(BanEnd(None))));
+        assert_eq!(admit("192.0.2.9"), Err(AdmissionLimit::Banned(ban.clone())));
         assert_eq!((admit("192.0.3.9"), admission.counts().clients), (Ok(()), 0));
-        let refusal = Refusal::from(AdmissionLimit::Banned(BanEnd(None))).to_string();
-        assert_eq!(refusal, "ERR - banned your address is banned from this server");
+        let refusal = Refusal::from(AdmissionLimit::Banned(ban)).to_string();
+        assert_eq!(refusal, "ERR - banned your address is banned from this server: flooding");
     }
 
     /// A proxy names the client after the connection was accepted.

@@ -46,7 +46,7 @@ use super::store_reader::StoreReader;
 use crate::feed::Feed;
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
 use crate::protocol::{LeaveReason, Timestamp};
-use crate::session::{BanEnd, BySession, Input, InputKind, Output, PasswordResult, Sessions};
+use crate::session::{BySession, Input, InputKind, Output, PasswordResult, Sessions};
 use crate::state::SessionId;
 
 /// The sessions with their room, and the delivery of their outputs.
@@ -106,8 +106,8 @@ impl Hub {
 
     /// Tells the listeners, by this set, which networks are banned.
     pub(super) fn with_banned_networks(self, banned: Arc<BannedNetworks>) -> Self {
-        for (network, until) in self.sessions.state().banned_networks() {
-            banned.set(network, Some(BanEnd(until)));
+        for (network, ban) in self.sessions.banned_networks() {
+            banned.set(network, ban);
         }
         Self { banned: Some(banned), ..self }
     }
@@ -283,8 +283,8 @@ impl Hub {
                 (Output::AccountChanged(result), _) => self.finish_operator_change(result.clone()),
                 (Output::WrongPassword(address), Some(log)) => log.count_wrong_password(*address),
                 (Output::Moderated(line), _) => self.finish_moderation(line),
-                (Output::BanNetwork(network, end), _) => {
-                    self.banned.iter().for_each(|banned| banned.set(*network, *end));
+                (Output::BanNetwork(network, ban), _) => {
+                    self.banned.iter().for_each(|banned| banned.set(*network, ban.clone()));
                 }
                 (Output::Publish { id: Some(_), .. }, _) => self.messages += 1,
                 _ => {}

@@ -56,6 +56,8 @@ mod tls;
 mod token_bucket;
 mod transport;
 mod unix_socket;
+#[cfg(feature = "store")]
+mod unstored_records;
 #[cfg(feature = "web")]
 mod web;
 

@@ -12,6 +12,7 @@ use futures_lite::{Stream as _, ready};
 
 use super::account_rows::account_writes;
 use super::log;
+use super::unstored_records::UnstoredRecords;
 use crate::limits::{
     ACCOUNT_CHANGES_AT_ONCE_MAX, AUDIT_IN_MEMORY_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX,
 };
@@ -42,7 +43,7 @@ pub(super) struct StoreSequencer {
     /// The rooms that have vanished. The next batch removes them; if that fails, the next start does.
     removed_rooms: Vec<RoomId>,
     /// Records of moderation that could not be stored. Each batch tries them again, first.
-    unstored: Vec<ModerationRecord>,
+    unstored: UnstoredRecords,
     /// The entries of the audit log that could not be stored. Each batch tries them again with the records.
     audit: AuditTail,
     /// A second has passed since the last try.
@@ -166,7 +167,7 @@ impl StoreSequencer {
             bytes_max,
             is_batch_open: false,
             removed_rooms: Vec::new(),
-            unstored: Vec::new(),
+            unstored: UnstoredRecords::default(),
             is_retry_due: false,
             committing: None,
             ready: VecDeque::new(),
@@ -230,7 +231,7 @@ impl StoreSequencer {
             log::commits_recovered();
         }
         if failure.is_none() {
-            let stored = std::mem::take(&mut self.unstored);
+            let stored = self.unstored.take_stored();
             self.note_stored(&stored);
             let lost = self.audit.clear();
             if lost > 0 {
@@ -241,7 +242,7 @@ impl StoreSequencer {
             self.bytes -= content.as_ref().map_or(0, Content::memory_cost);
             match (&content, &failure) {
                 (Ok(Content::Moderation(_, records, audit)), Some(_)) => {
-                    self.unstored.extend(records.iter().cloned());
+                    self.unstored.extend(records);
                     self.keep_audit(audit.as_deref());
                 }
                 (Ok(Content::Moderation(_, records, _)), None) => self.note_stored(records),
@@ -331,7 +332,7 @@ impl Sequencer for StoreSequencer {
         let changes = refuse_silenced(state, self.at, changes, &mut self.bytes);
         let mut last_ids = BTreeMap::new();
         let removed_rooms = std::mem::take(&mut self.removed_rooms);
-        let (messages, moderation) = (Vec::with_capacity(changes.len()), self.unstored.clone());
+        let (messages, moderation) = (Vec::with_capacity(changes.len()), self.unstored.begin_batch(state));
         let audit = self.audit.records().cloned().collect();
         let mut batch = Batch { removed_rooms, messages, moderation, audit, ..Batch::default() };
         self.is_retry_due = false;

@@ -33,7 +33,7 @@ pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
 pub use self::logins::AccountPolicy;
 use self::logins::Logins;
-pub use self::output::{AccountEvent, BanEnd, MembershipChange, Output, OwnLine};
+pub use self::output::{AccountEvent, MembershipChange, NetworkBan, Output, OwnLine};
 use self::password::WrongPasswords;
 pub use self::password::{PasswordCheck, PasswordPolicy};
 pub use self::password_job::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWork};
@@ -211,9 +211,7 @@ impl Sessions {
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
             InputKind::PasswordProcessed(result) => self.process_password(at, result, out),
-            InputKind::Moderate(moderation) => {
-                self.submit(at, Origin::SERVER, state::Action::Moderate(moderation), out);
-            }
+            InputKind::Moderate(moderation) => self.moderate(at, moderation, out),
             InputKind::ChangeAccount(update) => self.change_account(at, update, out),
             _ if self.all.get(session).is_none_or(Session::is_closed) => {}
             InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
@@ -598,6 +596,8 @@ mod audit_tests;
 mod chat_tests;
 #[cfg(test)]
 mod deletion_tests;
+#[cfg(test)]
+mod lock_tests;
 #[cfg(test)]
 mod login_limit_tests;
 #[cfg(test)]

@@ -1,28 +1,44 @@
 //! Translates the outputs of the shared state about moderation.
 
-use super::{BanEnd, MembershipChange, Output, OwnLine, Session, SessionId, Sessions};
-use crate::command::{ModeratorReply, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal};
+use super::{MembershipChange, NetworkBan, Output, OwnLine, Session, SessionId, Sessions, private_tag};
+use crate::command::{
+    NamedSwitch, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal, stopping_refusal,
+    watch_end_notice,
+};
 use crate::protocol::{
     CloseReason, Event, LeaveReason, ModerationRecord, Network, RoomName, SanctionKind, SanctionTarget, Timestamp,
     Until,
 };
 use crate::sequencer::Change;
 use crate::state::{
-    Action, MemberId, Moderated, ModerationOutcome, Origin, Rank, Rejection, RoomId, SanctionNotice, StateOutput,
+    Action, MemberId, Moderated, Moderation, ModerationOutcome, Origin, Rank, Rejection, RoomId, RoomRejection,
+    SanctionNotice, StateOutput,
 };
 
 impl Sessions {
+    /// Carries out a command of the operator at the control socket.
+    pub(super) fn moderate(&mut self, at: Timestamp, moderation: Moderation, out: &mut Vec<Output>) {
+        if self.stopped {
+            // The store is closed.
+            return out.push(Output::Moderated(ServerLine::Err(stopping_refusal(moderation.command()))));
+        }
+        self.submit(at, Origin::SERVER, Action::Moderate(moderation), out);
+    }
+
     /// Translates an output about moderation.
     pub(super) fn translate_moderation_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
         match output {
             StateOutput::Kicked { member, name, reason, text, at, room, room_name } => {
                 self.remove_from_room(member, Event::Leave(name, reason, Some(text)), at, (room, room_name), out);
             }
+            StateOutput::Invited { member, at, room, room_name, event } => {
+                self.tell_invited(member, at, (room, &room_name), event, out);
+            }
+            StateOutput::WatchEnded(session, room, why) => self.tell_watcher(at, session, room, why, out),
             StateOutput::NetworkBanned { network, room, notice } => self.ban_network(at, network, room, &notice, out),
             StateOutput::NetworkUnbanned(network) => {
                 // Another ban may go on.
-                let until = self.state.bans_of_network(network).map(|ban| Until(ban.until)).max();
-                out.push(Output::BanNetwork(network, until.map(|Until(until)| BanEnd(until))));
+                out.push(Output::BanNetwork(network, self.ban_of(network)));
             }
             StateOutput::SanctionsChanged(records) => {
                 // Nobody waits for the result.
@@ -66,6 +82,29 @@ impl Sessions {
         }
     }
 
+    /// A member reads that it is invited into a room in which it is not.
+    fn tell_invited(
+        &self,
+        member: MemberId,
+        at: Timestamp,
+        (room, name): (RoomId, &RoomName),
+        event: Event,
+        out: &mut Vec<Output>,
+    ) {
+        let session = self.session_of(member).filter(|session| self.is_open(*session));
+        let Some((session, state)) = session.and_then(|id| Some((id, self.all.get(id)?))) else { return };
+        let line = ServerLine::Event(private_tag(state, at), event);
+        let prefix = self.prefix(session, room, name);
+        out.push(Output::Send(session, None, RoomLine { room: prefix, line }));
+    }
+
+    /// A session reads why it does not watch the room any more. It follows the room until its [`StateOutput::Unwatched`].
+    fn tell_watcher(&self, at: Timestamp, session: SessionId, room: RoomId, why: RoomRejection, out: &mut Vec<Output>) {
+        let Some(state) = self.all.get(session).filter(|state| !state.is_closed()) else { return };
+        let line = ServerLine::Event(private_tag(state, at), Event::Notice(watch_end_notice(why)));
+        out.push(Output::Send(session, Some(room), line.into()));
+    }
+
     /// Ends the sessions without a nickname in a banned network, or their watching of the room. The state has removed the members.
     fn ban_network(
         &mut self,
@@ -90,14 +129,26 @@ impl Sessions {
                     self.remove_session(session, CloseReason::Left(LeaveReason::Banned), out);
                 }
                 Some(room) if self.state.watched_room(session) == Some(room) => {
+                    self.tell_watcher(at, session, room, RoomRejection::Banned(notice.clone()), out);
                     self.submit_later(at, session, Action::Unwatch);
                 }
                 Some(_) => {}
             }
         }
         if room.is_none() {
-            out.push(Output::BanNetwork(network, Some(BanEnd(notice.until))));
+            out.push(Output::BanNetwork(network, self.ban_of(network)));
         }
+    }
+
+    /// Of the bans of exactly this network from the server, the one that lasts longest.
+    fn ban_of(&self, network: Network) -> Option<NetworkBan> {
+        let longest = self.state.bans_of_network(network).max_by_key(|ban| Until(ban.until))?;
+        Some(NetworkBan { until: longest.until, reason: longest.reason.clone() })
+    }
+
+    /// The networks that are banned from the server.
+    pub fn banned_networks(&self) -> impl Iterator<Item = (Network, Option<NetworkBan>)> {
+        self.state.banned_networks().map(|network| (network, self.ban_of(network)))
     }
 
     /// Submits a change that `Sessions::advance` applies in its turn, after the outputs of the present entry.
@@ -158,8 +209,12 @@ impl Sessions {
             }
             // Nobody has caused it.
             ModerationOutcome::SanctionsChanged => return,
+            ModerationOutcome::LockSet(value) => Reply::Lock(Stored { value, is_stored }),
+            ModerationOutcome::Invited(name, on) => {
+                Reply::Invite(Stored { value: NamedSwitch { name, on }, is_stored })
+            }
             ModerationOutcome::ModeratorSet(name, on) => {
-                Reply::Moderator(Stored { value: ModeratorReply { name, on }, is_stored })
+                Reply::Moderator(Stored { value: NamedSwitch { name, on }, is_stored })
             }
             ModerationOutcome::Deleted(id) => Reply::Delete(Stored { value: id, is_stored }),
         };

@@ -9,7 +9,7 @@ use super::PasswordJob;
 use crate::command::{HistoryQuery, Reply, RoomLine, ServerLine};
 use crate::protocol::{
     AccountTokenId, CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, Network, PeerAddress, Role,
-    RoomName, Timestamp, User,
+    RoomName, Text, Timestamp, User,
 };
 use crate::state::{AccountOutcome, AccountRejection, Moderated, RoomId, SessionId};
 
@@ -76,8 +76,8 @@ pub enum Output {
     Remove(SessionId),
     /// The line that replies to the operator's [`InputKind::Moderate`].
     Moderated(ServerLine),
-    /// Clients in this network are banned until then. `None`: they are not banned any more.
-    BanNetwork(Network, Option<BanEnd>),
+    /// Clients in this network are banned so. `None`: they are not banned any more.
+    BanNetwork(Network, Option<NetworkBan>),
     /// Passes a password to a thread that checks or hashes it. [`InputKind::PasswordProcessed`] follows.
     CheckPassword(PasswordJob),
     /// The result of the first [`InputKind::ChangeAccount`] that has none yet.
@@ -146,9 +146,14 @@ pub enum AccountEvent {
     TokenRevoked(AccountTokenId),
 }
 
-/// When a ban ends. `None`: never.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BanEnd(pub Option<Timestamp>);
+/// The ban of a network from the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkBan {
+    /// When it ends. `None`: never.
+    pub until: Option<Timestamp>,
+    /// The reason.
+    pub reason: Option<Text>,
+}
 
 /// The line in place of an event, for the session whose command caused the event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -65,6 +65,7 @@ fn arguments(verb: Verb) -> &'static str {
         Verb::Bans => "",
         Verb::Moderator => "bob on",
         Verb::Delete => "1",
+        Verb::Lock => "open",
         // A command that is added later: without arguments, it could be refused for that.
         #[allow(unreachable_patterns)]
         _ => "hi",

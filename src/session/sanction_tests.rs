@@ -6,7 +6,7 @@ use super::{InputKind, Output};
 use crate::command::ServerLine;
 use crate::protocol::{SanctionTarget, Secret, Timestamp};
 use crate::session::tests::resumable;
-use crate::state::{AccountUpdate, SharedState};
+use crate::state::{AccountUpdate, Moderation, SharedState};
 
 /// A connection from this address takes a nickname.
 fn join_from(server: &mut Server, session: u64, address: [u8; 4], nick: &str) -> Vec<String> {
@@ -229,6 +229,79 @@ fn mute_of_a_guest_concerns_the_guests_at_its_address() {
     assert!(server.send(6, "MSG hi")[0].starts_with("*2 MSG mallory hi"));
 }
 
+/// Otherwise a muted guest would register an account, and speak.
+#[test]
+fn mute_of_a_guest_concerns_the_account_that_it_registers() {
+    let mut server = server();
+    join_from(&mut server, 5, ELSEWHERE, "eve");
+    server.send(5, "JOIN #ops");
+    server.send(2, "MUTE eve");
+    server.send(1, "#ops MUTE eve");
+    join_from(&mut server, 6, ELSEWHERE, "mallory");
+    server.run(6, "REGISTER hunter88");
+    assert_eq!(code(&mut server, 6, "MSG hi"), "muted");
+    server.send(6, "QUIT");
+    // Also from another address.
+    server.connect(7, [192, 0, 2, 66]);
+    server.run(7, "LOGIN mallory hunter88");
+    assert_eq!(code(&mut server, 7, "MSG hi"), "muted");
+    server.send(2, "UNMUTE eve");
+    assert!(server.send(7, "MSG hi")[0].starts_with("*1 MSG mallory hi"));
+    server.send(7, "JOIN #ops");
+    assert_eq!(code(&mut server, 7, "#ops MSG hi"), "muted", "the mute in the room goes on");
+    server.send(1, "#ops UNMUTE eve");
+    assert!(server.send(7, "#ops MSG hi")[0].starts_with("*1 MSG mallory hi in 1"));
+    // An account that is older than the mute, or that the operator adds, may speak.
+    server.send(2, "MUTE eve");
+    assert!(server.send(7, "MSG hi")[0].starts_with("*2 MSG mallory hi"));
+    server.add_account("mia", "hunter44");
+    server.connect(8, ELSEWHERE);
+    server.run(8, "LOGIN mia hunter44");
+    assert!(server.send(8, "MSG hi")[0].starts_with("*3 MSG mia hi"));
+}
+
+/// Otherwise it would only have to come back without its account.
+#[test]
+fn mute_of_an_account_concerns_the_guests_at_its_address() {
+    let mut server = server();
+    server.add_account("mia", "hunter44");
+    server.connect(5, ELSEWHERE);
+    server.run(5, "LOGIN mia hunter44");
+    server.send(2, "MUTE mia");
+    server.send(5, "QUIT");
+    join_from(&mut server, 6, ELSEWHERE, "eve");
+    assert_eq!(code(&mut server, 6, "MSG hi"), "muted");
+    join_from(&mut server, 7, [192, 0, 2, 66], "zoe");
+    assert!(server.send(7, "MSG hi")[0].starts_with("*1 MSG zoe hi"));
+}
+
+#[test]
+fn watcher_that_a_ban_from_the_room_ends_reads_it() {
+    let mut server = server();
+    for session in [5, 6] {
+        server.connect(session, ELSEWHERE);
+        server.send(session, "WATCH #ops");
+    }
+    join_from(&mut server, 7, ELSEWHERE, "eve");
+    server.send(7, "JOIN #ops");
+    let out = server.send(1, "#ops BAN @eve spam");
+    for session in [5, 6] {
+        let notice = format!("{session}< NOTICE you do not watch any more: you are banned from #ops: spam");
+        let at = |line: &str| out.iter().position(|other| other == line);
+        assert!(at(&notice).is_some() && at(&notice) < at(&format!("{session} follows no more in 1")), "{out:?}");
+    }
+}
+
+/// The store is closed then, and the operator would wait for its reply.
+#[test]
+fn command_of_the_operator_after_the_stop_is_refused() {
+    let mut server = server();
+    server.apply(0, InputKind::Shutdown);
+    let kick = Moderation::Kick { room: None, name: name("bob"), reason: None };
+    let refusal = "operator< ERR KICK not-stored nothing was changed: the server is shutting down";
+    assert_eq!(server.apply(0, InputKind::Moderate(kick)), [refusal]);
+}
+
 /// The member had another address each time.
 #[test]
 fn repeated_sanction_keeps_the_former_addresses() {
@@ -334,8 +407,8 @@ fn listeners_learn_which_networks_are_banned() {
         };
         out.into_iter().filter_map(change).collect()
     };
-    assert_eq!(changes("BAN 192.0.2.0/24"), ["192.0.2.0/24 Some(BanEnd(None))"]);
-    let until = "192.0.2.0/24 Some(BanEnd(Some(Timestamp(60000))))";
+    assert_eq!(changes("BAN 192.0.2.0/24"), ["192.0.2.0/24 Some(NetworkBan { until: None, reason: None })"]);
+    let until = "192.0.2.0/24 Some(NetworkBan { until: Some(Timestamp(60000)), reason: None })";
     assert_eq!(changes("BAN 192.0.2.0/24 1m"), [until, until]);
     assert_eq!(changes("UNBAN 192.0.2.0/24"), ["192.0.2.0/24 None"]);
     assert_eq!(changes("#ops BAN 192.0.2.0/24"), [""; 0], "only from a room");

@@ -88,6 +88,8 @@ impl Sessions {
             | StateOutput::AccountChanged(..)
             | StateOutput::TokenUsed { .. } => self.translate_account_output(at, output, out),
             StateOutput::Kicked { .. }
+            | StateOutput::Invited { .. }
+            | StateOutput::WatchEnded(..)
             | StateOutput::NetworkBanned { .. }
             | StateOutput::NetworkUnbanned(_)
             | StateOutput::SanctionsChanged(_)

@@ -28,6 +28,7 @@ impl Transition<'_> {
         self.state.accounts.carry_out(effect.clone());
         match effect {
             AccountEffect::Created { account, .. } => {
+                self.extend_mutes(account.id, &account.name);
                 let is_logged_in = self.has_free_nickname(&account.name);
                 if is_logged_in {
                     let proof = LoginProof::Password { generation: account.generation };
@@ -134,8 +135,8 @@ impl Transition<'_> {
         }
         if self.state.member(id).is_none() {
             let room = self.home_of_new_member(None);
-            if let Some(notice) = self.home_ban_of_origin(&room, Some(account), &name) {
-                return Err(AccountRejection::Room(RoomRejection::Banned(notice)));
+            if let Some(why) = self.refusal_at_home(&room, Some(account), &name) {
+                return Err(AccountRejection::Room(why));
             }
             self.state.count_new_rooms(None, std::slice::from_ref(&room)).map_err(AccountRejection::Room)?;
         }

@@ -36,7 +36,9 @@ impl Transition<'_> {
         let target_account = match moderation {
             Moderation::Delete { .. } => message.and_then(|message| message.author.account),
             // A guest may hold the name of the account.
-            Moderation::SetModerator { name, .. } => self.state.accounts.find(name).map(|account| account.id),
+            Moderation::Invite { name, .. } | Moderation::SetModerator { name, .. } => {
+                self.state.accounts.find(name).map(|account| account.id)
+            }
             other => other.target_name().and_then(|name| self.state.account_of(name)),
         };
         let reason = moderation.reason().cloned();
@@ -66,6 +68,8 @@ impl Transition<'_> {
             ModerationOutcome::Lifted(SanctionKind::Mute, id, target) => {
                 (AuditAct::Unmute, Some(target.clone()), Some(*id))
             }
+            ModerationOutcome::LockSet(lock) => (AuditAct::Lock(*lock), None, None),
+            ModerationOutcome::Invited(name, on) => (AuditAct::Invite(*on), named(name), None),
             ModerationOutcome::ModeratorSet(name, on) => (AuditAct::Moderator(*on), named(name), None),
             ModerationOutcome::Deleted(_) if is_author => return None,
             ModerationOutcome::Deleted(_) => (AuditAct::Delete, author.as_ref().and_then(named), None),

@@ -4,10 +4,10 @@ use super::accounts::Protection;
 use super::names::Collision;
 use super::{
     Cause, Displacement, Login, Member, MemberId, Memberships, MutedCommand, Rejection, Resumption, RoomId,
-    RoomRejection, SanctionNotice, SharedState, StateOutput, Transition,
+    SharedState, StateOutput, Transition,
 };
 use crate::limits::EXPIRED_PER_TURN_MAX;
-use crate::protocol::{AccountId, Event, LeaveReason, Name, RoomName, Text, Verifier};
+use crate::protocol::{Event, LeaveReason, Name, RoomName, Text, Verifier};
 
 /// A member that is about to join.
 pub(super) struct NewMember {
@@ -28,8 +28,8 @@ impl Transition<'_> {
         if let Some(notice) = self.ban_of_origin(None, Some(&name)) {
             return self.reject(Rejection::NickBanned(notice));
         }
-        if let Some(notice) = self.home_ban_of_origin(&home, None, &name) {
-            return self.reject(Rejection::RegisterRoom(RoomRejection::Banned(notice)));
+        if let Some(why) = self.refusal_at_home(&home, None, &name) {
+            return self.reject(Rejection::RegisterRoom(why));
         }
         let created = match self.state.count_new_rooms(None, std::slice::from_ref(&home)) {
             Ok(created) => created,
@@ -41,17 +41,6 @@ impl Transition<'_> {
             return self.reject(Rejection::Muted(MutedCommand::Register, notice));
         }
         self.add_member(NewMember { name, verifier, room, login: None });
-    }
-
-    /// The ban that keeps the origin, under this account or nickname, from its home.
-    pub(super) fn home_ban_of_origin(
-        &self,
-        home: &RoomName,
-        account: Option<AccountId>,
-        name: &Name,
-    ) -> Option<SanctionNotice> {
-        let room = self.state.find_room(home)?;
-        self.room_ban_of_origin(room, account, Some(name))
     }
 
     /// The room that a new member of the origin's session enters, if its command names this one.
@@ -282,6 +271,7 @@ impl Transition<'_> {
     ) {
         self.remember_mutes(id);
         let Some(member) = self.state.members.remove(id) else { return };
+        self.state.invited_guests.remove_member(id);
         self.state.names.remove(&member.name, id, member.unpublished);
         if let Some(account) = member.account() {
             self.state.logged_in.remove(&account);

@@ -14,6 +14,7 @@
 //! | `moderation`, `moderation_transition` | who may moderate, and how an entry of a moderator changes members and rooms |
 //! | `audit` | what the audit log says about commands of moderators and operators |
 //! | `deletion_transition` | how an entry deletes a message |
+//! | `lock_transition`, `guest_invitations` | who may enter a room |
 //! | `account_change` | the changes of accounts and their effects, which the store keeps |
 //! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
 //! | `names`, `name_index` | which names collide |
@@ -29,7 +30,9 @@ mod canvas;
 mod deletion_transition;
 mod dense_map;
 mod entry;
+mod guest_invitations;
 mod history;
+mod lock_transition;
 mod member;
 mod member_transition;
 mod memberships;
@@ -56,13 +59,14 @@ pub use self::entry::{
     Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, SpeechRefusal,
     StoreFailure, TopicChange, Uptime,
 };
+pub use self::guest_invitations::GuestInvitations;
 pub use self::history::{Author, RecentMessage, RecentMessages};
 use self::member::Resumption;
 pub use self::member::{Login, Member};
 use self::memberships::{Memberships, Seniority};
 pub use self::moderation::{
     Moderated, Moderation, ModerationCommand, ModerationOutcome, ModerationRejection, Rank, SanctionChoice,
-    SanctionNotice,
+    SanctionLimit, SanctionNotice,
 };
 use self::name_index::NameIndex;
 pub use self::names::Names;
@@ -78,7 +82,7 @@ pub use self::snapshot::SnapshotError;
 use crate::limits::{
     ACCOUNT_TOKENS_MAX, ACCOUNTS_MAX, CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX,
     HISTORY_MESSAGES_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX, SANCTIONS_MAX,
-    STORED_ROOMS_PER_ROOM,
+    SANCTIONS_PER_ROOM_MAX, SANCTIONS_RESERVED, STORED_ROOMS_PER_ROOM,
 };
 use crate::protocol::{AccountId, Name, RoomName, RoomRules, Sanction, Timestamp, Token};
 
@@ -110,6 +114,7 @@ pub struct SharedState {
     /// The members that were removed from a room, or (`None`) from the server, while messages of theirs were being stored: those that have
     /// not reached the disk are refused.
     silenced: BTreeSet<(MemberId, Option<RoomId>)>,
+    invited_guests: GuestInvitations,
     /// The room that each session without a nickname watches.
     watchers: DenseMap<SessionId, RoomId>,
     messages: Budget,
@@ -145,6 +150,10 @@ pub struct StateLimits {
     pub resting_names: usize,
     /// Most bans and mutes.
     pub sanctions: usize,
+    /// Most bans and mutes of a room.
+    pub sanctions_per_room: usize,
+    /// Of the most bans and mutes, those that are for the server only.
+    pub sanctions_reserved: usize,
 }
 
 impl Default for StateLimits {
@@ -163,6 +172,8 @@ impl Default for StateLimits {
             account_tokens: ACCOUNT_TOKENS_MAX,
             resting_names: RESTING_NAMES_MAX,
             sanctions: SANCTIONS_MAX,
+            sanctions_per_room: SANCTIONS_PER_ROOM_MAX,
+            sanctions_reserved: SANCTIONS_RESERVED,
         }
     }
 }
@@ -199,6 +210,7 @@ impl SharedState {
             start: None,
             sanctions: Sanctions::default(),
             silenced: BTreeSet::new(),
+            invited_guests: GuestInvitations::default(),
             watchers: DenseMap::default(),
             messages: Budget::new(limits.history_messages, limits.history_bytes),
             strokes: Budget::new(limits.canvas_strokes, limits.canvas_bytes),
@@ -507,7 +519,7 @@ impl SharedState {
         let ids: Vec<_> = self.rooms.iter().map(|(id, _)| id).collect();
         (self.members, self.watchers) = (DenseMap::default(), DenseMap::default());
         (self.names, self.has_expired, self.occupied) = (Names::default(), false, 0);
-        self.logged_in = BTreeMap::new();
+        (self.logged_in, self.invited_guests) = (BTreeMap::new(), GuestInvitations::default());
         for id in ids {
             let Some(room) = self.rooms.get_mut(id) else { continue };
             (room.members, room.watchers, room.unpublished) = (DenseMap::default(), 0, 0);
@@ -523,6 +535,7 @@ impl SharedState {
         self.strokes.clear(&mut room.canvas);
         let room = self.rooms.remove(id)?;
         self.remove_sanctions_of(id);
+        self.invited_guests.remove_room(id);
         self.rooms_by_name.remove(room.name.name());
         Some(room)
     }

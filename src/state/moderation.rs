@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Member, MemberId, RoomId, SharedState};
 use crate::protocol::{
-    AccountId, AuditEntry, MessageId, Name, Network, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, Text,
-    Timestamp,
+    AccountId, AuditEntry, MessageId, Name, Network, Role, RoomLock, RoomName, SanctionId, SanctionKind,
+    SanctionTarget, Text, Timestamp,
 };
 
 /// A command of a moderator or an operator.
@@ -41,6 +41,22 @@ pub enum Moderation {
         room: Option<RoomId>,
         /// Which one.
         which: SanctionChoice,
+    },
+    /// Decides who may enter a room.
+    SetLock {
+        /// The room.
+        room: RoomId,
+        /// The members that may enter.
+        lock: RoomLock,
+    },
+    /// Invites an account or a guest into a room, or takes that back.
+    Invite {
+        /// The room.
+        room: RoomId,
+        /// The name of the account, or the nickname.
+        name: Name,
+        /// Whether it is invited from here on.
+        on: bool,
     },
     /// Makes an account a moderator of a room, or takes that back.
     SetModerator {
@@ -78,6 +94,10 @@ pub enum ModerationCommand {
     Sanction(SanctionKind),
     /// [`Moderation::Lift`].
     Lift(SanctionKind),
+    /// [`Moderation::SetLock`].
+    SetLock,
+    /// [`Moderation::Invite`].
+    Invite,
     /// [`Moderation::SetModerator`].
     SetModerator,
     /// [`Moderation::Delete`].
@@ -97,6 +117,10 @@ pub enum ModerationOutcome {
     Refused(ModerationCommand, ModerationRejection),
     /// Sanctions have ended by themselves, or have other subjects.
     SanctionsChanged,
+    /// These members may enter the room.
+    LockSet(RoomLock),
+    /// The account or the guest with this name is invited, or is not any more.
+    Invited(Name, bool),
     /// The account with this name is a moderator, or is none any more.
     ModeratorSet(Name, bool),
     /// The message has no text any more.
@@ -120,8 +144,8 @@ pub enum ModerationRejection {
     OwnNetwork(Network),
     /// The member with this nickname is connected from the server's machine or through a Unix socket.
     NoNetwork(Name),
-    /// There are this number of sanctions, and there cannot be more.
-    TooManySanctions(usize),
+    /// There are as many sanctions as this limit allows.
+    TooManySanctions(SanctionLimit),
     /// There is no such sanction.
     NoSanction,
     /// No account has this name.
@@ -132,6 +156,21 @@ pub enum ModerationRejection {
     NoMessage(MessageId),
     /// The message is not the origin's, or that cannot be shown any more.
     NotAuthor(MessageId),
+    /// No account and no member has this name.
+    NoInvitee(Name),
+    /// The room has this number of invitations, and takes no more.
+    TooManyInvitations(usize),
+}
+
+/// A limit of the number of sanctions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SanctionLimit {
+    /// Of the room.
+    Room(usize),
+    /// Of all rooms together.
+    Rooms(usize),
+    /// Of the server with its rooms.
+    Server(usize),
 }
 
 /// The rights of a member in a room. Each rank may do what the lower ones may, to members of lower ranks; operators also to each other.
@@ -154,6 +193,8 @@ impl Moderation {
             Self::Kick { .. } => ModerationCommand::Kick,
             Self::Sanction { kind, .. } => ModerationCommand::Sanction(*kind),
             Self::Lift { kind, .. } => ModerationCommand::Lift(*kind),
+            Self::SetLock { .. } => ModerationCommand::SetLock,
+            Self::Invite { .. } => ModerationCommand::Invite,
             Self::SetModerator { .. } => ModerationCommand::SetModerator,
             Self::Delete { .. } => ModerationCommand::Delete,
         }
@@ -163,19 +204,22 @@ impl Moderation {
     pub fn room(&self) -> Option<RoomId> {
         match self {
             Self::Kick { room, .. } | Self::Sanction { room, .. } | Self::Lift { room, .. } => *room,
-            Self::SetModerator { room, .. } | Self::Delete { room, .. } => Some(*room),
+            Self::SetLock { room, .. }
+            | Self::Invite { room, .. }
+            | Self::SetModerator { room, .. }
+            | Self::Delete { room, .. } => Some(*room),
         }
     }
 
     /// The nickname or the account that it is about, if it names one.
     pub(super) fn target_name(&self) -> Option<&Name> {
         match self {
-            Self::Kick { name, .. } | Self::SetModerator { name, .. } => Some(name),
+            Self::Kick { name, .. } | Self::Invite { name, .. } | Self::SetModerator { name, .. } => Some(name),
             Self::Sanction { target, .. } | Self::Lift { which: SanctionChoice::Target(target), .. } => match target {
                 SanctionTarget::Name(name) | SanctionTarget::Connection(name) => Some(name),
                 SanctionTarget::Network(_) => None,
             },
-            Self::Lift { which: SanctionChoice::Id(_), .. } | Self::Delete { .. } => None,
+            Self::Lift { which: SanctionChoice::Id(_), .. } | Self::SetLock { .. } | Self::Delete { .. } => None,
         }
     }
 
@@ -183,7 +227,11 @@ impl Moderation {
     pub(super) fn reason(&self) -> Option<&Text> {
         match self {
             Self::Kick { reason, .. } | Self::Sanction { reason, .. } => reason.as_ref(),
-            Self::Lift { .. } | Self::SetModerator { .. } | Self::Delete { .. } => None,
+            Self::Lift { .. }
+            | Self::SetLock { .. }
+            | Self::Invite { .. }
+            | Self::SetModerator { .. }
+            | Self::Delete { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::tests::name;
 use super::*;
-use crate::limits::MODERATORS_MAX;
+use crate::limits::{INVITATIONS_MAX, MODERATORS_MAX};
 use crate::protocol::{PasswordHash, SanctionId, SanctionKind, SanctionTarget};
 
 /// Applies an action of the operator at the control socket. Returns its result.
@@ -24,9 +24,13 @@ fn why(outcome: ModerationOutcome) -> Option<ModerationRejection> {
     }
 }
 
-fn ban(target: &str) -> Moderation {
+fn ban_from(room: Option<RoomId>, target: &str) -> Moderation {
     let target = SanctionTarget::Name(name(target));
-    Moderation::Sanction { kind: SanctionKind::Ban, room: None, target, duration: None, reason: None }
+    Moderation::Sanction { kind: SanctionKind::Ban, room, target, duration: None, reason: None }
+}
+
+fn ban(target: &str) -> Moderation {
+    ban_from(None, target)
 }
 
 fn set_moderator(number: usize, on: bool) -> Moderation {
@@ -38,7 +42,7 @@ fn set_moderator(number: usize, on: bool) -> Moderation {
 fn number_of_sanctions_is_limited() {
     let mut state = SharedState::new(StateLimits { sanctions: 2, ..StateLimits::default() });
     let results = ["ann", "bob", "eve", "ann"].map(|target| why(moderate(&mut state, ban(target))));
-    assert_eq!(results, [None, None, Some(ModerationRejection::TooManySanctions(2)), None]);
+    assert_eq!(results, [None, None, Some(ModerationRejection::TooManySanctions(SanctionLimit::Server(2))), None]);
     let lift = Moderation::Lift { kind: SanctionKind::Ban, room: None, which: SanctionChoice::Id(SanctionId(2)) };
     assert_eq!(why(moderate(&mut state, lift)), None);
     assert_eq!(why(moderate(&mut state, ban("eve"))), None);
@@ -68,4 +72,49 @@ fn number_of_moderators_is_limited() {
 fn room_that_does_not_exist_is_not_moderated() {
     let kick = Moderation::Kick { room: Some(RoomId(9)), name: name("ann"), reason: None };
     assert_eq!(why(moderate(&mut SharedState::default(), kick)), Some(ModerationRejection::NoRoom));
+}
+
+#[test]
+fn number_of_invitations_is_limited() {
+    let mut state = SharedState::default();
+    let guest = |number: usize| {
+        let origin = Origin::local(SessionId(number as u64 + 1), MemberId(number as u64 + 1));
+        let action = Action::Register { name: name(&format!("guest{number}")), verifier: None, room: None };
+        Entry { seq: 1, at: Timestamp(0), uptime: Uptime(0), origin, action }
+    };
+    let invite = |state: &mut SharedState, number: usize, on: bool| {
+        let invitation = Moderation::Invite { room: RoomId::LOBBY, name: name(&format!("guest{number}")), on };
+        why(moderate(state, invitation))
+    };
+    for number in 0..=INVITATIONS_MAX {
+        state.apply(guest(number), &mut Vec::new());
+    }
+    for number in 0..INVITATIONS_MAX {
+        assert_eq!(invite(&mut state, number, true), None);
+    }
+    let full = Some(ModerationRejection::TooManyInvitations(INVITATIONS_MAX));
+    assert_eq!(invite(&mut state, INVITATIONS_MAX, true), full);
+    assert_eq!(invite(&mut state, 0, true), None, "nothing changes");
+    assert_eq!(invite(&mut state, 0, false), None);
+    assert_eq!(invite(&mut state, INVITATIONS_MAX, true), None);
+}
+
+/// Otherwise the owner of one room could prevent all bans, also those from the server.
+#[test]
+fn sanctions_of_rooms_leave_space_for_others() {
+    let limits = StateLimits { sanctions: 6, sanctions_per_room: 2, sanctions_reserved: 3, ..StateLimits::default() };
+    let mut state = SharedState::new(limits);
+    let join = Action::Register { name: name("ann"), verifier: None, room: Some(RoomName::new("#ops").unwrap()) };
+    let origin = Origin::local(SessionId(1), MemberId(1));
+    state.apply(Entry { seq: 1, at: Timestamp(0), uptime: Uptime(0), origin, action: join }, &mut Vec::new());
+    let (lobby, ops) = (Some(RoomId::LOBBY), Some(RoomId(1)));
+    let mut add = |room, target: &str| why(moderate(&mut state, ban_from(room, target)));
+    let full = |limit| Some(ModerationRejection::TooManySanctions(limit));
+    assert_eq!(["eve", "bob"].map(|target| add(lobby, target)), [None, None]);
+    assert_eq!(add(lobby, "mia"), full(SanctionLimit::Room(2)));
+    assert_eq!(add(lobby, "bob"), None, "it replaces the one before");
+    assert_eq!(add(ops, "eve"), None, "another room has its own");
+    assert_eq!(add(ops, "bob"), full(SanctionLimit::Rooms(3)));
+    assert_eq!(["eve", "bob", "mia"].map(|target| add(None, target)), [None, None, None], "the reserve");
+    assert_eq!(add(None, "zoe"), full(SanctionLimit::Server(6)));
 }

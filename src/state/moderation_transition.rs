@@ -7,7 +7,7 @@ use super::{
     Rejection, RoomId, StateOutput, StoreFailure, Transition,
 };
 use crate::limits::MODERATORS_MAX;
-use crate::protocol::{AccountId, Event, LeaveReason, ModerationRecord, Name, Text};
+use crate::protocol::{Event, LeaveReason, ModerationRecord, Name, RoomRules, Text};
 
 impl Transition<'_> {
     /// Carries out a command of a moderator. Ranks are those at this place in the order.
@@ -22,6 +22,8 @@ impl Transition<'_> {
                 self.sanction(kind, room, target, duration, reason)
             }
             Moderation::Lift { kind, room, which } => self.lift(kind, room, &which),
+            Moderation::SetLock { room, lock } => self.set_lock(room, lock),
+            Moderation::Invite { room, name, on } => self.invite(room, &name, on),
             Moderation::SetModerator { room, name, on } => self.set_moderator(room, &name, on),
             Moderation::Delete { room, id } => match self.delete(room, id) {
                 Deletion::Done(result) => result,
@@ -68,34 +70,39 @@ impl Transition<'_> {
         if (before == Rank::Moderator) == on {
             return Ok((ModerationOutcome::ModeratorSet(name, on), None));
         }
-        let records = self.change_moderators(room, id, on)?;
+        let records = self.change_rules(room, |rules| {
+            if on && rules.moderators.len() >= MODERATORS_MAX {
+                return Err(ModerationRejection::TooManyModerators(MODERATORS_MAX));
+            }
+            if on {
+                rules.moderators.insert(id);
+            } else {
+                rules.moderators.remove(&id);
+            }
+            Ok(())
+        })?;
         let event = Event::Moderator { by: self.moderator().cloned(), name: name.clone(), on };
         self.publish_in(room, event);
         self.enforce_bans_on(self.state.member_of(id));
         Ok((ModerationOutcome::ModeratorSet(name, on), Some(records)))
     }
 
-    fn change_moderators(
+    /// Changes the rules of a room, and removes accounts from them that were deleted. Returns the record of that, if the store keeps it.
+    pub(super) fn change_rules(
         &mut self,
         id: RoomId,
-        account: AccountId,
-        on: bool,
+        change: impl FnOnce(&mut RoomRules) -> Result<(), ModerationRejection>,
     ) -> Result<Vec<ModerationRecord>, ModerationRejection> {
         let accounts = &self.state.accounts;
         let Some(room) = self.state.rooms.get_mut(id) else { return Ok(Vec::new()) };
         let mut rules = room.rules.take().unwrap_or_default();
-        rules.moderators.retain(|moderator| accounts.get(*moderator).is_some());
-        let is_full = on && rules.moderators.len() >= MODERATORS_MAX;
-        if on && !is_full {
-            rules.moderators.insert(account);
-        } else {
-            rules.moderators.remove(&account);
+        for accounts_of_rules in [&mut rules.moderators, &mut rules.invited] {
+            accounts_of_rules.retain(|account| accounts.get(*account).is_some());
         }
+        let result = change(&mut rules);
         let record = ModerationRecord::Rules(id, (*rules).clone());
         room.rules = Some(rules).filter(|rules| !rules.is_default());
-        if is_full {
-            return Err(ModerationRejection::TooManyModerators(MODERATORS_MAX));
-        }
+        result?;
         // The room may be in the batch that is being stored, with its rules of then.
         Ok(if self.is_kept(Some(id)) { vec![record] } else { Vec::new() })
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::protocol::{
     AccountId, AccountTokenId, Day, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, OwnDeletion, Role,
-    RoomName, Text, Timestamp, Token,
+    RoomLock, RoomName, Text, Timestamp, Token,
 };
 
 /// An effect of an entry. Outputs must be delivered in order.
@@ -174,6 +174,21 @@ pub enum StateOutput {
         /// Its name.
         room_name: RoomName,
     },
+    /// The member is invited into a room in which it is not: an event for the member alone.
+    Invited {
+        /// The member.
+        member: MemberId,
+        /// When.
+        at: Timestamp,
+        /// The room.
+        room: RoomId,
+        /// Its name.
+        room_name: RoomName,
+        /// The event.
+        event: Event,
+    },
+    /// The session must not watch the room any more, for this reason. [`StateOutput::Unwatched`] follows.
+    WatchEnded(SessionId, RoomId, RoomRejection),
     /// Clients in this network are banned from the room or, with `None`, from the server. Their members have left already; the caller ends
     /// the sessions without a nickname.
     NetworkBanned {
@@ -360,6 +375,8 @@ pub enum Rejection {
     ResumeBanned(SanctionNotice),
     /// Like [`Rejection::NickBanned`], for a session that cannot watch the room.
     WatchBanned(SanctionNotice),
+    /// The session cannot watch the room with this name, because it is locked.
+    WatchLocked(RoomName, RoomLock),
     /// The member is muted, and may not use this command.
     Muted(MutedCommand, SanctionNotice),
     /// A command about an account is refused.
@@ -393,6 +410,8 @@ pub enum Rejection {
 pub enum RoomRejection {
     /// The member is banned from the room.
     Banned(SanctionNotice),
+    /// The room with this name is locked, and the member is none of those that may enter.
+    Locked(RoomName, RoomLock),
     /// The first name, of a room that would be created, looks like the second one, of another room.
     Alike(RoomName, RoomName),
     /// The member would be in more rooms than this number.

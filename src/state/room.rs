@@ -3,7 +3,7 @@
 use super::history::RecentMessages;
 use super::memberships::Seniority;
 use super::{DenseMap, MemberId, RecentStrokes, RoomId};
-use crate::protocol::{MessageId, RoomName, RoomRules, Text, Token};
+use crate::protocol::{MessageId, RoomLock, RoomName, RoomRules, Text, Token};
 
 /// A room: a set of members, and one order of events.
 ///
@@ -47,7 +47,7 @@ pub struct StoredRoom {
     pub evicted: MessageId,
     /// The topic.
     pub topic: Option<Text>,
-    /// Its owner and its moderators.
+    /// Its owner and its moderators, and who may enter it.
     pub rules: RoomRules,
 }
 
@@ -136,9 +136,14 @@ impl Room {
         self.topic.as_ref()
     }
 
-    /// The owner and the moderators of the room. `None`: it has neither.
+    /// The owner and the moderators of the room, and who may enter it. `None`: it has neither, and everybody may.
     pub fn rules(&self) -> Option<&RoomRules> {
         self.rules.as_deref()
+    }
+
+    /// The members that may enter the room.
+    pub fn lock(&self) -> RoomLock {
+        self.rules().map_or(RoomLock::Open, |rules| rules.lock)
     }
 
     pub(super) fn set_rules(&mut self, rules: RoomRules) {

@@ -2,7 +2,7 @@
 
 use super::{
     Author, Cause, ContentKind, EnteredRoom, MemberCommand, MemberId, Message, MutedCommand, RecentMessage, Rejection,
-    Room, RoomId, RoomRejection, Seniority, StateOutput, StoreFailure, TopicChange, Transition,
+    Room, RoomId, Seniority, StateOutput, StoreFailure, TopicChange, Transition,
 };
 use crate::protocol::{AccountId, Drawing, DrawnStroke, Event, MessageId, Name, PastMessage, RoomName, Text};
 
@@ -16,8 +16,8 @@ impl Transition<'_> {
             Err(why) => return self.reject(Rejection::JoinRoom(why)),
         };
         let found = names.iter().filter_map(|room| self.state.find_room(room));
-        if let Some(notice) = found.into_iter().find_map(|room| self.room_ban_of_origin(room, account, Some(&name))) {
-            return self.reject(Rejection::JoinRoom(RoomRejection::Banned(notice)));
+        if let Some(why) = found.into_iter().find_map(|room| self.refusal_at(room, account, Some(&name))) {
+            return self.reject(Rejection::JoinRoom(why));
         }
         if created > 0 && self.reject_muted(MutedCommand::CreateRoom, &[]) {
             return;
@@ -154,6 +154,9 @@ impl Transition<'_> {
         let Some(id) = self.state.find_room(name) else { return self.reject(Rejection::WatchRoom(name.clone())) };
         if let Some(notice) = self.ban_of_origin(None, None).or_else(|| self.room_ban_of_origin(id, None, None)) {
             return self.reject(Rejection::WatchBanned(notice));
+        }
+        if let Some((name, lock)) = self.state.lock_against_watchers(id) {
+            return self.reject(Rejection::WatchLocked(name, lock));
         }
         let is_new = self.state.watched_room(session) != Some(id);
         if is_new {

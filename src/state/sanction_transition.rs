@@ -6,10 +6,10 @@ use super::moderation::{SanctionNotice, leave_text};
 use super::moderation_transition::ModerationResult;
 use super::sanctions::Person;
 use super::{
-    Displacement, Member, MemberId, ModerationOutcome, ModerationRejection, MutedCommand, Rank, Rejection, RoomId,
-    SanctionChoice, Sanctions, SharedState, SpeechRefusal, StateOutput, Transition,
+    Displacement, Member, MemberId, ModerationOutcome, ModerationRejection, MutedCommand, Origin, Rank, Rejection,
+    RoomId, SanctionChoice, SanctionLimit, Sanctions, SharedState, SpeechRefusal, StateOutput, Transition,
 };
-use crate::limits::{EXPIRED_PER_TURN_MAX, SANCTION_SUBJECTS_MAX};
+use crate::limits::{EXPIRED_PER_TURN_MAX, SANCTION_ACCOUNTS_MAX, SANCTION_SUBJECTS_MAX};
 use crate::protocol::{
     AccountId, Event, ModerationRecord, Name, Network, Sanction, SanctionEvent, SanctionId, SanctionKind,
     SanctionTarget, Subject, Text, Timestamp,
@@ -27,10 +27,13 @@ impl Transition<'_> {
         self.expect_rank(room, Rank::Moderator)?;
         let subjects = self.subjects_of(kind, room, &target)?;
         let replaced = self.state.sanctions.with_target(kind, room, &target);
-        let limit = self.state.limits.sanctions;
-        let is_full = replaced.is_none() && self.state.sanctions.len() >= limit;
-        let id = self.state.sanctions.next_id().filter(|_| !is_full);
-        let id = id.ok_or(ModerationRejection::TooManySanctions(limit))?;
+        if replaced.is_none()
+            && let Some(limit) = self.exhausted_limit(room)
+        {
+            return Err(ModerationRejection::TooManySanctions(limit));
+        }
+        let limit = SanctionLimit::Server(self.state.limits.sanctions);
+        let id = self.state.sanctions.next_id().ok_or(ModerationRejection::TooManySanctions(limit))?;
         let until = duration.map(|duration| self.at.plus(duration));
         let (at, by) = (self.at, self.moderator().cloned());
         let former = replaced.and_then(|id| self.state.sanctions.get(id));
@@ -52,6 +55,21 @@ impl Transition<'_> {
             self.enforce_ban(&sanction);
         }
         Ok((ModerationOutcome::Sanctioned(kind, id, target), Some(records)))
+    }
+
+    /// The limit that prevents another sanction of this room, or of the server. A part of the places is for the server only.
+    fn exhausted_limit(&self, room: Option<RoomId>) -> Option<SanctionLimit> {
+        let (limits, sanctions) = (&self.state.limits, &self.state.sanctions);
+        let of_rooms = limits.sanctions.saturating_sub(limits.sanctions_reserved);
+        let exhausted = [
+            (
+                SanctionLimit::Room(limits.sanctions_per_room),
+                room.is_some() && sanctions.count_of(room) >= limits.sanctions_per_room,
+            ),
+            (SanctionLimit::Rooms(of_rooms), room.is_some() && sanctions.len() - sanctions.count_of(None) >= of_rooms),
+            (SanctionLimit::Server(limits.sanctions), sanctions.len() >= limits.sanctions),
+        ];
+        exhausted.into_iter().find_map(|(limit, is_exhausted)| is_exhausted.then_some(limit))
     }
 
     pub(super) fn lift(
@@ -100,6 +118,21 @@ impl Transition<'_> {
         let own = self.state.member_of(account).and_then(|member| self.state.name(member)).filter(|own| *own != name);
         let names: Vec<_> = [name].into_iter().chain(own).cloned().collect();
         let changed = self.state.sanctions.replace_account(account, &names);
+        self.record_changed(changed);
+    }
+
+    /// The origin has registered an account: mutes of the guest that it was concern the account, too. Otherwise it would speak again.
+    pub(super) fn extend_mutes(&mut self, account: AccountId, name: &Name) {
+        if self.origin == Origin::SERVER {
+            return;
+        }
+        let guest = Person { account: None, name: Some(name), network: self.origin.network };
+        let changed = self.state.sanctions.extend_mutes(guest, account, self.at);
+        self.record_changed(changed);
+    }
+
+    /// Has sanctions stored whose subjects have changed.
+    fn record_changed(&mut self, changed: Vec<Sanction>) {
         let kept = changed.into_iter().filter(|sanction| self.is_kept(sanction.room));
         let records: Vec<_> = kept.map(ModerationRecord::Sanction).collect();
         if !records.is_empty() {
@@ -149,15 +182,11 @@ impl Transition<'_> {
         let account = self.state.account_of(name);
         let rank = account.map_or(Rank::Member, |account| self.state.rank_of_account(account, room));
         self.expect_unprotected(room, name, rank)?;
-        Ok(match (account, kind) {
-            (Some(account), _) => vec![Subject::Account(account)],
-            (None, SanctionKind::Ban) => vec![Subject::Name(name.clone())],
-            // Otherwise a guest would only have to come back under another name.
-            (None, SanctionKind::Mute) => {
-                let network = member.and_then(|member| member.network).map(Network::of_customer).map(Subject::Network);
-                [Subject::Name(name.clone())].into_iter().chain(network).collect()
-            }
-        })
+        let named = account.map_or_else(|| Subject::Name(name.clone()), Subject::Account);
+        // Otherwise a muted member would only have to come back as a guest, under another name.
+        let network = member.filter(|_| kind == SanctionKind::Mute).and_then(|member| member.network);
+        let network = network.map(|network| Subject::Network(network.of_customer()));
+        Ok([named].into_iter().chain(network).collect())
     }
 
     fn expect_other_network(&self, network: Network) -> Result<(), ModerationRejection> {
@@ -308,8 +337,11 @@ impl Transition<'_> {
 /// The subjects of a sanction that replaces another one of the same target: also the former ones, for the same person may have had
 /// another address. Of too many, the oldest are left out.
 fn with_former(mut subjects: Vec<Subject>, former: &[Subject]) -> Vec<Subject> {
+    let is_account = |subject: &Subject| matches!(subject, Subject::Account(_));
     for subject in former {
-        if subjects.len() < SANCTION_SUBJECTS_MAX && !subjects.contains(subject) {
+        let limit = if is_account(subject) { SANCTION_ACCOUNTS_MAX } else { SANCTION_SUBJECTS_MAX };
+        let alike = subjects.iter().filter(|other| is_account(other) == is_account(subject)).count();
+        if alike < limit && !subjects.contains(subject) {
             subjects.push(subject.clone());
         }
     }
@@ -366,10 +398,10 @@ impl SharedState {
         self.sanctions.of_network(network).filter(is_ban)
     }
 
-    /// The networks that are banned from the server, each with the end of its ban.
-    pub fn banned_networks(&self) -> impl Iterator<Item = (Network, Option<Timestamp>)> {
+    /// The networks that are banned from the server.
+    pub fn banned_networks(&self) -> impl Iterator<Item = Network> {
         let bans = self.sanctions.of(None).filter(|sanction| sanction.kind == SanctionKind::Ban);
-        bans.flat_map(|ban| ban.networks().map(|network| (network, ban.until)))
+        bans.flat_map(Sanction::networks)
     }
 
     /// Removes the sanctions of a room that has vanished.

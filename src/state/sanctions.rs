@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::RoomId;
 use super::network_map::NetworkMap;
+use crate::limits::SANCTION_ACCOUNTS_MAX;
 use crate::protocol::{
     AccountId, Name, Network, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject, Timestamp, Until,
 };
@@ -74,6 +75,11 @@ impl Sanctions {
         self.all.values()
     }
 
+    /// Number of sanctions of a room, or of the server.
+    pub(super) fn count_of(&self, room: Option<RoomId>) -> usize {
+        self.by_room.get(&room).map_or(0, BTreeSet::len)
+    }
+
     /// The sanctions of a room, or of the server, by number.
     pub fn of(&self, room: Option<RoomId>) -> impl Iterator<Item = &Sanction> {
         self.by_room.get(&room).into_iter().flatten().filter_map(|id| self.all.get(id))
@@ -100,7 +106,7 @@ impl Sanctions {
     }
 
     /// The highest number that was ever given.
-    pub(super) fn last_id(&self) -> SanctionId {
+    pub fn last_id(&self) -> SanctionId {
         self.last
     }
 
@@ -204,6 +210,33 @@ impl Sanctions {
             Some(sanction)
         };
         ids.into_iter().filter_map(replace).collect()
+    }
+
+    /// The guest has created this account: in each place, the mute of the guest that lasts longest concerns the account, too. Returns the
+    /// changed mutes.
+    pub(super) fn extend_mutes(&mut self, guest: Person<'_>, account: AccountId, now: Timestamp) -> Vec<Sanction> {
+        let concerned: BTreeSet<_> = self.candidates(SanctionKind::Mute, guest).collect();
+        let mutes = concerned.into_iter().filter_map(|id| self.all.get(&id));
+        let mut longest = BTreeMap::<Option<RoomId>, &Sanction>::new();
+        for mute in mutes.filter(|mute| mute.kind == SanctionKind::Mute && Until(mute.until).is_ahead(now)) {
+            let known = longest.entry(mute.room).or_insert(mute);
+            *known = std::cmp::max_by_key(*known, mute, |mute| Until(mute.until));
+        }
+        let longest: Vec<_> = longest.into_values().cloned().collect();
+        longest.into_iter().map(|mute| self.extend(mute, account)).collect()
+    }
+
+    /// Makes a sanction concern this account, too. Of too many accounts, it forgets the oldest.
+    fn extend(&mut self, mut sanction: Sanction, account: AccountId) -> Sanction {
+        let is_account = |subject: &Subject| matches!(subject, Subject::Account(_));
+        if sanction.subjects.iter().filter(|subject| is_account(subject)).count() >= SANCTION_ACCOUNTS_MAX
+            && let Some(oldest) = sanction.subjects.iter().position(is_account)
+        {
+            sanction.subjects.remove(oldest);
+        }
+        sanction.subjects.push(Subject::Account(account));
+        self.insert(sanction.clone());
+        sanction
     }
 
     /// The sanction that ends first, if it has ended.

@@ -8,7 +8,7 @@ use std::path::Path;
 const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 31] = [
+const VALUES: [&str; 32] = [
     "AccountId",
     "AccountTokenId",
     "AuditAct",
@@ -26,6 +26,7 @@ const VALUES: [&str; 31] = [
     "PastMessage",
     "Role",
     "RoomId",
+    "RoomLock",
     "RoomName",
     "RoomRules",
     "SanctionTarget",

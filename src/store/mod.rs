@@ -94,7 +94,7 @@ pub struct StoredState {
     pub messages: Vec<StoredMessage>,
     /// Its topic.
     pub topic: Option<Text>,
-    /// Its owner and its moderators.
+    /// Its owner and its moderators, and who may enter it.
     pub rules: RoomRules,
     /// The other rooms, in the order of their numbers.
     pub rooms: Vec<RoomRecord>,

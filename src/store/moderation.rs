@@ -1,12 +1,12 @@
-//! The tables `moderators` and `sanctions`, and the owners in the table `rooms`.
+//! The tables `moderators`, `invitations` and `sanctions`, and the owners and locks in the table `rooms`.
 
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::schema::{key_of, room_of};
 use super::{deletion, log};
 use crate::protocol::{
-    AccountId, ModerationRecord, Name, RoomId, RoomRules, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject,
-    Text, Timestamp,
+    AccountId, ModerationRecord, Name, RoomId, RoomLock, RoomRules, Sanction, SanctionId, SanctionKind, SanctionTarget,
+    Subject, Text, Timestamp,
 };
 
 /// Precede the subjects of a sanction.
@@ -26,17 +26,35 @@ pub(super) fn apply(transaction: &Transaction<'_>, records: &[ModerationRecord])
     })
 }
 
+/// The tables of accounts that a room has, besides its owner.
+const TABLES: [&str; 2] = ["moderators", "invitations"];
+
 /// Sets the rules of a room, if the file has it.
 pub(super) fn set_rules(transaction: &Transaction<'_>, room: RoomId, rules: &RoomRules) -> rusqlite::Result<()> {
-    let RoomRules { owner, moderators } = rules;
-    let sql = "UPDATE rooms SET owner = ? WHERE room = ?";
-    let is_known = transaction.prepare_cached(sql)?.execute(params![owner.map(|owner| owner.0), key_of(room)])? == 1;
-    transaction.prepare_cached("DELETE FROM moderators WHERE room = ?")?.execute([key_of(room)])?;
-    let mut insert = transaction.prepare_cached("INSERT INTO moderators VALUES (?, ?)")?;
-    for moderator in moderators.iter().filter(|_| is_known) {
-        insert.execute(params![key_of(room), moderator.0])?;
+    let RoomRules { owner, moderators, lock, invited } = rules;
+    let sql = "UPDATE rooms SET owner = ?, lock = ? WHERE room = ?";
+    let row = params![owner.map(|owner| owner.0), lock.as_str(), key_of(room)];
+    let is_known = transaction.prepare_cached(sql)?.execute(row)? == 1;
+    delete_rules(transaction, room)?;
+    for (table, accounts) in TABLES.into_iter().zip([moderators, invited]) {
+        let mut insert = transaction.prepare_cached(&format!("INSERT INTO {table} VALUES (?, ?)"))?;
+        for account in accounts.iter().filter(|_| is_known) {
+            insert.execute(params![key_of(room), account.0])?;
+        }
     }
     Ok(())
+}
+
+/// Deletes the moderators and the invitations of a room.
+pub(super) fn delete_rules(transaction: &Transaction<'_>, room: RoomId) -> rusqlite::Result<()> {
+    let delete = |table| transaction.prepare_cached(&format!("DELETE FROM {table} WHERE room = ?"));
+    TABLES.into_iter().try_for_each(|table| delete(table)?.execute([key_of(room)]).map(drop))
+}
+
+/// Deletes the moderators and the invitations of rooms that the file does not have.
+pub(super) fn delete_rules_of_others(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let sql = |table| format!("DELETE FROM {table} WHERE room NOT IN (SELECT room FROM rooms)");
+    TABLES.into_iter().try_for_each(|table| transaction.execute(&sql(table), []).map(drop))
 }
 
 fn insert_sanction(transaction: &Transaction<'_>, sanction: &Sanction) -> rusqlite::Result<()> {
@@ -112,17 +130,26 @@ fn parse_subject(word: &str) -> Option<Subject> {
     word.strip_prefix(NETWORK)?.parse().ok().map(Subject::Network)
 }
 
-/// The rules of a room, whose row has its owner in this column. Leaves out numbers that no account can have, which another program wrote.
+/// The rules of a room, whose row has its owner in this column and its lock in the next one. Leaves out numbers that no account can have,
+/// which another program wrote; a lock that it wrote lets only the invited in.
 pub(super) fn load_rules(
     connection: &Connection,
     room: RoomId,
     row: &Row<'_>,
     column: usize,
 ) -> rusqlite::Result<RoomRules> {
-    let mut moderators = connection.prepare_cached("SELECT account FROM moderators WHERE room = ?")?;
-    let moderators = moderators.query_map([key_of(room)], |row| Ok(read_account(row, 0)))?;
-    let moderators = moderators.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
-    Ok(RoomRules { owner: read_account(row, column), moderators })
+    let accounts = |table| {
+        let mut accounts = connection.prepare_cached(&format!("SELECT account FROM {table} WHERE room = ?"))?;
+        let accounts = accounts.query_map([key_of(room)], |row| Ok(read_account(row, 0)))?;
+        accounts.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()
+    };
+    let lock = row.get_ref(column + 1)?.as_str().ok().and_then(RoomLock::parse);
+    Ok(RoomRules {
+        owner: read_account(row, column),
+        moderators: accounts("moderators")?,
+        lock: lock.unwrap_or(RoomLock::Invited),
+        invited: accounts("invitations")?,
+    })
 }
 
 pub(super) fn read_account(row: &Row<'_>, column: usize) -> Option<AccountId> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Batch;
-use super::moderation::{load_rules, set_rules};
+use super::moderation::{delete_rules, delete_rules_of_others, load_rules, set_rules};
 use super::schema::{Seq, key_of, room_of};
 use crate::protocol::{MessageId, RoomId, RoomName, RoomRules, Text, Token};
 
@@ -21,7 +21,7 @@ pub struct NewRoom {
     pub name: RoomName,
     /// The epoch of its ids.
     pub epoch: Token,
-    /// Its owner and its moderators.
+    /// Its owner and its moderators, and who may enter it.
     pub rules: RoomRules,
 }
 
@@ -40,7 +40,7 @@ pub struct RoomRecord {
     pub evicted: MessageId,
     /// Its topic.
     pub topic: Option<Text>,
-    /// Its owner and its moderators.
+    /// Its owner and its moderators, and who may enter it.
     pub rules: RoomRules,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn update_to_messages(transaction: &Transaction<'_>) -> rusqlite::Res
     let newest = "(SELECT max(id) FROM messages WHERE messages.room = rooms.room)";
     let sql = format!("DELETE FROM rooms WHERE room <> ? AND topic IS NULL AND {newest} IS NULL");
     transaction.execute(&sql, [key_of(RoomId::LOBBY)])?;
-    transaction.execute("DELETE FROM moderators WHERE room NOT IN (SELECT room FROM rooms)", [])?;
+    delete_rules_of_others(transaction)?;
     let sql = format!("UPDATE rooms SET last_id = {newest} WHERE last_id < {newest}");
     transaction.execute(&sql, []).map(drop)
 }
@@ -74,7 +74,7 @@ pub(super) fn set_epochs(transaction: &Transaction<'_>, lobby: &Token, others: O
 
 /// The last id of the first room, up to which id its messages were evicted, its topic and its rules.
 pub(super) fn load_lobby(connection: &Connection) -> rusqlite::Result<(MessageId, MessageId, Option<Text>, RoomRules)> {
-    let sql = "SELECT last_id, evicted, topic, owner FROM rooms WHERE room = ?";
+    let sql = "SELECT last_id, evicted, topic, owner, lock FROM rooms WHERE room = ?";
     connection.query_row(sql, [key_of(RoomId::LOBBY)], |row| {
         let rules = load_rules(connection, RoomId::LOBBY, row, 3)?;
         Ok((MessageId(row.get(0)?), MessageId(row.get(1)?), read_topic(row, 2)?, rules))
@@ -84,7 +84,7 @@ pub(super) fn load_lobby(connection: &Connection) -> rusqlite::Result<(MessageId
 /// The other rooms, in the order of their numbers. Leaves out rows with invalid numbers or names, which another program or another
 /// version may have written; a room with an invalid epoch gets `new_epoch`.
 pub(super) fn load_others(transaction: &Transaction<'_>, new_epoch: &Token) -> rusqlite::Result<Vec<RoomRecord>> {
-    let sql = "SELECT room, name, epoch, last_id, evicted, topic, owner FROM rooms WHERE room > ? ORDER BY room";
+    let sql = "SELECT room, name, epoch, last_id, evicted, topic, owner, lock FROM rooms WHERE room > ? ORDER BY room";
     let mut rows = transaction.prepare(sql)?;
     let mut rows = rows.query([key_of(RoomId::LOBBY)])?;
     let mut rooms = Vec::new();
@@ -126,7 +126,7 @@ pub(super) fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::R
         let sql = "DELETE FROM rooms WHERE room = ? AND topic IS NULL \
                    AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.room = rooms.room)";
         if transaction.prepare_cached(sql)?.execute([key_of(*room)])? == 1 {
-            transaction.prepare_cached("DELETE FROM moderators WHERE room = ?")?.execute([key_of(*room)])?;
+            delete_rules(transaction, *room)?;
             transaction.prepare_cached("DELETE FROM sanctions WHERE room = ?")?.execute([key_of(*room)])?;
         }
     }

@@ -99,9 +99,11 @@ pub(super) const MIGRATIONS: [&str; 8] = [
         reason   TEXT
     );
 ",
-    // The account of a message's author: a deleted message has an empty text. And the audit log.
+    // The account of a message's author: a deleted message has an empty text. The locks of rooms, and who is invited. The audit log.
     "
     ALTER TABLE messages ADD COLUMN account INTEGER;
+    ALTER TABLE rooms ADD COLUMN lock TEXT NOT NULL DEFAULT 'open';
+    CREATE TABLE invitations (room INTEGER NOT NULL, account INTEGER NOT NULL, PRIMARY KEY (room, account)) WITHOUT ROWID;
     CREATE TABLE audit (
         number            INTEGER PRIMARY KEY,
         time              TEXT NOT NULL,

@@ -107,7 +107,8 @@ fn banned_address_is_refused() {
     silent.expect_end();
     alice.until("LEAVE eve banned by the operator: flooding");
     let mut again = server.client("192.0.2.66");
-    again.expect_start("ERR - banned your address is banned from this server until 20");
+    let refusal = again.expect_start("ERR - banned your address is banned from this server until 20");
+    assert!(refusal.ends_with(" UTC: flooding"), "{refusal}");
     again.expect_end();
     server.member("192.0.2.67", "eve");
     let listed = stdout(server.moderate(&["BANS"]));
@@ -130,7 +131,10 @@ fn refused_commands_say_what_is_wrong() {
         let refused = format!("chinwagd: the server at \"{path}\" refused: {expected}\n");
         assert_eq!(stderr(&server.moderate(words), 1), refused, "{words:?}");
     };
-    check(&[], "the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS, MODERATOR or DELETE");
+    check(
+        &[],
+        "the command is missing: expected KICK, MUTE, UNMUTE, BAN, UNBAN, BANS, LOCK, INVITE, MODERATOR or DELETE",
+    );
     check(&["KICK", "bob"], "target-absent: bob is not here; WHO lists names");
     check(&["MSG", "hi"], "not-moderator: MSG is not a command of moderators");
     check(
@@ -181,4 +185,47 @@ fn bans_and_mutes_survive_a_restart() {
     client.send("MSG hi");
     client.expect_start("ERR MSG muted ");
     assert_eq!(stdout(server.moderate(&["UNMUTE", "bob"])), "UNMUTE 3 bob\n");
+}
+
+/// Also after `kill -9`.
+#[cfg(feature = "store")]
+#[test]
+fn locks_survive_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("chat.db");
+    let arguments = ["--data", data.to_str().expect("UTF-8")];
+    let server = ModeratedServer::start(&arguments);
+    let path = server.server.path.display().to_string();
+    let refused = |words: &[&str], why: &str| {
+        let expected = format!("chinwagd: the server at \"{path}\" refused: {why}\n");
+        assert_eq!(stderr(&server.moderate(words), 1), expected);
+    };
+    refused(&["LOCK", "invited"], "room-missing: the command is about a room: name it first, as in #ops LOCK accounts");
+    let mut alice = server.member("192.0.2.1", "alice");
+    alice.send("JOIN #ops");
+    alice.send("#ops MSG hi");
+    alice.until("#ops OK MSG 1");
+    assert_eq!(stdout(server.moderate(&["#ops", "LOCK", "invited"])), "LOCK invited\n");
+    alice.expect("#ops LOCK - invited");
+    let mut bob = server.member("192.0.2.2", "bob");
+    alice.expect("JOIN bob");
+    bob.send("JOIN #ops");
+    bob.expect_start("ERR JOIN room-locked #ops is locked: ");
+    assert_eq!(stdout(server.moderate(&["#ops", "INVITE", "bob"])), "INVITE bob on\n");
+    bob.expect("#ops INVITE - bob on");
+    bob.send("JOIN #ops");
+    bob.expect_start("OK JOIN #ops ");
+    let ControlledServer { mut server, .. } = server.server;
+    server.signal("-KILL");
+    server.wait();
+    let server = ModeratedServer::start(&arguments);
+    let mut bob = server.member("192.0.2.2", "bob");
+    bob.send("JOIN #ops");
+    bob.expect_start("ERR JOIN room-locked ");
+    bob.send("ROOMS #o");
+    bob.expect("ROOM #ops members=0 out lock=invited");
+    assert_eq!(stdout(server.moderate(&["#ops", "LOCK", "open"])), "LOCK open\n");
+    bob.expect("OK ROOMS 1");
+    bob.send("JOIN #ops");
+    bob.expect_start("OK JOIN #ops ");
 }

@@ -6,37 +6,45 @@ mod script;
 
 use chinwag::state::SharedState;
 
+/// Number of scripts that are the same in each run.
+const SCRIPTS: u64 = 1_000;
+
+/// Bytes of each of them.
+const SCRIPT_BYTES: usize = 8_000;
+
 #[test]
 fn entries_never_panic_and_snapshots_behave_alike() {
-    let (mut events, mut rejections, mut opened, mut closed) = (0, 0, 0, 0);
-    let (mut logins, mut displaced, mut protected, mut moderated) = (0, 0, 0, [0; 4]);
     arbtest::arbtest(|u| {
-        let bytes = u.bytes(u.len())?;
-        let seen = script::run(bytes);
-        events += seen.events;
-        rejections += seen.rejections;
-        opened += seen.opened;
-        closed += seen.closed;
-        logins += seen.logins;
-        displaced += seen.displaced;
-        protected += seen.protected;
-        moderated.iter_mut().zip(seen.moderated).for_each(|(sum, count)| *sum += count);
+        script::run(u.bytes(u.len())?);
         Ok(())
     })
     .size_min(2_000)
     .size_max(8_000)
-    .budget_ms(8_000);
-    assert!(events > 500 && rejections > 200, "too few effects: {events} events, {rejections} rejections");
-    assert!(opened > 20 && closed > 20, "too few effects: {opened} rooms opened, {closed} closed");
-    assert!(
-        moderated.iter().all(|&times| times > 5),
-        "too few effects: {moderated:?} commands, removals, muted lines, deletions"
-    );
-    let accounts = [logins, displaced, protected];
-    assert!(
-        accounts.iter().all(|&times| times > 5),
-        "too few effects: {accounts:?} logins, displaced members, protected names"
-    );
+    .budget_ms(6_000);
+}
+
+/// The number of random scripts depends on the machine. These have the effects that the rules are about on any machine.
+#[test]
+fn entries_have_all_effects() {
+    let mut seen = script::Seen::default();
+    for number in 0..SCRIPTS {
+        seen += script::run(&random_bytes(number, SCRIPT_BYTES));
+    }
+    assert!(seen.events > 500 && seen.rejections > 200 && seen.opened > 20 && seen.closed > 20, "too few: {seen:?}");
+    let accounts = [seen.logins, seen.displaced, seen.protected];
+    assert!(accounts.iter().chain(&seen.moderated).all(|&times| times > 5), "too few: {seen:?}");
+}
+
+/// Bytes that depend on the number alone (SplitMix64).
+fn random_bytes(number: u64, count: usize) -> Vec<u8> {
+    let mut state = number;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).to_le_bytes()[0]
+    };
+    (0..count).map(|_| next()).collect()
 }
 
 #[test]

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::protocol::{
-    AccountId, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, Role, Sanction, SanctionKind, Subject,
-    Timestamp,
+    AccountId, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, Role, RoomLock, Sanction, SanctionKind,
+    Subject, Timestamp,
 };
 use chinwag::state::{
-    Action, Author, Displacement, Entry, Member, MemberId, Moderated, Moderation, ModerationOutcome, Origin, RoomId,
-    SharedState, StateOutput,
+    Action, Author, Displacement, Entry, Member, MemberId, Moderated, Moderation, ModerationOutcome, Origin, Rejection,
+    RoomId, RoomRejection, SharedState, StateOutput,
 };
 
 /// Ranks, from the lowest to the highest.
@@ -36,6 +36,11 @@ pub(super) struct ModerationObserver {
     pub(super) removed: u32,
     pub(super) muted: u32,
     pub(super) deletions: u32,
+    /// Number of members and watchers that a lock kept out.
+    pub(super) locked_out: u32,
+    locks: BTreeMap<RoomId, RoomLock>,
+    invited_accounts: BTreeSet<(RoomId, AccountId)>,
+    invited_guests: BTreeSet<(RoomId, MemberId)>,
 }
 
 /// The facts that the observer needs from before an entry.
@@ -95,9 +100,11 @@ impl ModerationObserver {
         for output in outputs {
             self.check_output(before, entry, output);
             self.check_message(before, entry, output);
+            self.check_lock(entry, state, output);
         }
         self.check_texts(state);
         self.record_owners(before, entry, state);
+        self.check_locks(state);
         if before.is_muted {
             let is_heard = outputs.iter().any(|output| {
                 matches!(
@@ -182,6 +189,41 @@ impl ModerationObserver {
         }
     }
 
+    /// Nobody enters a locked room, or watches it, except those that may. Records locks and invitations.
+    fn check_lock(&mut self, entry: &Entry, state: &SharedState, output: &StateOutput) {
+        let id = entry.origin.member;
+        let entered: Vec<_> = match output {
+            StateOutput::Registered { home, .. } => vec![home],
+            StateOutput::Joined { rooms, .. } => rooms.iter().filter(|room| room.is_new).collect(),
+            _ => Vec::new(),
+        };
+        for room in entered.into_iter().map(|room| room.id) {
+            let account = state.member(id).and_then(Member::account);
+            let is_invited = account.is_some_and(|account| self.invited_accounts.contains(&(room, account)))
+                || self.invited_guests.contains(&(room, id));
+            let may_enter = match self.locks.get(&room) {
+                None | Some(RoomLock::Open) => true,
+                Some(RoomLock::Accounts) => account.is_some(),
+                Some(RoomLock::Invited) => is_invited,
+            };
+            let has_rank = state.member(id).is_some_and(|member| self.rank(state, member, Some(room)) > MEMBER);
+            assert!(may_enter || has_rank, "{id:?} enters {room:?}, which is locked: {:?}", self.locks);
+        }
+        self.locked_out += u32::from(is_about_a_lock(output));
+        let (StateOutput::Moderated(_, moderated, _), Action::Moderate(moderation)) = (output, &entry.action) else {
+            return;
+        };
+        match (&moderated.outcome, moderation) {
+            (ModerationOutcome::LockSet(lock), Moderation::SetLock { room, .. }) => {
+                self.locks.insert(*room, *lock);
+            }
+            (ModerationOutcome::Invited(..), Moderation::Invite { room, name, on }) => {
+                self.record_invitation(state, *room, name, *on);
+            }
+            _ => {}
+        }
+    }
+
     /// A message in memory has a text, unless it was deleted.
     fn check_texts(&self, state: &SharedState) {
         for (room, history) in state.rooms().map(|(id, room)| (id, room.history().messages())) {
@@ -189,6 +231,36 @@ impl ModerationObserver {
                 assert_eq!(past.text.is_none(), self.deleted.contains(&(room, past.id)), "{room:?} {past:?}");
             }
         }
+    }
+
+    fn record_invitation(&mut self, state: &SharedState, room: RoomId, name: &Name, on: bool) {
+        let named = state.accounts().find(name).map(|account| account.id);
+        let mut holders = state.members().filter(|(_, member)| member.name().key() == name.key());
+        let holder = holders.next();
+        let account = named.or_else(|| holder.and_then(|(_, member)| member.account()));
+        match (account, holder) {
+            (Some(account), _) if on => drop(self.invited_accounts.insert((room, account))),
+            (None, Some((guest, _))) if on => drop(self.invited_guests.insert((room, guest))),
+            (account, holder) => {
+                let guests = [holder.map(|(id, _)| id), account.and_then(|account| state.member_of(account))];
+                for guest in guests.into_iter().flatten() {
+                    self.invited_guests.remove(&(room, guest));
+                }
+                account.map(|account| self.invited_accounts.remove(&(room, account)));
+            }
+        }
+    }
+
+    /// A room keeps its lock for as long as it exists, and a guest its invitations for as long as it is on the server.
+    fn check_locks(&mut self, state: &SharedState) {
+        self.locks.retain(|room, _| state.room(*room).is_some());
+        self.invited_accounts.retain(|(room, _)| state.room(*room).is_some());
+        self.invited_guests.retain(|(room, guest)| state.room(*room).is_some() && state.member(*guest).is_some());
+        for (id, room) in state.rooms() {
+            assert_eq!(room.lock(), self.locks.get(&id).copied().unwrap_or_default(), "{id:?}");
+            assert!(room.lock() == RoomLock::Open || room.watcher_count() == 0, "a locked room is watched");
+        }
+        assert!(state.invited_guests().iter().eq(self.invited_guests.iter().copied()), "the invited guests");
     }
 
     /// A new room belongs to the account of the member that created it.
@@ -216,7 +288,15 @@ impl ModerationObserver {
 /// The audit log has each command that has changed something, with the account of its origin, and no other.
 fn check_audit(before: &Before, entry: &Entry, moderated: &Moderated, records: &[ModerationRecord]) {
     match (&moderated.audit, &moderated.outcome) {
-        (None, ModerationOutcome::Refused(..) | ModerationOutcome::ModeratorSet(..)) => assert_eq!(*records, []),
+        // Nothing has changed; or the author has deleted its message.
+        (None, ModerationOutcome::Deleted(_)) => {}
+        (
+            None,
+            ModerationOutcome::Refused(..)
+            | ModerationOutcome::LockSet(_)
+            | ModerationOutcome::Invited(..)
+            | ModerationOutcome::ModeratorSet(..),
+        ) => assert_eq!(*records, []),
         (None, outcome) => panic!("no entry for {outcome:?}"),
         (Some(_), ModerationOutcome::Refused(..)) => panic!("an entry for a refused command: {moderated:?}"),
         (Some(audit), _) => {
@@ -224,6 +304,17 @@ fn check_audit(before: &Before, entry: &Entry, moderated: &Moderated, records: &
             assert_eq!(account, (entry.origin != Origin::SERVER).then_some(before.account));
             assert_eq!((audit.at, &audit.room), (entry.at, &moderated.room.as_ref().map(|(_, name)| name.clone())));
         }
+    }
+}
+
+/// Whether the output keeps somebody out of a locked room.
+fn is_about_a_lock(output: &StateOutput) -> bool {
+    match output {
+        StateOutput::Rejected(_, _, Rejection::RegisterRoom(why) | Rejection::JoinRoom(why)) => {
+            matches!(why, RoomRejection::Locked(..))
+        }
+        StateOutput::Rejected(_, _, Rejection::WatchLocked(..)) | StateOutput::WatchEnded(..) => true,
+        _ => false,
     }
 }
 

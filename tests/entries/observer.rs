@@ -74,9 +74,8 @@ impl Observer {
                 assert!(self.coordinators.insert(room, name.clone()).is_none(), "a second coordinator in {room:?}");
             }
             Event::Draw(name, _) => assert!(self.members[&room].contains(name), "{name} draws in {room:?}"),
-            Event::Msg(..) | Event::Topic(..) | Event::Sanction(_) | Event::Lifted { .. } | Event::Moderator { .. } => {
-            }
-            Event::Deleted { .. } => {}
+            Event::Msg(..) | Event::Topic(..) | Event::Sanction(_) | Event::Lifted { .. } => {}
+            Event::Moderator { .. } | Event::Lock { .. } | Event::Invite { .. } | Event::Deleted { .. } => {}
             _ => panic!("{event:?} is not an event of a room"),
         }
     }
@@ -132,6 +131,7 @@ impl Observer {
             assert!(canvas.all().end - canvas.all().start <= limits.canvas_strokes as u64);
             bytes += history.messages().range(history.messages().all()).map(MemoryCost::cost).sum::<usize>();
             drawn += canvas.range(canvas.all()).map(MemoryCost::cost).sum::<usize>();
+            assert!(state.sanctions().of(Some(id)).count() <= limits.sanctions_per_room);
             let epoch = room.epoch().expect("each room has an epoch").to_string();
             assert_eq!(*self.epochs.entry(id).or_insert_with(|| epoch.clone()), epoch);
         }
@@ -140,6 +140,9 @@ impl Observer {
         assert_eq!(epochs.len(), self.epochs.len(), "two rooms had the same epoch");
         let occupied = state.rooms().filter(|(id, room)| *id != RoomId::LOBBY && room.member_count() > 0).count();
         assert!(occupied <= limits.rooms);
+        let of_rooms = state.sanctions().iter().filter(|sanction| sanction.room.is_some()).count();
+        assert!(of_rooms <= limits.sanctions - limits.sanctions_reserved);
+        assert!(state.sanctions().len() <= limits.sanctions);
         for (_, member) in state.members() {
             let rooms: Vec<_> = member.rooms().collect();
             assert!(rooms.iter().all(|id| state.members_of(*id).any(|(_, other)| other.name() == member.name())));

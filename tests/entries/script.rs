@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chinwag::protocol::{
     AccountId, AccountTokenId, Day, Drawing, LeaveReason, MessageId, Name, Network, OwnDeletion, PasswordHash, Role,
-    RoomName, SanctionId, SanctionKind, SanctionTarget, Secret, Stroke, Text, Timestamp, Token, TokenLabel, Verifier,
+    RoomLock, RoomName, SanctionId, SanctionKind, SanctionTarget, Secret, Stroke, Text, Timestamp, Token, TokenLabel,
+    Verifier,
 };
 use chinwag::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId,
@@ -46,7 +47,9 @@ const LIMITS: StateLimits = StateLimits {
     accounts: 3,
     account_tokens: 2,
     resting_names: 2,
-    sanctions: 4,
+    sanctions: 5,
+    sanctions_per_room: 2,
+    sanctions_reserved: 2,
 };
 
 /// Counts of outputs, so that a test can check that the entries had effects.
@@ -59,7 +62,25 @@ pub(crate) struct Seen {
     pub(crate) logins: u32,
     pub(crate) displaced: u32,
     pub(crate) protected: u32,
-    pub(crate) moderated: [u32; 4],
+    pub(crate) moderated: [u32; 5],
+}
+
+impl std::ops::AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        let Self { events, rejections, opened, closed, logins, displaced, protected, moderated } = other;
+        let counts = [events, rejections, opened, closed, logins, displaced, protected];
+        let sums = [
+            &mut self.events,
+            &mut self.rejections,
+            &mut self.opened,
+            &mut self.closed,
+            &mut self.logins,
+            &mut self.displaced,
+            &mut self.protected,
+        ];
+        let moderated = self.moderated.iter_mut().zip(moderated);
+        sums.into_iter().zip(counts).chain(moderated).for_each(|(sum, count)| *sum += count);
+    }
 }
 
 /// The remaining bytes.
@@ -171,7 +192,12 @@ impl Script<'_> {
 
     fn moderation(&mut self, newest: RoomId) -> Option<Moderation> {
         let room = Some(self.room(newest)?).filter(|_| self.is_chosen());
-        Some(match self.below(10)? {
+        Some(match self.below(14)? {
+            8 | 9 => {
+                let lock = self.one_of(&[RoomLock::Open, RoomLock::Open, RoomLock::Accounts, RoomLock::Invited])?;
+                Moderation::SetLock { room: room?, lock }
+            }
+            10 | 11 => Moderation::Invite { room: room?, name: self.name()?, on: self.below(4)? > 0 },
             0 | 1 => Moderation::Kick { room, name: self.name()?, reason: self.text().filter(|_| self.is_chosen()) },
             2..=5 => {
                 let kind = self.one_of(&SanctionKind::ALL)?;
@@ -202,7 +228,7 @@ impl Script<'_> {
     }
 
     fn action(&mut self, now: Timestamp, newest: RoomId, account: AccountId) -> Option<Action> {
-        Some(match self.below(43)? {
+        Some(match self.below(47)? {
             0..=2 => {
                 let (name, verifier) = (self.name()?, self.verifier().filter(|_| self.is_chosen()));
                 Action::Register { name, verifier, room: self.room_name().filter(|_| self.is_chosen()) }
@@ -240,7 +266,7 @@ impl Script<'_> {
             28 | 29 => Action::Watch(self.room_name()?),
             30 => Action::Unwatch,
             31..=39 => self.account_action(now, account)?,
-            40 => Action::Moderate(self.moderation(newest)?),
+            40 | 42..=45 => Action::Moderate(self.moderation(newest)?),
             41 => {
                 let deletion = OwnDeletion { room: self.room(newest)?, id: self.message_id()?, author: account };
                 let failure = StoreFailure::NotStored(Arc::from("the disk is full"));
@@ -261,7 +287,7 @@ impl Script<'_> {
         let at = Timestamp(i64::try_from(seq).ok()? * DAY_MS / 2);
         let action = self.action(at, newest, state.accounts().last_id())?;
         // The operator at the control socket, or one of a few addresses.
-        let is_server = matches!(action, Action::Moderate(_)) && self.below(MEMBERS)? == 0;
+        let is_server = matches!(action, Action::Moderate(_)) && self.below(2)? == 0;
         let origin = if is_server { Origin::SERVER } else { Origin { session, member, network: network_of(member) } };
         Some(Entry { seq, at, uptime: *uptime, origin, action })
     }
@@ -366,7 +392,8 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
         accounts.check(seq, now, &state, &LIMITS, &outputs);
         moderation.check(&before, &entry, &state, &outputs);
     }
-    seen.moderated = [moderation.done, moderation.removed, moderation.muted, moderation.deletions];
+    seen.moderated =
+        [moderation.done, moderation.removed, moderation.muted, moderation.deletions, moderation.locked_out];
     (seen.opened, seen.closed) = (observer.opened, observer.closed);
     (seen.logins, seen.displaced, seen.protected) = (accounts.logins, accounts.displaced, accounts.protected);
     seen

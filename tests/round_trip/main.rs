@@ -25,7 +25,7 @@ use chinwag::limits::{
 use chinwag::protocol::{
     AccessToken, AccountPassword, AccountTokenId, Credential, Day, DecoderOutput, Details, Dialect, Drawing,
     DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name, Password, PastMessage, PeerAddress,
-    ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, TokenLabel, User,
+    ResumeToken, RoomId, RoomLock, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, TokenLabel, User,
 };
 
 #[test]
@@ -174,7 +174,8 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
             name: room_name(u)?,
             members: u.arbitrary()?,
             is_in: u.arbitrary()?,
-            topic: option(u, topic_text)?,
+            topic: listed_topic(u)?,
+            lock: *u.choose(&RoomLock::ALL)?,
         }),
         1 => ServerLine::Ok(reply(u)?),
         2 => ServerLine::Err(refusal(u)?),
@@ -189,6 +190,12 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
         4 => ServerLine::Event(None, event(u)?),
         _ => ServerLine::Event(Some(tag(u)?), event(u)?),
     })
+}
+
+/// A topic in the list of rooms. Some end like the lock of a room.
+fn listed_topic(u: &mut Unstructured<'_>) -> Result<Option<Text>> {
+    let ends = ["lock=accounts", "x lock=open", "lock=nobody"].map(|topic| Text::new(topic).expect("a topic"));
+    if u.arbitrary()? { Ok(Some(u.choose(&ends)?.clone())) } else { option(u, topic_text) }
 }
 
 fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use chinwag::command::{
-    Ban, Bans, BansReply, Command, Delete, Kick, LiftArguments, Moderator, ModeratorReply, Mute, Reply,
+    Ban, Bans, BansReply, Command, Delete, Invite, Kick, LiftArguments, Lock, Moderator, Mute, NamedSwitch, Reply,
     SanctionArguments, SanctionListing, SanctionReply, Stored, Unban, Unmute,
 };
-use chinwag::protocol::{Event, MessageId, Name, SanctionEvent, SanctionId, SanctionKind, SanctionTarget, Text};
+use chinwag::protocol::{
+    Event, MessageId, Name, RoomLock, SanctionEvent, SanctionId, SanctionKind, SanctionTarget, Text,
+};
 use chinwag::state::SanctionChoice;
 
 use super::{name, option, text, time, trimmed};
@@ -15,7 +17,9 @@ use super::{name, option, text, time, trimmed};
 const NETWORKS: [&str; 3] = ["192.0.2.7", "192.0.2.0/24", "2001:db8::/64"];
 
 pub(super) fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=7)? {
+    Ok(match u.int_in_range(0..=9)? {
+        8 => Lock(*u.choose(&RoomLock::ALL)?).into(),
+        9 => Invite { name: name(u)?, on: u.arbitrary()? }.into(),
         0 => Kick { name: name(u)?, reason: option(u, trimmed)? }.into(),
         1 => Mute(sanction_arguments(u, SanctionKind::Mute)?).into(),
         2 => Ban(sanction_arguments(u, SanctionKind::Ban)?).into(),
@@ -32,7 +36,15 @@ pub(super) fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         let reply = SanctionReply { id: SanctionId(u.arbitrary()?), target: option(u, any_target)? };
         stored(u, reply)
     };
-    Ok(match u.int_in_range(0..=7)? {
+    Ok(match u.int_in_range(0..=9)? {
+        8 => {
+            let lock = *u.choose(&RoomLock::ALL)?;
+            Reply::Lock(stored(u, lock)?)
+        }
+        9 => {
+            let reply = NamedSwitch { name: name(u)?, on: u.arbitrary()? };
+            Reply::Invite(stored(u, reply)?)
+        }
         0 => Reply::Kick(name(u)?),
         1 => Reply::Mute(sanction(u)?),
         2 => Reply::Ban(sanction(u)?),
@@ -40,7 +52,7 @@ pub(super) fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         4 => Reply::Unban(sanction(u)?),
         5 => Reply::Bans(BansReply { count: u.arbitrary()?, next: option(u, |u| u.arbitrary().map(SanctionId))? }),
         6 => {
-            let reply = ModeratorReply { name: name(u)?, on: u.arbitrary()? };
+            let reply = NamedSwitch { name: name(u)?, on: u.arbitrary()? };
             Reply::Moderator(stored(u, reply)?)
         }
         _ => {
@@ -52,7 +64,9 @@ pub(super) fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
 
 pub(super) fn event(u: &mut Unstructured<'_>) -> Result<Event> {
     let (kind, by) = (*u.choose(&SanctionKind::ALL)?, option(u, name)?);
-    Ok(match u.int_in_range(0..=3)? {
+    Ok(match u.int_in_range(0..=5)? {
+        4 => Event::Lock { by, lock: *u.choose(&RoomLock::ALL)? },
+        5 => Event::Invite { by, name: name(u)?, on: u.arbitrary()? },
         0 => Event::Moderator { by, name: name(u)?, on: u.arbitrary()? },
         1 => {
             let target = option(u, |u| target(u, kind))?;

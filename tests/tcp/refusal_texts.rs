@@ -8,7 +8,7 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 47] = [
+const ELSEWHERE: [ErrorCode; 49] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
@@ -53,7 +53,10 @@ const ELSEWHERE: [ErrorCode; 47] = [
     ErrorCode::AccountUnknown,
     ErrorCode::BanUnknown,
     ErrorCode::BansTooMany,
+    ErrorCode::InvitationsTooMany,
     ErrorCode::ModeratorsTooMany,
+    // session::lock_tests
+    ErrorCode::RoomLocked,
     // session::chat_tests
     ErrorCode::RoomAmbiguous,
     // session::room_tests

@@ -136,6 +136,8 @@ impl Reader {
             | Event::Topic(..)
             | Event::Moderator { .. }
             | Event::Deleted { .. }
+            | Event::Lock { .. }
+            | Event::Invite { .. }
             | Event::Sanction(_)
             | Event::Lifted { .. } => {}
         }

@@ -19,9 +19,9 @@ use super::{PROGRAM, control};
     subcommand,
     name = "moderate",
     help_triggers("-h", "--help"),
-    example = "{command_name} KICK bob flooding\n{command_name} BAN 192.0.2.7 1h flooding\n{command_name} BAN @bob 7d\n{command_name} \"#ops\" MUTE bob 10m\n{command_name} \"#lobby\" DELETE 12\n{command_name} BANS\n{command_name} UNBAN 3",
-    note = "The commands are KICK, MUTE, UNMUTE, BAN, UNBAN, BANS and, after a room, MODERATOR and DELETE: see protocol.md, Moderation. Without a room, they are \
-            about the whole server. The options come before the command.",
+    example = "{command_name} KICK bob flooding\n{command_name} BAN 192.0.2.7 1h flooding\n{command_name} BAN @bob 7d\n{command_name} \"#ops\" MUTE bob 10m\n{command_name} \"#ops\" LOCK accounts\n{command_name} \"#lobby\" DELETE 12\n{command_name} BANS\n{command_name} UNBAN 3",
+    note = "The commands are KICK, MUTE, UNMUTE, BAN, UNBAN, BANS and, after a room, LOCK, INVITE, MODERATOR and DELETE: see protocol.md, Moderation. Without \
+            a room, they are about the whole server. The options come before the command.",
     note = "A reply that ends with stored=no: the command has taken effect but could not be stored, and a restart would undo it.",
     note = "Only root and the user who runs the server may ask.",
     error_code(0, "done"),

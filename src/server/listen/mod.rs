@@ -331,8 +331,9 @@ impl Acceptor {
         limit: AdmissionLimit,
         protocol: &dyn ListenerProtocol<T>,
     ) {
+        let refusal = limit.clone().into();
         self.log_frequent(FrequentEvent::ConnectionRefused(address, limit));
-        self.refuse(transport, limit.into(), protocol);
+        self.refuse(transport, refusal, protocol);
     }
 
     /// Sends a refusal, and closes the connection.

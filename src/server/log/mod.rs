@@ -315,6 +315,9 @@ fn moderation_event(id: u64, by: Option<&Name>, moderated: &Moderated) {
             info!(id, by, %room, sanction = kind.as_str(), number, %target, "lifted a sanction");
         }
         ModerationOutcome::Refused(..) | ModerationOutcome::SanctionsChanged => {}
+        ModerationOutcome::LockSet(lock) => info!(id, by, %room, lock = lock.as_str(), "locked"),
+        ModerationOutcome::Invited(nick, true) => info!(id, by, %room, %nick, "invited"),
+        ModerationOutcome::Invited(nick, false) => info!(id, by, %room, %nick, "took an invitation back"),
         ModerationOutcome::ModeratorSet(account, true) => info!(id, by, %room, %account, "made a moderator"),
         ModerationOutcome::ModeratorSet(account, false) => info!(id, by, %room, %account, "removed a moderator"),
         ModerationOutcome::Deleted(MessageId(message_id)) => info!(id, by, %room, message_id, "deleted a message"),
@@ -352,11 +355,11 @@ pub(super) fn fell_behind(session: SessionId) {
 }
 
 /// Logs a connection that was not admitted. `count` connections were refused since the last such line.
-fn connection_refused(address: PeerAddress, limit: AdmissionLimit, count: u64) {
+fn connection_refused(address: PeerAddress, limit: &AdmissionLimit, count: u64) {
     let (reason, limit) = match limit {
-        AdmissionLimit::Clients(max) => ("--max-clients", max as u64),
-        AdmissionLimit::Address(max) => ("--max-per-address", max as u64),
-        AdmissionLimit::Rate(max) => ("--connect-rate", max.into()),
+        AdmissionLimit::Clients(max) => ("--max-clients", *max as u64),
+        AdmissionLimit::Address(max) => ("--max-per-address", *max as u64),
+        AdmissionLimit::Rate(max) => ("--connect-rate", u64::from(*max)),
         AdmissionLimit::Banned(_) => ("banned", 0),
     };
     info!(%address, reason, limit, count, "refused a connection");

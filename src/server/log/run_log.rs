@@ -97,7 +97,7 @@ impl FrequentEvent {
 
     fn log(&self, count: u64) {
         match self {
-            Self::ConnectionRefused(address, limit) => super::connection_refused(*address, *limit, count),
+            Self::ConnectionRefused(address, limit) => super::connection_refused(*address, limit, count),
             Self::AcceptFailed(error) => super::accept_failed(error, count),
             Self::ControlDenied(user) => super::control_denied(*user, count),
             #[cfg(feature = "proxy")]

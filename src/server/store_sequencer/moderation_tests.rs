@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use super::account_tests::{Server, name};
 use super::*;
-use crate::protocol::{Event, LeaveReason, RoomName, SanctionKind, SanctionTarget};
-use crate::state::{Moderation, ModerationOutcome, Rejection, SpeechRefusal, StateOutput};
+use crate::protocol::{Event, LeaveReason, RoomLock, RoomName, SanctionKind, SanctionTarget};
+use crate::state::{Moderation, ModerationOutcome, Rejection, SanctionChoice, SpeechRefusal, StateOutput};
 
 /// Carries out a command of the operator at the control socket, as `Sessions` does.
 pub(super) fn moderate(server: &mut Server, moderation: Moderation) {
@@ -172,4 +172,61 @@ fn sanction_that_a_full_disk_refused_is_stored_by_a_tick() {
         server.sequencer.end_turn(&server.state);
     }
     assert!(server.sequencer.committing.is_none(), "it is stored once");
+}
+
+#[test]
+fn lock_that_a_full_disk_refused_is_stored_by_a_tick() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    let sql = |path: &std::path::Path, sql: &str| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    server.nick(1, "ann");
+    server.say(1, "ann", "now the file has the room");
+    server.settle();
+    sql(&server.path, "ALTER TABLE invitations RENAME TO gone");
+    for lock in [RoomLock::Accounts, RoomLock::Invited] {
+        moderate(&mut server, Moderation::SetLock { room: RoomId::LOBBY, lock });
+        assert_eq!(server.state.room(RoomId::LOBBY).map(Room::lock), Some(lock), "it takes effect");
+        server.settle();
+        let is_confirmed = |output: &StateOutput| matches!(output, StateOutput::ModerationConfirmed(_, _, Some(_)));
+        assert!(server.outputs.iter().any(is_confirmed));
+        server.outputs.clear();
+    }
+    sql(&server.path, "ALTER TABLE gone RENAME TO invitations");
+    server.submit(0, Action::Tick);
+    server.commit();
+    server.sequencer.process_report();
+    let file = Connection::open(&server.path).unwrap();
+    let stored = file.query_row("SELECT lock FROM rooms WHERE room = 1", [], |row| row.get(0));
+    assert_eq!(stored, Ok("invited".to_owned()));
+}
+
+/// Otherwise a moderator who repeats its commands would fill the memory.
+#[test]
+fn unstored_records_of_repeated_commands_are_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path());
+    let sql = |path: &std::path::Path, sql: &str| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    for target in ["stored", "lifted"] {
+        moderate(&mut server, sanction(SanctionKind::Ban, target));
+        server.settle();
+    }
+    sql(&server.path, "ALTER TABLE sanctions RENAME TO gone");
+    let lift = |target: &str| {
+        let which = SanctionChoice::Target(SanctionTarget::Name(name(target)));
+        Moderation::Lift { kind: SanctionKind::Ban, room: None, which }
+    };
+    moderate(&mut server, lift("lifted"));
+    for _ in 0..5 {
+        for command in [sanction(SanctionKind::Ban, "eve"), lift("eve"), sanction(SanctionKind::Mute, "mallory")] {
+            moderate(&mut server, command);
+            server.settle();
+        }
+    }
+    assert_eq!(server.sequencer.unstored.len(), 2, "the end of one ban, and the last mute");
+    sql(&server.path, "ALTER TABLE gone RENAME TO sanctions");
+    server.submit(0, Action::Tick);
+    server.commit();
+    server.sequencer.process_report();
+    assert_eq!(stored_targets(&server), ["stored", "mallory"]);
+    assert!(server.sequencer.unstored.is_empty());
 }

@@ -134,8 +134,9 @@ async fn answer_request<T: Transport>(
     let way = (origin, T::IS_ENCRYPTED, route);
     let (client, admitted) = identify_client(way, ticket, &head, options, context.clock.steady());
     if let Err(limit) = admitted {
+        let answer = refusal_answer(&limit.clone().into());
         acceptor.log_frequent(FrequentEvent::ConnectionRefused(client.address, limit));
-        send_answer(transport, &refusal_answer(&limit.into()), is_head, context).await?;
+        send_answer(transport, &answer, is_head, context).await?;
         return Ok(None);
     }
     let joins = matches!(asked, RequestKind::Join(_));

@@ -9,8 +9,8 @@ use super::accounts::{read_accounts, read_login};
 use super::sanctions::{read_network, read_sanctions, read_silenced};
 use super::{COUNTER_MAX, ReadResult, VERSION};
 use crate::protocol::{
-    AccountId, DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomName, RoomRules, Sanction, Stroke, Text,
-    Timestamp, Token, Verifier,
+    AccountId, DrawnStroke, LeaveReason, MessageId, Name, PastMessage, RoomLock, RoomName, RoomRules, Sanction, Stroke,
+    Text, Timestamp, Token, Verifier,
 };
 use crate::state::memberships::{Memberships, Seniority};
 use crate::state::recent::Budget;
@@ -20,7 +20,7 @@ use crate::state::{
 };
 
 pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
-    expect_array(d, 18)?;
+    expect_array(d, 19)?;
     if d.u64()? != VERSION {
         return Err(Error::message("it has another version"));
     }
@@ -54,6 +54,14 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
     }
     for _ in 0..read_array_length(d)? {
         expect_array(d, 2)?;
+        let (room, member) = (RoomId(d.u32()?), MemberId(d.u64()?));
+        if state.rooms.get(room).is_none() || state.members.get(member).is_none() {
+            return Err(Error::message("an invitation is into a missing room, or of a missing member"));
+        }
+        state.invited_guests.insert(room, member);
+    }
+    for _ in 0..read_array_length(d)? {
+        expect_array(d, 2)?;
         let (session, id) = (SessionId(d.u64()?), RoomId(d.u32()?));
         let Some(room) = state.rooms.get_mut(id) else { return Err(Error::message("a watched room is missing")) };
         room.watchers += 1;
@@ -67,7 +75,7 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
 }
 
 fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
-    expect_array(d, 12)?;
+    expect_array(d, 14)?;
     let resume_seconds = d.u64()?;
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
     Ok(StateLimits {
@@ -83,6 +91,8 @@ fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
         account_tokens: limit()?,
         resting_names: limit()?,
         sanctions: limit()?,
+        sanctions_per_room: limit()?,
+        sanctions_reserved: limit()?,
     })
 }
 
@@ -146,10 +156,11 @@ fn read_room(d: &mut Decoder<'_>) -> ReadResult<(RoomId, Room)> {
 }
 
 fn read_rules(d: &mut Decoder<'_>) -> ReadResult<RoomRules> {
-    expect_array(d, 2)?;
+    expect_array(d, 4)?;
+    let lock = parse_with(d.str()?, RoomLock::parse)?;
     let owner = read_optional(d, |d| d.u32().map(AccountId))?;
-    let moderators = (0..read_array_length(d)?).map(|_| d.u32().map(AccountId)).collect::<ReadResult<_>>()?;
-    Ok(RoomRules { owner, moderators })
+    let mut accounts = || (0..read_array_length(d)?).map(|_| d.u32().map(AccountId)).collect::<ReadResult<_>>();
+    Ok(RoomRules { owner, moderators: accounts()?, lock, invited: accounts()? })
 }
 
 fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMessages> {

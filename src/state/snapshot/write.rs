@@ -30,12 +30,13 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
         start,
         sanctions,
         silenced,
+        invited_guests,
         watchers,
         messages,
         strokes,
         occupied: _,
     } = state;
-    e.array(18)?.u64(VERSION)?;
+    e.array(19)?.u64(VERSION)?;
     write_limits(e, limits)?;
     e.u64(now.0)?.u64(*entrances)?.u32(*next_room)?.bool(*has_store)?.bool(*has_expired)?;
     write_optional_str(e, start.as_ref().map(ToString::to_string).as_deref())?;
@@ -62,6 +63,10 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
             None => e.null()?,
         };
     }
+    e.array(invited_guests.iter().len() as u64)?;
+    for (room, member) in invited_guests.iter() {
+        e.array(2)?.u32(room.0)?.u64(member.0)?;
+    }
     e.array(watchers.len() as u64)?;
     for (session, room) in watchers.iter() {
         e.array(2)?.u64(session.0)?.u32(room.0)?;
@@ -72,11 +77,12 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
 fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
     let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
     let StateLimits { canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member, .. } = *limits;
-    let StateLimits { accounts, account_tokens, resting_names, sanctions, .. } = *limits;
-    e.array(12)?.u64(resume_seconds)?;
+    let StateLimits { accounts, account_tokens, resting_names, .. } = *limits;
+    let of_sanctions = [limits.sanctions, limits.sanctions_per_room, limits.sanctions_reserved];
+    e.array(14)?.u64(resume_seconds)?;
     let of_rooms =
         [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member];
-    for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names, sanctions]) {
+    for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names]).chain(of_sanctions) {
         e.u64(limit as u64)?;
     }
     Ok(())
@@ -120,18 +126,18 @@ fn write_rules<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     rules: Option<&RoomRules>,
 ) -> WriteResult {
-    let Some(RoomRules { owner, moderators }) = rules else {
+    let Some(RoomRules { owner, moderators, lock, invited }) = rules else {
         e.null()?;
         return Ok(());
     };
-    e.array(2)?;
+    e.array(4)?.str(lock.as_str())?;
     match owner {
         Some(owner) => e.u32(owner.0)?,
         None => e.null()?,
     };
-    e.array(moderators.len() as u64)?;
-    for moderator in moderators {
-        e.u32(moderator.0)?;
+    for accounts in [moderators, invited] {
+        e.array(accounts.len() as u64)?;
+        accounts.iter().try_for_each(|account| e.u32(account.0).map(drop))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Tests of files of older versions.
 
 use super::*;
-use crate::protocol::{AccountId, ModerationRecord, Role};
+use crate::protocol::{AccountId, ModerationRecord, Role, RoomLock};
 
 /// Writes a file of an older version, with messages with these ids. Its server had given or reserved the ids up to `ids_up_to`.
 fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
@@ -114,6 +114,28 @@ fn file_of_version_6_is_migrated() {
     close(store);
     let (store, found) = open_in_turn(&path);
     assert_eq!(found.rooms[0].rules, rules);
+    close(store);
+    assert_eq!(integrity(&path), "ok");
+}
+
+/// `tests/store/version-7.db` was written by chinwagd of commit 6844ed9.
+#[test]
+fn file_of_version_7_is_migrated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    fs::write(&path, include_bytes!("../../../tests/store/version-7.db")).unwrap();
+    let (store, found) = open(&path, Retention::All).unwrap();
+    let (ann, mia) = (AccountId(1), AccountId(2));
+    let rules = RoomRules { owner: Some(ann), moderators: [mia].into(), ..RoomRules::default() };
+    let [ops] = &found.rooms[..] else { panic!("{:?}", found.rooms) };
+    assert_eq!((ops.name.to_string().as_str(), &ops.rules), ("#ops", &rules), "the room is open");
+    assert_eq!((found.rules, found.sanctions.len()), (RoomRules::default(), 1));
+    let locked = RoomRules { lock: RoomLock::Invited, invited: [mia].into(), ..rules };
+    let moderation = vec![ModerationRecord::Rules(RoomId(1), locked.clone())];
+    assert_eq!(try_commit(&store, Batch { moderation, ..Batch::default() }), Ok(()));
+    close(store);
+    let (store, found) = open_in_turn(&path);
+    assert_eq!(found.rooms[0].rules, locked);
     close(store);
     assert_eq!(integrity(&path), "ok");
 }

@@ -3,13 +3,16 @@
 use super::accounts::account;
 use super::rooms::{commit_batch, new_room};
 use super::*;
-use crate::protocol::{AccountId, ModerationRecord, Role, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject};
+use crate::protocol::{
+    AccountId, ModerationRecord, Role, RoomLock, Sanction, SanctionId, SanctionKind, SanctionTarget, Subject,
+};
 
 const ANN: AccountId = AccountId(1);
 const OPS: RoomId = RoomId(1);
 
 fn rules(owner: u32, moderators: &[u32]) -> RoomRules {
-    RoomRules { owner: Some(AccountId(owner)), moderators: moderators.iter().copied().map(AccountId).collect() }
+    let moderators = moderators.iter().copied().map(AccountId).collect();
+    RoomRules { owner: Some(AccountId(owner)), moderators, ..RoomRules::default() }
 }
 
 fn sanction(id: u32, kind: SanctionKind, room: Option<RoomId>, target: &str, subjects: Vec<Subject>) -> Sanction {
@@ -94,6 +97,36 @@ fn moderation_of_a_removed_room_is_gone() {
         )
         .unwrap();
     assert_eq!(left, 0);
+}
+
+#[test]
+fn locks_and_invitations_survive() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::All).unwrap();
+    commit_batch(&store, batch());
+    let invited = [AccountId(2), AccountId(5)].into();
+    let locked = RoomRules { lock: RoomLock::Invited, invited, ..rules(1, &[2]) };
+    let lobby = RoomRules { lock: RoomLock::Accounts, ..RoomRules::default() };
+    let records = [(OPS, locked.clone()), (RoomId::LOBBY, lobby.clone())];
+    let moderation = records.into_iter().map(|(room, rules)| ModerationRecord::Rules(room, rules)).collect();
+    commit_batch(&store, Batch { moderation, ..Batch::default() });
+    close(store);
+    let (store, found) = open_in_turn(&path);
+    assert_eq!((&found.rooms[0].rules, found.rules), (&locked, lobby));
+    close(store);
+    // Of another program, or of a later version.
+    let damage = "UPDATE rooms SET lock = 'friends' WHERE name = '#ops'; INSERT INTO invitations VALUES (2, -1)";
+    Connection::open(&path).unwrap().execute_batch(damage).unwrap();
+    let (store, found) = open_in_turn(&path);
+    assert_eq!(found.rooms[0].rules, locked);
+    close(store);
+    Connection::open(&path).unwrap().execute_batch("DELETE FROM messages").unwrap();
+    let (store, found) = open_in_turn(&path);
+    assert_eq!(found.rooms, vec![]);
+    close(store);
+    let left = Connection::open(&path).unwrap().query_row("SELECT count(*) FROM invitations", [], |row| row.get(0));
+    assert_eq!(left, Ok(0_u32));
 }
 
 #[test]

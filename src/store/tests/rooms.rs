@@ -300,8 +300,8 @@ fn rooms_of_another_program_do_no_harm() {
     close(store);
     let rows = "UPDATE rooms SET epoch = 'two words', last_id = 1 WHERE name = '#ops';
                 UPDATE rooms SET topic = '\u{200b}' WHERE name = '#dev';
-                INSERT INTO rooms VALUES (9, 'no name', 'e', 4, 0, 'tea', 1), (0, '#zero', 'e', 4, 0, 'tea', 1), (-1, '#less', 'e', 4, 0, 'tea', 1),
-                    (4294967297, '#great', 'e', 4, 0, 'tea', 1);
+                INSERT INTO rooms (room, name, epoch, last_id, evicted, topic, owner) VALUES (9, 'no name', 'e', 4, 0, 'tea', 1), (0, '#zero', 'e', 4, 0, 'tea', 1),
+                    (-1, '#less', 'e', 4, 0, 'tea', 1), (4294967297, '#great', 'e', 4, 0, 'tea', 1);
                 INSERT INTO messages (seq, room, id, time, name, text) VALUES (6, 12, 1, '2026-11-20T12:44:29.138Z', 'eve', 'tea')";
     Connection::open(&path).unwrap().execute_batch(rows).unwrap();
     let (store, found) = open_with(&path, Durability::Full, None);

@@ -51,7 +51,21 @@ const EVENTS = {
     ...moderatorNodes(by, me),
     ...(isModerator ? [' made ', nameNode(name), ' a moderator'] : [' removed ', nameNode(name), ' as a moderator']),
   ],
+  lock: ({ by, lock }, me) => [...moderatorNodes(by, me), ` ${LOCKS[lock] ?? 'locked the room'}`],
+  invite: ({ by, name, isInvited, room }, me) => [
+    ...moderatorNodes(by, me),
+    ...(isInvited ? [' invited ', ...(name === me ? ['you'] : [nameNode(name)])] : [' took the invitation of ', nameNode(name), ' back']),
+    // Also into a room that the page does not show.
+    ...(isInvited && room ? [` into ${room}`] : []),
+  ],
   notice: ({ text }) => [element('bdi', {}, notice(text))],
+};
+
+/** What each lock does. */
+const LOCKS = {
+  open: 'opened the room to everybody',
+  accounts: 'locked the room: only accounts may enter',
+  invited: 'locked the room: only the invited may enter',
 };
 
 /** A moderator, at the start of a sentence. `-` is the operator of the server, who has no nickname. */

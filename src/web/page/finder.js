@@ -117,12 +117,14 @@ function made() {
   return element('li', {}, element('button', { type: 'button' }, ...parts));
 }
 
-function update(item, { name, count, isIn, topic }) {
+const LOCKS = { open: '', accounts: ', only for accounts', invited: ', only for the invited' };
+
+function update(item, { name, count, isIn, topic, lock }) {
   const button = item.firstElementChild;
   const [title, members, about] = button.children;
   button.dataset.name = name;
   title.firstElementChild.textContent = name;
-  members.textContent = `${count === 1 ? '1 member' : `${count.toLocaleString()} members`}${isIn ? ', you are in it' : ''}`;
+  members.textContent = `${count === 1 ? '1 member' : `${count.toLocaleString()} members`}${isIn ? ', you are in it' : ''}${LOCKS[lock]}`;
   about.replaceChildren(element('bdi', {}, topic));
   about.hidden = !topic;
   return item;

@@ -16,6 +16,7 @@ const HINTS = [
   ['revoke-token', '; to revoke one, write: TOKEN revoke number'],
   ['list-members', '; WHO lists names'],
   ['list-bans', '; BANS lists them'],
+  ['ask-for-invitation', '; ask a moderator of the room to INVITE you'],
   ['list-rooms', '; ROOMS lists rooms'],
   ['slash-or-blank', '; to send it there, put a slash before it; to send it here, a blank'],
   ['command-or-message', '; to give it to the server, put a slash before it; to send it as a message, a blank'],

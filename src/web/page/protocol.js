@@ -50,8 +50,9 @@ const PARSERS = {
     return { kind: 'user', name, isCoordinator: role === 'coordinator', details: parseDetails(details) };
   },
   ROOM: (rest) => {
-    const [name, count, mark, topic] = splitWords(rest, 3);
-    return { kind: 'room', name, count: Number(splitAt(count, '=')[1]), isIn: mark === 'in', topic };
+    const [, line, lock = 'open'] = /^(.*?)(?: lock=(open|accounts|invited))?$/su.exec(rest);
+    const [name, count, mark, topic] = splitWords(line, 3);
+    return { kind: 'room', name, count: Number(splitAt(count, '=')[1]), isIn: mark === 'in', topic, lock };
   },
   TOKEN: (rest) => {
     const [number, created, expires, used, label] = splitWords(rest, 4);
@@ -84,6 +85,14 @@ const PARSERS = {
   MODERATOR: (rest) => {
     const [by, name, value] = splitWords(rest, 2);
     return { kind: 'moderator', by, name, isModerator: value === 'on' };
+  },
+  LOCK: (rest) => {
+    const [by, lock] = splitWord(rest);
+    return { kind: 'lock', by, lock };
+  },
+  INVITE: (rest) => {
+    const [by, name, value] = splitWords(rest, 2);
+    return { kind: 'invite', by, name, isInvited: value === 'on' };
   },
   ROSTER: (count) => ({ kind: 'roster', count: Number(count) }),
   COORDINATOR: (name) => ({ kind: 'coordinator', name }),

@@ -196,7 +196,7 @@ export class Room {
   }
 }
 
-const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'topic', 'mute', 'ban', 'lifted', 'moderator', 'whisper', 'notice', 'clear']);
+const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'topic', 'mute', 'ban', 'lifted', 'moderator', 'lock', 'invite', 'whisper', 'notice', 'clear']);
 
 const CHANGES = {
   roster: (room, { count }) => room.beginRoster(count),

@@ -36,6 +36,7 @@ const ACCOUNT_VERBS = new Set(['REGISTER', 'LOGIN', 'TAKEOVER', 'PASSWORD', 'UNR
 
 /** What to do next, by the kind of the hint. A hint without a text here is one that the page follows itself. */
 const HINTS = {
+  'ask-for-invitation': 'Ask a moderator of the room to invite you.',
   'ask-operator': 'Ask the operator for one.',
   'check-history': 'It may still have been published. Look for it before you send it again.',
   'choose-nickname': 'Choose another name.',

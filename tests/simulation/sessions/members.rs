@@ -47,7 +47,11 @@ impl Members {
                 assert!(self.index(name) < self.present.len());
             }
             Event::Notice(_) | Event::Deleted { .. } => {}
-            Event::Moderator { .. } | Event::Sanction(_) | Event::Lifted { .. } => {
+            Event::Moderator { .. }
+            | Event::Lock { .. }
+            | Event::Invite { .. }
+            | Event::Sanction(_)
+            | Event::Lifted { .. } => {
                 panic!("{event:?} without a moderator")
             }
             Event::Whisper(..) | Event::Ping(_) | Event::Roster(_) => panic!("{event:?} is a private line"),
