@@ -264,6 +264,10 @@ mod tests {
         check("RENAME bob rob", "bob is now rob");
         check("COORDINATOR bob", "bob is the coordinator");
         check("DELETE - 7", "the operator deleted message 7");
+        check("LOCK bob invited", "bob locked the room: only the invited may enter");
+        check("LOCK - open", "the operator opened the room to everybody");
+        check("INVITE bob eve on", "bob invited eve");
+        check("INVITE bob eve off", "bob took the invitation of eve back");
         check("NOTICE the server stops", "the server says: the server stops");
         check("PING idle", "the server checks the connection: PING idle");
     }

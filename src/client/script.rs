@@ -364,4 +364,11 @@ mod tests {
         check("green", None, "JOIN green", false);
         check("green", None, "NOTICE green", false);
     }
+
+    #[test]
+    fn lock_ends_watching() {
+        let is_lock = |line: &str| is_lock(&ReceivedLine::new(line));
+        assert!(is_lock("LOCK alice accounts") && is_lock("@- 2026-11-20T12:44:29.138Z LOCK - invited"));
+        assert!(!is_lock("LOCK alice open") && !is_lock("MSG alice LOCK alice accounts"));
+    }
 }

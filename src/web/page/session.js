@@ -510,8 +510,10 @@ export class Session {
   /** The room that a line is about. A whisper is about no room, and neither is a notice: the room that the page shows shows it. */
   #roomOf({ kind, room: name }) {
     if (name === null) return kind === 'whisper' || kind === 'notice' ? this.current : this.home;
-    // With echo, the user's own JOIN comes before the reply. An invitation is into a room in which the user is not.
-    return this.roomNamed(name) ?? { join: () => this.want(name), invite: () => this.current }[kind]?.() ?? null;
+    // An invitation is into a room in which the user is not.
+    const other = kind === 'invite' ? this.current : null;
+    // With echo, the user's own JOIN comes before the reply.
+    return this.roomNamed(name) ?? (kind === 'join' ? this.want(name) : other);
   }
 
   /** A moderator has removed the user from the room. */
