@@ -62,18 +62,25 @@ fn insert_one(transaction: &Transaction<'_>, AuditRecord { number, entry }: &Aud
 
 /// Reads the audit log of an open file, on a connection of its own: nothing else waits for it.
 #[derive(Debug)]
-pub(super) struct AuditReader(Mutex<Connection>);
+pub(super) struct AuditReader(Mutex<Option<Connection>>);
 
 impl AuditReader {
     /// Returns the highest number of an entry, too. With that query, SQLite opens all files: later ones need no file descriptor.
     pub(super) fn new(connection: Connection) -> rusqlite::Result<(Self, AuditNumber)> {
         let last = last_number(&connection)?;
-        Ok((Self(Mutex::new(connection)), last))
+        Ok((Self(Mutex::new(Some(connection))), last))
     }
 
     /// Reads the newest entries that the query asks for, in the order of their numbers.
-    pub(super) fn read(&self, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRecord>> {
-        select(&self.0.lock().unwrap_or_else(PoisonError::into_inner), query)
+    pub(super) fn read(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, String> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = connection.as_ref().ok_or("the server is shutting down")?;
+        select(connection, query).map_err(|error| error.to_string())
+    }
+
+    /// Closes the connection. While it is open, SQLite keeps the `-wal` and the `-shm`.
+    pub(super) fn close(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

@@ -259,6 +259,7 @@ impl Store {
 
     /// Closes the file. After `wait_max`, returns before the file is closed; the next start recovers it.
     pub fn close(self, wait_max: Duration) {
+        self.queries.audit.close();
         let _ = self.jobs.send(Job::Close);
         let _ = self.closed.recv_timeout(wait_max);
     }

@@ -61,7 +61,7 @@ impl QueryQueues {
     /// # Errors
     /// The reason why the file cannot be read.
     pub fn read_audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, String> {
-        self.audit.read(query).map_err(|error| error.to_string())
+        self.audit.read(query)
     }
 }
 

@@ -140,6 +140,20 @@ fn audit_log_is_read_without_a_new_file_descriptor() {
     close(store);
 }
 
+/// Otherwise a copy of the file alone might lack messages.
+#[test]
+fn store_that_is_closed_is_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::All).unwrap();
+    let queries = store.queries().clone();
+    commit_audit(&store, vec![record(1)]);
+    assert_eq!(numbers(&store, &all()), [1]);
+    close(store);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert_eq!(queries.read_audit(&all()), Err("the server is shutting down".to_owned()));
+}
+
 /// Format 7 had no audit log.
 #[test]
 fn audit_log_of_a_file_of_version_7_begins_empty() {
