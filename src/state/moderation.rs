@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Member, MemberId, RoomId, SharedState};
+pub use crate::protocol::Rank;
 use crate::protocol::{
     AccountId, Name, Network, Role, RoomName, SanctionId, SanctionKind, SanctionTarget, Text, Timestamp,
 };
@@ -116,19 +117,6 @@ pub enum ModerationRejection {
     NoAccount(Name),
     /// The room has this number of moderators, and takes no more.
     TooManyModerators(usize),
-}
-
-/// The rights of a member in a room. Each rank may do what the lower ones may, to members of lower ranks; operators also to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// Speak.
-    Member,
-    /// Moderate the room.
-    Moderator,
-    /// Appoint moderators.
-    Owner,
-    /// All of that in each room, and moderate the server.
-    Operator,
 }
 
 impl Moderation {

@@ -83,6 +83,7 @@ impl Transition<'_> {
         }
         let record = ModerationRecord::Rules(id, (*rules).clone());
         room.rules = Some(rules).filter(|rules| !rules.is_default());
+        room.roster_version += 1;
         if is_full {
             return Err(ModerationRejection::TooManyModerators(MODERATORS_MAX));
         }
