@@ -5,14 +5,14 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::account_input::AccountInput;
-use super::offered_commands::usage_of;
+use super::offered_commands::{needed_rank, usage_of};
 use super::refusal::explain_at_terminal;
 use crate::command::{
-    ClientLine, Command, Kick, Msg, Part, Quit, Refusal, SECRET_SEPARATORS, Search, Topic, TypedSecret, Verb, Whisper,
-    find_access_token, resembled_secret_verb, split_indent, strip_slash,
+    Ban, ClientLine, Command, Kick, Msg, Mute, Part, Quit, Refusal, SECRET_SEPARATORS, SanctionArguments, Search,
+    Topic, TypedSecret, Verb, Whisper, find_access_token, resembled_secret_verb, split_indent, strip_slash,
 };
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
-use crate::protocol::{ErrorCode, Mode, Name, ROOM_MARK, RoomName, fold_case, sanitize, split_word};
+use crate::protocol::{ErrorCode, Mode, Name, ROOM_MARK, Rank, RoomName, fold_case, sanitize, split_word};
 
 /// The meaning of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +115,11 @@ fn after_room(line: &str) -> &str {
     }
 }
 
+/// The room that a typed line names, after a slash.
+pub(super) fn room_of_line(line: &str) -> Option<RoomName> {
+    RoomName::new(strip_slash(split_word(split_indent(line).1).0)?).ok()
+}
+
 /// Whether a word after a slash is the command for whispers.
 fn is_whisper(word: &str) -> bool {
     ["msg", "w", "whisper"].iter().any(|whisper| whisper.eq_ignore_ascii_case(word))
@@ -170,6 +175,8 @@ fn text_part(command: &Command) -> String {
         | Command::Topic(Topic::Set(text))
         | Command::Part(Part { reason: Some(text), .. })
         | Command::Kick(Kick { reason: Some(text), .. })
+        | Command::Mute(Mute(SanctionArguments { reason: Some(text), .. }))
+        | Command::Ban(Ban(SanctionArguments { reason: Some(text), .. }))
         | Command::Quit(Quit(Some(text))) => text.to_string(),
         _ => String::new(),
     }
@@ -183,7 +190,7 @@ fn typed_text(line: &str) -> &str {
     };
     let (word, rest) = split_word(command);
     let rest = rest.unwrap_or_default();
-    if is_whisper(word) || ["kick", "part"].iter().any(|verb| word.eq_ignore_ascii_case(verb)) {
+    if is_whisper(word) || ["ban", "kick", "mute", "part"].iter().any(|verb| word.eq_ignore_ascii_case(verb)) {
         split_word(rest.trim_start()).1.unwrap_or_default()
     } else {
         rest
@@ -217,23 +224,47 @@ pub(super) fn history_entry(line: &str) -> String {
 /// Characters after which Tab completes a name before its first letter is typed.
 const OPENING: &str = "@([{<\"'`«‹“„‘‚「『（【¿¡*_~#+-=:/|";
 
-/// The completions of the word before the cursor: the byte index where it begins, and its possible replacements.
+/// Durations that Tab completes.
+const DURATIONS: [&str; 4] = ["10m", "1h", "1d", "7d"];
+
+/// The words that can be the next argument of a command, other than names. `before`: the line before it.
+fn next_arguments(before: &str) -> &'static [&'static str] {
+    let mut words = after_room(before).split_whitespace();
+    match (words.next().and_then(strip_slash).and_then(Verb::from_word), words.count()) {
+        (Some(Verb::Mute | Verb::Ban), 1) => &DURATIONS,
+        (Some(Verb::Moderator), 1) => &["on", "off"],
+        _ => &[],
+    }
+}
+
+/// The completions of the word before the cursor: the byte index where it begins, and its possible replacements. Commands that need a
+/// higher `rank` are not among them.
 pub(super) fn completions<'a>(
     before: &str,
     names: impl IntoIterator<Item = &'a str>,
     rooms: impl IntoIterator<Item = &'a str>,
+    rank: Rank,
 ) -> (usize, Vec<String>) {
     let start = before
         .rfind(|c: char| c.is_whitespace() || c == ',')
         .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     let word = &before[start..];
     if before.trim_start().len() == word.len() && word.starts_with('/') {
-        let fitting =
-            COMPLETED.iter().map(|(command, _)| command).filter(|command| command.starts_with(&word.to_lowercase()));
+        let is_allowed = |command: &str| {
+            let verb = strip_slash(command).and_then(Verb::from_word);
+            verb.is_none_or(|verb| needed_rank(verb) <= rank)
+        };
+        let offered = COMPLETED.iter().map(|(command, _)| *command).filter(|command| is_allowed(command));
+        let fitting = offered.filter(|command| command.starts_with(&word.to_lowercase()));
         let commands: Vec<_> = fitting.map(|command| format!("{command} ")).collect();
         if !commands.is_empty() {
             return (start, commands);
         }
+    }
+    let arguments = next_arguments(&before[..start]).iter().filter(|argument| argument.starts_with(word));
+    let arguments: Vec<_> = arguments.map(|argument| format!("{argument} ")).collect();
+    if !arguments.is_empty() {
+        return (start, arguments);
     }
     // At the start of the line, a room may follow a slash.
     let is_first = before.trim_start().len() == word.len();
@@ -490,12 +521,20 @@ mod tests {
         let check = |before: &str, start: usize, expected: &[&str]| {
             let expected = expected.iter().map(ToString::to_string).collect();
             let names = ["alice", "Älva", "bob", "Straße", "Νίκος"];
-            assert_eq!(completions(before, names, ["#lobby", "#Ops"]), (start, expected), "{before:?}");
+            assert_eq!(completions(before, names, ["#lobby", "#Ops"], Rank::Operator), (start, expected), "{before:?}");
         };
         check("/wh", 0, &["/whisper ", "/who "]);
         check("/st", 0, &["/status "]);
         check("/ki", 0, &["/kick "]);
         check("/mute al", 6, &["alice "]);
+        check("/mute alice ", 12, &["10m ", "1h ", "1d ", "7d "]);
+        check("/#Ops /ban alice 1", 17, &["10m ", "1h ", "1d "]);
+        check("/ban @al", 6, &["alice "]);
+        check("/mute alice bo", 12, &["bob "]);
+        check("/mute alice 10m al", 16, &["alice "]);
+        check("/moderator alice ", 17, &["on ", "off "]);
+        check("/moderator alice of", 17, &["off "]);
+        check("/kick alice ", 12, &["alice ", "Älva ", "bob ", "Straße ", "Νίκος "]);
         check("al", 0, &["alice: "]);
         check("AL", 0, &["alice: "]);
         check("äl", 0, &["Älva: "]);
@@ -520,25 +559,36 @@ mod tests {
     }
 
     #[test]
+    fn tab_offers_commands_of_the_own_rank() {
+        let offered = |before: &str, rank| completions(before, ["bob"], [], rank).1;
+        assert_eq!(offered("/mu", Rank::Member), [""; 0]);
+        assert_eq!(offered("/m", Rank::Member), ["/msg "]);
+        assert_eq!(offered("/m", Rank::Moderator), ["/msg ", "/mute "]);
+        assert_eq!(offered("/m", Rank::Owner), ["/moderator ", "/msg ", "/mute "]);
+        assert_eq!(offered("/un", Rank::Member), ["/unregister "]);
+        assert_eq!(offered("/un", Rank::Operator), ["/unban ", "/unmute ", "/unregister "]);
+    }
+
+    #[test]
     fn tab_completes_names_after_opening_signs() {
         for opening in ["@", "(", "[", "\"", "'", "«", "“", "„", "「", "（", "(@", "hi (", "x=", "**", "see alice/"]
         {
             for (typed, expected) in [("b", &["bob "][..]), ("", &["alice ", "bob "]), ("x", &[])] {
-                let (start, whole) = completions(&format!("{opening}{typed}"), ["alice", "bob"], []);
+                let (start, whole) = completions(&format!("{opening}{typed}"), ["alice", "bob"], [], Rank::Member);
                 assert_eq!(whole, expected, "{opening}{typed}");
                 assert!(whole.is_empty() || start == opening.len(), "{opening}{typed}");
             }
         }
         // After other punctuation, a name is completed only once a letter is typed.
-        assert_eq!(completions("hello!", ["alice", "bob"], []).1, [""; 0]);
+        assert_eq!(completions("hello!", ["alice", "bob"], [], Rank::Member).1, [""; 0]);
         // A name with punctuation in it.
-        assert_eq!(completions("(al-b", ["al-bob", "bert"], []), (1, vec!["al-bob ".to_owned()]));
+        assert_eq!(completions("(al-b", ["al-bob", "bert"], [], Rank::Member), (1, vec!["al-bob ".to_owned()]));
     }
 
     #[test]
     fn tab_completes_names_in_any_script_and_case() {
         let check = |typed: &str, name: &str| {
-            assert_eq!(completions(typed, [name, "zoe"], []), (0, vec![format!("{name}: ")]), "{typed}");
+            assert_eq!(completions(typed, [name, "zoe"], [], Rank::Member), (0, vec![format!("{name}: ")]), "{typed}");
         };
         check("ἀθΗ", "Ἀθηνᾶ");
         check("ΣΊΣΥΦΟς", "Σίσυφος");

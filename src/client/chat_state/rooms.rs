@@ -7,13 +7,15 @@ use super::{ChatAction, ChatState, ConnectionPhase, DisplayItem, note, warn};
 use crate::client::typed::UserInput;
 use crate::command::{ClientLine, Command, Msg, RoomPosition, TypedSecret, Verb, Who};
 use crate::limits::{MEMBERS_NOTED_MAX, ROOMS_NOTED_MAX};
-use crate::protocol::{Event, Mode, Name, RoomName, Text, split_word};
+use crate::protocol::{Event, Mode, Name, Rank, RoomName, Text, split_word};
 
 /// One of the user's rooms.
 #[derive(Debug, Default)]
 pub(super) struct ChatRoom {
     /// The members, by the key of their nickname; at most [`MEMBERS_NOTED_MAX`].
     members: BTreeMap<String, Name>,
+    /// The user's rank, as of the last member list and the events after it.
+    pub(super) rank: Rank,
     /// Messages, as typed and as sent, that had no reply when the connection was lost. The replay shows whether they were published.
     pub(super) unconfirmed: Vec<(String, Text)>,
     /// Messages since the user was last in the room.
@@ -183,6 +185,14 @@ impl ChatState {
             current = room;
         }
         [self.switch_to(current, ""), requests].concat()
+    }
+
+    /// Requests the member lists of all rooms.
+    pub(super) fn request_members(&mut self) -> Vec<ChatAction> {
+        let write = |(room, _)| ClientLine::write(self.rooms.prefix_of(room), &Who.into(), Mode::Commands);
+        let lines: Vec<_> = self.rooms.iter().map(write).map(ChatAction::Send).collect();
+        self.unanswered.extend(lines.iter().map(|_| None));
+        lines
     }
 
     /// Notes that the user is in this room, and requests its member list.
