@@ -387,8 +387,7 @@ impl ChatState {
                 _ => vec![warn(why)],
             };
         }
-        if let Some((_, by)) = removal(&received, self.name.as_ref()) {
-            let why = format!("you were removed {by}");
+        if let Some((_, why)) = removal(&received, self.name.as_ref()) {
             return self.handle_room_lost(&room, &why);
         }
         match received.known {
