@@ -75,12 +75,16 @@ impl ChatState {
                 let not = if on { "" } else { "not " };
                 format!("{name} is {not}a moderator{}", unstored(is_stored))
             }
-            Reply::Bans(BansReply { count: 0, .. }) => "nobody is banned or muted".to_owned(),
-            Reply::Bans(BansReply { next: Some(SanctionId(next)), .. }) => {
-                format!("there are more: /bans after={next}")
+            Reply::Bans(BansReply { count, next }) => {
+                let place = if is_on_server { " on the server" } else { "" };
+                let count = match count {
+                    0 => format!("nobody is banned or muted{place}"),
+                    1 => format!("1 ban or mute{place}"),
+                    _ => format!("{count} bans and mutes{place}"),
+                };
+                let next = next.map(|SanctionId(next)| format!("; there are more: /bans after={next}"));
+                count + &next.unwrap_or_default()
             }
-            Reply::Bans(BansReply { count: 1, .. }) => "1 ban or mute".to_owned(),
-            Reply::Bans(BansReply { count, .. }) => format!("{count} bans and mutes"),
             other => other.to_string(),
         };
         vec![self.show_in(room, DisplayItem::Note(text))]

@@ -102,8 +102,9 @@ fn replies_say_what_has_happened() {
     );
     check("/moderator bob on", "OK MODERATOR bob on", "bob is a moderator");
     check("/moderator bob off", "OK MODERATOR bob off", "bob is not a moderator");
-    check("/bans", "OK BANS 0", "nobody is banned or muted");
-    check("/bans", "OK BANS 100 next=107", "there are more: /bans after=107");
+    check("/bans", "OK BANS 0", "nobody is banned or muted on the server");
+    check("/#lobby /bans", "OK BANS 1", "1 ban or mute");
+    check("/bans", "OK BANS 100 next=107", "100 bans and mutes on the server; there are more: /bans after=107");
 }
 
 #[test]

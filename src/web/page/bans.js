@@ -4,6 +4,8 @@ import { momentOf } from './dates.js';
 import { KeyedList } from './lists.js';
 import { element, nameNode } from './text.js';
 
+const NOBODY = 'Nobody is banned or muted here.';
+
 const byId = (id) => document.getElementById(id);
 
 export class BanList {
@@ -21,6 +23,8 @@ export class BanList {
   #bans = [];
   /** The number after which the list goes on; null at its end. */
   #next = null;
+  /** What the user has lifted last; empty before. */
+  #said = '';
   /** Counts the requests: only the reply to the last one is shown. */
   #turn = 0;
 
@@ -83,7 +87,7 @@ export class BanList {
       this.#next = next;
       this.#list.show(this.#bans);
       byId('more-bans').hidden = next === null;
-      this.#explain(this.#bans.length ? '' : 'Nobody is banned or muted here.');
+      this.#explain(this.#bans.length ? this.#said : NOBODY);
     });
   }
 
@@ -95,7 +99,8 @@ export class BanList {
       if (problem) return this.#explain(problem);
       this.#bans = this.#bans.filter((other) => other.key !== ban.key);
       this.#list.show(this.#bans);
-      this.#explain(`${titleOf(ban)} ${ban.of === 'ban' ? 'is not banned any more.' : 'may speak again.'}`);
+      this.#said = `${titleOf(ban)} ${ban.of === 'ban' ? 'is not banned any more.' : 'may speak again.'}`;
+      this.#explain(this.#bans.length ? this.#said : NOBODY);
     });
   }
 
@@ -106,6 +111,7 @@ export class BanList {
   #clear() {
     this.#turn += 1;
     this.#bans = [];
+    this.#said = '';
     this.#list.clear();
     byId('more-bans').hidden = true;
     this.#explain('');

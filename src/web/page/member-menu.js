@@ -39,8 +39,9 @@ export class MemberMenu {
   open(subject, anchor) {
     this.#subject = subject;
     if (!this.#show()) return;
+    if (this.#isOpen) this.#popover.hidePopover();
     // The browser gives the focus back to this element.
-    if (!this.#isOpen) anchor.focus({ preventScroll: true });
+    anchor.focus({ preventScroll: true });
     this.#popover.showPopover();
     this.#place(anchor.getBoundingClientRect());
     this.#items.firstElementChild.focus();

@@ -11,7 +11,7 @@ const ACTIONS = {
     title: 'Ban the connection of',
     button: 'Ban',
     duration: '1d',
-    effect: 'Everybody who connects from the same address leaves, and cannot come back. Nobody is shown the address.',
+    effect: 'All members at the same address leave, and cannot come back. The address is shown to nobody.',
   },
 };
 
@@ -55,12 +55,12 @@ export class ModerationDialog {
     this.#reason.value = reason;
     byId('moderate').textContent = button;
     this.#explain('');
-    this.#dialog.showPopover();
+    if (!this.#dialog.matches(':popover-open')) this.#dialog.showPopover();
     (duration ? this.#duration : this.#reason).focus();
   }
 
-  /** Closes the dialog, if it is still about this. */
-  close({ subject }) {
+  /** Closes the dialog; with a subject, only if it is still about that. */
+  close(subject = this.#about?.subject) {
     if (this.#about?.subject === subject) this.#dialog.hidePopover();
   }
 

@@ -1,4 +1,4 @@
-// Moderation on the page: the menu of a member, the dialog for an action, and the list of bans and mutes. Who may do what is in `ranks.js`;
+// Moderation on the page: the menu of a member, the dialog for an action, and the list of bans and mutes. `ranks.js` has what each rank may do;
 // the server decides, and the page shows in plain words what it refuses.
 //
 // DELETE of a message joins in `#actionsOf` and `#run`: the subject of the menu at a message would have the message. LOCK and INVITE are about a
@@ -83,8 +83,9 @@ export class Moderation {
     if (kind === 'mute' || kind === 'ban' || kind === 'lifted') this.#bans.changed(room);
   }
 
-  /** Closes what is open: the user is not in the room any more. */
+  /** Closes the dialogs, which are about the room that the page has shown. */
   close() {
+    this.#dialog.close();
     this.#bans.close();
   }
 
@@ -123,7 +124,7 @@ export class Moderation {
     const command = action === 'kick' ? formatKick(name, reason) : formatSanction(verb, target, duration, reason);
     this.#session.moderator.send({ room, isOnServer }, command, (reply) => {
       if (!reply?.isOk) return this.#dialog.refuse(textOf(reply));
-      this.#dialog.close({ subject });
+      this.#dialog.close(subject);
       // In the room, an event says it.
       if (isOnServer && action !== 'kick') this.#note(room, onServer(action, name, duration));
       if (isUnstored(reply.value)) this.#note(room, UNSTORED);

@@ -1,5 +1,5 @@
 // The list of members. The user chooses the recipients of the next message in it, with pointer or keyboard. The list is updated while it is
-// used; a press never chooses another member than the one it began on. Those who moderate the room also have a menu for each member.
+// used; a press never chooses another member than the one it began on. Moderators also have a menu for each member.
 
 import { KeyedList } from './lists.js';
 import { moderates } from './ranks.js';

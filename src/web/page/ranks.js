@@ -20,8 +20,8 @@ export function isOperator(rank) {
 }
 
 /**
- * What a member of the rank `own` may do to one of the rank `target`, in the order of the menu. `isHere`: it is in the room now; the menu at
- * a message may be about a member that has left.
+ * The actions of a member of the rank `own` against one of the rank `target`, in the order of the menu. `isHere`: the other member is in the
+ * room now; the menu at a message may be about one that has left.
  */
 export function actionsFor(own, target, isHere) {
   const [level, other] = [RANKS.indexOf(own), RANKS.indexOf(target)];

@@ -101,6 +101,19 @@ await play(async () => {
     assert.equal(await page.locator('#moderation-place').isVisible(), mayChoose);
     await page.keyboard.press('Escape');
   }
+
+  // Moderators do not learn the address that an operator bans.
+  await say(olga, '/ban 198.51.100.7 botnet');
+  await olga.click('#moderate');
+  await hear(olga, 'You banned an address for 1 day: botnet');
+  await hear(mia, 'olga banned an address for 1 day: botnet');
+  for (const [page, target] of [[olga, '198.51.100.7'], [mia, 'An address']]) {
+    await page.click('#show-bans');
+    await expectText(page, '#ban-list .ban-target', target);
+    await page.keyboard.press('Escape');
+  }
+  assert.ok(!(await mia.content()).includes('198.51'), 'the address is nowhere in the page');
+
   await openRoom(olga, '#lobby');
   await openRoom(owen, '#lobby');
   await olga.getByRole('button', { name: 'Actions for owen' }).waitFor();
