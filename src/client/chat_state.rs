@@ -5,24 +5,26 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod account;
+mod messages;
+mod moderation;
 mod rooms;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use self::rooms::ChatRoom;
 use super::account_input::AccountRequest;
-use super::offered_commands::help;
+use super::offered_commands::{help, needed_rank};
 use super::own_rooms::OwnRooms;
 use super::refusal::explain_at_terminal;
-use super::render::{listed_room, listed_sanction, member_count};
+use super::render::{listed_room, listed_sanction, listed_user, member_count};
 use super::rooms_progress::{is_displacement, removal};
 use super::typed::UserInput;
 use crate::command::{
     ClientLine, Command, Features, HistoryReply, Join, Login, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply,
-    RoomUse, RoomsReply, ServerLine, Set, Setting, Stored, Topic, Whisper, Who, WhoReply,
+    RoomUse, RoomsReply, ServerLine, Set, Setting, Stored, Topic, Whisper, WhoReply,
 };
 use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX};
-use crate::protocol::{Event, LeaveReason, MessageId, Mode, Name, PastMessage, RoomName, Tag, Text, Timestamp};
+use crate::protocol::{Event, LeaveReason, MessageId, Mode, Name, PastMessage, Rank, RoomName, Tag, Text, Timestamp};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +134,8 @@ struct SentLine {
     command: Command,
     /// The command to send if the server accepts this one.
     then: Option<Command>,
+    /// Whether the user has named the room.
+    names_room: bool,
     /// Whether the message has arrived as an event, and is shown.
     is_shown: bool,
 }
@@ -332,7 +336,7 @@ impl ChatState {
     pub(super) fn handle_input(&mut self, line: &str) -> Vec<ChatAction> {
         match self.parse(line) {
             UserInput::Blank => Vec::new(),
-            UserInput::Help => help().map(note).collect(),
+            UserInput::Help => help(self.highest_rank()).map(note).collect(),
             UserInput::Invalid(why) => vec![warn(why)],
             // At a terminal, the line has been carried out already.
             UserInput::Account(_) => vec![warn(format!(
@@ -350,18 +354,23 @@ impl ChatState {
                 last.map_or_else(Vec::new, |room| self.switch_to(room, ""))
             }
             UserInput::Command(room, command) => {
+                let names_room = room.is_some();
                 let room = match &room {
                     _ if command.verb().specification().room == RoomUse::None => self.rooms.home().clone(),
                     Some(room) => self.rooms.spelling_of(room).clone(),
                     None => self.current.clone(),
                 };
-                vec![self.send(SentLine { line: line.to_owned(), room, command, then: None, is_shown: false })]
+                let line = line.to_owned();
+                vec![self.send(SentLine { line, room, command, then: None, names_room, is_shown: false })]
             }
         }
     }
 
     fn send(&mut self, line: SentLine) -> ChatAction {
-        let sent = ClientLine::write(self.rooms.prefix_of(&line.room), &line.command, Mode::Commands);
+        // Without a room, an operator moderates the whole server.
+        let is_named = line.names_room && needed_rank(line.command.verb()) > Rank::Member;
+        let room = if is_named { Some(&line.room) } else { self.rooms.prefix_of(&line.room) };
+        let sent = ClientLine::write(room, &line.command, Mode::Commands);
         self.unanswered.push_back(Some(line));
         ChatAction::Send(sent)
     }
@@ -381,8 +390,7 @@ impl ChatState {
                 _ => vec![warn(why)],
             };
         }
-        if let Some((_, by)) = removal(&received, self.name.as_ref()) {
-            let why = format!("you were removed {by}");
+        if let Some((_, why)) = removal(&received, self.name.as_ref()) {
             return self.handle_room_lost(&room, &why);
         }
         match received.known {
@@ -391,7 +399,8 @@ impl ChatState {
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.add_member(user.name.clone());
                 }
-                let shown = DisplayItem::Note(received.words().replacen("USER ", "", 1));
+                self.note_rank(&room, &user.name, user.rank);
+                let shown = DisplayItem::Note(listed_user(user));
                 if is_internal { Vec::new() } else { vec![self.show_in(&room, shown)] }
             }
             Some(ServerLine::PastMessage(past)) => self.handle_past_message(&room, past),
@@ -418,8 +427,11 @@ impl ChatState {
         if reply.verb().is_about_account() {
             return self.handle_account_reply(reply, request);
         }
-        if let (Reply::Msg(id), Some(own), Some(room)) = (&reply, &self.name, self.rooms.get_mut(room)) {
-            room.note_message(*id, own.clone());
+        if let (Reply::Msg(id), Some(own)) = (&reply, self.name.clone()) {
+            self.note_message(room, *id, own);
+        }
+        if needed_rank(reply.verb()) > Rank::Member {
+            return self.handle_moderation_reply(room, reply, request.as_ref());
         }
         if let (Some(SentLine { command, is_shown, .. }), Some(own)) = (request, self.name.clone()) {
             match (&reply, command) {
@@ -492,14 +504,11 @@ impl ChatState {
         let echo =
             (!self.has_echo).then(|| Command::from(Set { setting: Setting::Echo, on: true }).to_line(Mode::Commands));
         self.has_echo = true;
-        let who = self
-            .rooms
-            .iter()
-            .map(|(room, _)| ClientLine::write(self.rooms.prefix_of(room), &Who.into(), Mode::Commands));
-        for line in echo.into_iter().chain(who) {
+        if let Some(line) = echo {
             self.unanswered.push_back(None);
             actions.push(ChatAction::Send(line));
         }
+        actions.extend(self.request_members());
         actions
     }
 
@@ -517,31 +526,17 @@ impl ChatState {
         }
     }
 
-    /// Handles a past message. Its id is shown if the user has asked for it.
-    fn handle_past_message(&mut self, room: &RoomName, past: PastMessage) -> Vec<ChatAction> {
-        if let Some(room) = self.rooms.get_mut(room) {
-            room.note_message(past.id, past.name.clone());
-        }
-        let shows_id = matches!(self.unanswered.front(), Some(Some(_)));
-        vec![self.show_in(room, DisplayItem::PastMessage(past, shows_id))]
-    }
-
     fn handle_event(&mut self, room: &RoomName, tag: Option<Tag>, event: Event) -> Vec<ChatAction> {
-        let (mut for_user, at) = (false, tag.map(|tag| tag.at));
-        if let (Event::Msg(author, _), Some(id), Some(room)) =
-            (&event, tag.and_then(|tag| tag.id), self.rooms.get_mut(room))
-        {
-            room.note_message(id, author.clone());
+        let (mut for_user, at) = (self.follow_moderation(room, &event), tag.map(|tag| tag.at));
+        if let (Event::Msg(author, _), Some(id)) = (&event, tag.and_then(|tag| tag.id)) {
+            self.note_message(room, id, author.clone());
         }
         if let Some(room) = self.rooms.get_mut(room) {
             room.follow(&event);
         }
         match &event {
             Event::Ping(_) => return Vec::new(),
-            Event::Deleted { by, id } => {
-                let author = self.rooms.get_mut(room).and_then(|room| room.author_of(*id)).cloned();
-                return vec![self.show_in(room, DisplayItem::Deleted(at, by.clone(), *id, author))];
-            }
+            Event::Deleted { by, id } => return self.handle_deletion(room, at, by.clone(), *id),
             // The reply to the own JOIN is shown.
             Event::Join(name) if self.name.as_ref() == Some(name) => return Vec::new(),
             Event::Rename { from, to } => {
@@ -596,5 +591,7 @@ fn warn(text: impl Into<String>) -> ChatAction {
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod moderation_tests;
 #[cfg(test)]
 mod tests;

@@ -31,7 +31,7 @@ impl ReceivedLine {
             return Value::Object(object).to_string();
         }
         for (&key, value) in keys.iter().zip(rest.splitn(keys.len(), ' ').filter(|value| !value.is_empty())) {
-            let is_pair = ["OK", "HELLO", "ROOM", "TOKEN", "USER"].contains(&word) && PAIRS.contains(&key);
+            let is_pair = (WITH_PAIRS.contains(&word) && PAIRS.contains(&key)) || (word, key) == ("SANCTION", "by");
             let value = value.split_once('=').filter(|_| is_pair).map_or(value, |(_, value)| value);
             if (word, key) == ("ROOM", "in") {
                 object.insert(key.to_owned(), json!(value == "in"));
@@ -50,14 +50,17 @@ impl ReceivedLine {
     }
 }
 
+/// The words of lines with pairs.
+const WITH_PAIRS: [&str; 8] = ["OK", "HELLO", "ROOM", "TOKEN", "USER", "SANCTION", "MUTE", "BAN"];
+
 /// The keys whose values are numbers.
 const NUMBERS: [&str; 10] =
     ["watching", "id", "count", "members", "last", "width", "session", "idle", "online", "number"];
 
 /// The keys whose words are written as `key=value`.
-const PAIRS: [&str; 13] = [
-    "epoch", "features", "last", "next", "members", "watching", "session", "address", "idle", "online", "created",
-    "expires", "used",
+const PAIRS: [&str; 16] = [
+    "epoch", "features", "last", "next", "members", "watching", "session", "address", "idle", "online", "rank",
+    "created", "expires", "used", "until", "stored",
 ];
 
 /// The keys for the words after `word`; none if `word` is unknown.
@@ -72,13 +75,17 @@ fn keys(word: &str, rest: &str) -> Vec<&'static str> {
             return ["version"].into_iter().chain(known).chain(["text"]).collect();
         }
         "ERR" => &["verb", "code", "text"],
-        "USER" => &["name", "role", "session", "address", "idle", "online"],
+        "USER" => return user_keys(rest),
         "JOIN" | "COORDINATOR" => &["name"],
         "LEAVE" => &["name", "reason", "text"],
         "RENAME" => &["from", "to"],
         "MSG" | "WHISPER" => &["from", "text"],
         "ROOM" => &["room", "members", "in", "topic"],
         "TOKEN" => &["number", "created", "expires", "used", "label"],
+        "SANCTION" => &["number", "kind", "target", "by", "created", "until", "text"],
+        "MUTE" | "BAN" => &["by", "target", "until", "text"],
+        "UNMUTE" | "UNBAN" => &["by", "target"],
+        "MODERATOR" => &["by", "name", "value"],
         "TOPIC" => &["from", "topic"],
         "LOCK" => &["by", "value"],
         "INVITE" => &["by", "name", "value"],
@@ -92,6 +99,19 @@ fn keys(word: &str, rest: &str) -> Vec<&'static str> {
         _ => &[],
     };
     keys.to_vec()
+}
+
+/// The keys for the words of a member: the name and the role, and those of the pairs after them.
+fn user_keys(rest: &str) -> Vec<&'static str> {
+    let pairs = rest.split(' ').skip(2).map_while(|word| match word.split_once('=')?.0 {
+        "id" => Some("session"),
+        "address" => Some("address"),
+        "idle" => Some("idle"),
+        "online" => Some("online"),
+        "rank" => Some("rank"),
+        _ => None,
+    });
+    ["name", "role"].into_iter().chain(pairs).collect()
 }
 
 /// The keys for the words of a reply. A later version of the server may have other commands.
@@ -130,6 +150,7 @@ mod tests {
             "OK WATCH #ops epoch=b.1 last=7",
             r##"{"epoch":"b.1","last":7,"room":"#ops","type":"ok","verb":"WATCH"}"##,
         );
+        check("OK BAN 3 @bob stored=no", r#"{"number":3,"stored":"no","target":"@bob","type":"ok","verb":"BAN"}"#);
         check("OK MSG 12", r#"{"id":12,"type":"ok","verb":"MSG"}"#);
         check("OK NICK bob", r#"{"name":"bob","type":"ok","verb":"NICK"}"#);
         check("OK WHISPER bob,eve", r#"{"names":"bob,eve","type":"ok","verb":"WHISPER"}"#);
@@ -225,6 +246,21 @@ mod tests {
             "USER bob coordinator id=1 address=127.0.0.1:5 idle=2 online=3",
             r#"{"address":"127.0.0.1:5","idle":2,"name":"bob","online":3,"role":"coordinator","session":1,"type":"user"}"#,
         );
+        check("USER bob member rank=owner", r#"{"name":"bob","rank":"owner","role":"member","type":"user"}"#);
+        check(
+            "#ops USER bob coordinator id=1 idle=2 online=3 rank=operator",
+            r##"{"idle":2,"name":"bob","online":3,"rank":"operator","role":"coordinator","room":"#ops","session":1,"type":"user"}"##,
+        );
+        check(
+            "SANCTION 3 ban @bob by=a=n created=2026-11-20T12:44:29.138Z until=never no = reason",
+            r#"{"by":"a=n","created":"2026-11-20T12:44:29.138Z","kind":"ban","number":3,"target":"@bob","text":"no = reason","type":"sanction","until":"never"}"#,
+        );
+        check(
+            "MUTE ann b=b until=2026-11-20T12:44:29.138Z too loud",
+            r#"{"by":"ann","target":"b=b","text":"too loud","type":"mute","until":"2026-11-20T12:44:29.138Z"}"#,
+        );
+        check("UNBAN - bob", r#"{"by":"-","target":"bob","type":"unban"}"#);
+        check("MODERATOR ann bob on", r#"{"by":"ann","name":"bob","type":"moderator","value":"on"}"#);
         check("JOIN bob", r#"{"name":"bob","type":"join"}"#);
         check("LEAVE bob eof", r#"{"name":"bob","reason":"eof","type":"leave"}"#);
         check("LEAVE bob quit tea", r#"{"name":"bob","reason":"quit","text":"tea","type":"leave"}"#);

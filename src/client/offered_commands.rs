@@ -1,6 +1,7 @@
 //! The commands that the client offers at a terminal, with their usage. [`super::typed`] parses them.
 
 use crate::command::Verb;
+use crate::protocol::Rank;
 
 /// The commands that `/help` lists: the verb (`None`: a command of the client alone), the usage, the effect.
 const COMMANDS: [(Option<Verb>, &str, &str); 34] = [
@@ -18,14 +19,10 @@ const COMMANDS: [(Option<Verb>, &str, &str); 34] = [
     (Some(Verb::Search), "/search words", "find stored messages that contain all of these words, newest first"),
     (Some(Verb::Nick), "/nick name", "change your nickname"),
     (Some(Verb::Status), "/status", "list members with times and, in #lobby, addresses (coordinator only)"),
-    (Some(Verb::Kick), "/kick name [reason]", "remove a member from the room (moderators and operators)"),
-    (Some(Verb::Mute), "/mute name [duration] [reason]", "keep a member from speaking (moderators and operators)"),
+    (Some(Verb::Kick), "/kick name [reason]", "remove a member from the room; it may come back"),
+    (Some(Verb::Mute), "/mute name [duration] [reason]", "keep a member from speaking; duration: 10m, 1h, 7d"),
     (Some(Verb::Unmute), "/unmute name|number", "let the member speak again"),
-    (
-        Some(Verb::Ban),
-        "/ban name [duration] [reason]",
-        "keep a name out; /ban @name: the address of the member; duration: 10m, 7d",
-    ),
+    (Some(Verb::Ban), "/ban name [duration] [reason]", "keep a name out; /ban @name: the address of the member"),
     (Some(Verb::Unban), "/unban name|number", "end a ban"),
     (Some(Verb::Bans), "/bans", "list the bans and mutes"),
     (Some(Verb::Lock), "/lock open|accounts|invited", "let everybody, accounts or the invited enter the room"),
@@ -44,9 +41,22 @@ const COMMANDS: [(Option<Verb>, &str, &str); 34] = [
     (Some(Verb::Quit), "/quit [reason]", "leave; also .exit, QUIT, Ctrl-D (Ctrl-C ends chinwag with SIGINT)"),
 ];
 
-/// The lines that `/help` shows.
-pub(super) fn help() -> impl Iterator<Item = String> {
-    COMMANDS.iter().map(|(_, usage, what)| format!("{usage:<22} {what}"))
+/// The lines that `/help` shows to a user with this rank.
+pub(super) fn help(rank: Rank) -> impl Iterator<Item = String> {
+    let is_allowed = move |verb: Option<Verb>| verb.is_none_or(|verb| needed_rank(verb) <= rank);
+    let allowed = COMMANDS.iter().filter(move |(verb, ..)| is_allowed(*verb));
+    allowed.map(|(_, usage, what)| format!("{usage:<22} {what}"))
+}
+
+/// The rank that a user needs for a command in a room. The server decides: this only chooses what the client offers.
+pub(super) fn needed_rank(verb: Verb) -> Rank {
+    match verb {
+        Verb::Kick | Verb::Mute | Verb::Unmute | Verb::Ban | Verb::Unban | Verb::Bans | Verb::Lock | Verb::Invite => {
+            Rank::Moderator
+        }
+        Verb::Moderator => Rank::Owner,
+        _ => Rank::Member,
+    }
 }
 
 /// The usage of a command, if the client offers it.

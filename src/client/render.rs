@@ -10,8 +10,8 @@ use nu_ansi_term::{Color, Style};
 use super::chat_state::DisplayItem;
 use crate::command::{RoomListing, SanctionListing};
 use crate::protocol::{
-    Event, LeaveReason, MessageId, Name, RoomLock, RoomName, SanctionEvent, SanctionId, SanctionKind, SanctionTarget,
-    Text, Timestamp,
+    Event, LeaveReason, MessageId, Name, Rank, RoomLock, RoomName, SanctionEvent, SanctionId, SanctionKind,
+    SanctionTarget, Text, Timestamp, User,
 };
 
 /// How lines are formatted.
@@ -66,12 +66,24 @@ impl LineFormat {
             }
         };
         let bell = if for_user && self.bell { "\x07" } else { "" };
-        let time = at.and_then(|at| time_of(at, now)).map_or_else(String::new, |time| self.dim(&time) + " ");
+        let time = at.map_or_else(String::new, |at| self.dim(&local_time(at, now)) + " ");
         let label = if label.is_empty() { label } else { self.paint(Style::new().bold(), &label) };
-        format!("{bell}{time}{label}{}", self.event(event, for_user))
+        format!("{bell}{time}{label}{}", self.event(event, for_user, *at, now))
     }
 
-    fn event(self, event: &Event, for_user: bool) -> String {
+    /// A text that is bold for the user, and dim otherwise.
+    fn emphasized(self, text: &str, for_user: bool) -> String {
+        if for_user { self.paint(Style::new().bold(), text) } else { self.dim(text) }
+    }
+
+    /// An event in words. `at`: when it happened, if that is known.
+    fn event<Z: TimeZone<Offset: Display>>(
+        self,
+        event: &Event,
+        for_user: bool,
+        at: Option<Timestamp>,
+        now: &DateTime<Z>,
+    ) -> String {
         let text_of =
             |text: &Text| if for_user { self.paint(Style::new().bold(), text.as_str()) } else { text.to_string() };
         match event {
@@ -84,24 +96,28 @@ impl LineFormat {
             Event::Topic(name, Some(text)) => self.dim(&format!("{name} set the topic: {text}")),
             Event::Moderator { by, name, on } => {
                 let by = moderator(by.as_ref());
-                self.dim(&if *on {
-                    format!("{by} made {name} a moderator")
-                } else {
-                    format!("{by} removed {name} as a moderator")
-                })
+                let text = match (for_user, on) {
+                    (true, true) => format!("{by} made you a moderator"),
+                    (true, false) => format!("{by} took back your moderator rank"),
+                    (false, true) => format!("{by} made {name} a moderator"),
+                    (false, false) => format!("{by} removed {name} as a moderator"),
+                };
+                self.emphasized(&text, for_user)
             }
             Event::Lock { by, lock } => self.dim(&format!("{} {}", moderator(by.as_ref()), has_locked(*lock))),
             Event::Invite { by, name, on: true } => self.dim(&format!("{} invited {name}", moderator(by.as_ref()))),
             Event::Invite { by, name, on: false } => {
                 self.dim(&format!("{} took the invitation of {name} back", moderator(by.as_ref())))
             }
-            Event::Sanction(event) => self.dim(&sanction(event)),
+            Event::Sanction(event) => self.emphasized(&sanction(event, at, now, for_user), for_user),
             Event::Lifted { kind, by, target } => {
                 let (by, target) = (moderator(by.as_ref()), target_of(target.as_ref()));
-                self.dim(&match kind {
-                    SanctionKind::Ban => format!("{by} lifted the ban of {target}"),
-                    SanctionKind::Mute => format!("{by} let {target} speak again"),
-                })
+                let text = match (kind, for_user) {
+                    (SanctionKind::Ban, _) => format!("{by} lifted the ban of {target}"),
+                    (SanctionKind::Mute, true) => format!("{by} lets you speak again"),
+                    (SanctionKind::Mute, false) => format!("{by} let {target} speak again"),
+                };
+                self.emphasized(&text, for_user)
             }
             Event::Join(name) => self.dim(&format!("{name} joined")),
             Event::Leave(name, reason @ (LeaveReason::Kicked | LeaveReason::Banned), Some(text)) => {
@@ -186,24 +202,49 @@ fn has_locked(lock: RoomLock) -> &'static str {
     }
 }
 
-/// A ban or a mute in words.
-fn sanction(SanctionEvent { kind, by, target, until, reason }: &SanctionEvent) -> String {
+/// A ban or a mute in words. `at`: when it began, if that is known.
+fn sanction<Z: TimeZone<Offset: Display>>(
+    SanctionEvent { kind, by, target, until, reason }: &SanctionEvent,
+    at: Option<Timestamp>,
+    now: &DateTime<Z>,
+    for_user: bool,
+) -> String {
     let (by, target) = (moderator(by.as_ref()), target_of(target.as_ref()));
-    let word = match kind {
-        SanctionKind::Ban => "banned",
-        SanctionKind::Mute => "muted",
+    let what = match (kind, for_user) {
+        (SanctionKind::Ban, _) => format!("banned {target}"),
+        (SanctionKind::Mute, true) => "has muted you".to_owned(),
+        (SanctionKind::Mute, false) => format!("muted {target}"),
     };
-    let until = until.map_or_else(String::new, |until| format!(" until {}", until.utc().format("%Y-%m-%d %H:%M UTC")));
+    let term = until.map_or_else(String::new, |until| match at.and_then(|at| whole_duration(at, until)) {
+        Some(duration) => format!(" for {duration}"),
+        None => format!(" until {}", local_time(until, now)),
+    });
     let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-    format!("{by} {word} {target}{until}{reason}")
+    format!("{by} {what}{term}{reason}")
+}
+
+/// The time from `at` to `until` in the largest unit that it has a whole number of, from minutes on.
+fn whole_duration(at: Timestamp, until: Timestamp) -> Option<String> {
+    let seconds = until.0.checked_sub(at.0)? / 1000;
+    let units = [("day", 86_400), ("hour", 3600), ("minute", 60)];
+    let (unit, size) = units.into_iter().find(|(_, size)| seconds >= *size && seconds % size == 0)?;
+    let count = seconds / size;
+    Some(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+}
+
+/// A time in the zone of `now`, with the date unless it is today's.
+fn local_time<Z: TimeZone<Offset: Display>>(at: Timestamp, now: &DateTime<Z>) -> String {
+    let time = at.utc().with_timezone(&now.timezone());
+    let format = if time.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    time.format(format).to_string()
 }
 
 /// The target of a ban or a mute in words.
-fn target_of(target: Option<&SanctionTarget>) -> String {
+pub(super) fn target_of(target: Option<&SanctionTarget>) -> String {
     match target {
         Some(SanctionTarget::Connection(name)) => format!("the connection of {name}"),
         Some(target) => target.to_string(),
-        None => "a network".to_owned(),
+        None => "an address".to_owned(),
     }
 }
 
@@ -214,6 +255,13 @@ pub(super) fn listed_sanction(listed: &SanctionListing) -> String {
     let until = until.map_or_else(String::new, |until| format!(" until {}", until.utc().format("%Y-%m-%d %H:%M UTC")));
     let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
     format!("{number}: {} of {target} by {by}{until}{reason}", kind.as_str())
+}
+
+/// A listed member in words, with its times and its address if the line has them.
+pub(super) fn listed_user(user: &User) -> String {
+    let rank = user.rank.word().map_or_else(String::new, |rank| format!(", {rank}"));
+    let line = User { rank: Rank::Member, ..user.clone() }.to_string();
+    format!("{}{rank}", line.strip_prefix("USER ").unwrap_or(&line))
 }
 
 /// A number of members in words.
@@ -269,7 +317,51 @@ mod tests {
         check("INVITE bob eve on", "bob invited eve");
         check("INVITE bob eve off", "bob took the invitation of eve back");
         check("NOTICE the server stops", "the server says: the server stops");
+        check("LEAVE bob kicked by ann: too loud", "bob was removed by ann: too loud");
+        check("LEAVE bob banned by the operator", "bob was banned by the operator");
         check("PING idle", "the server checks the connection: PING idle");
+    }
+
+    #[test]
+    fn events_of_moderators_are_drawn_as_sentences() {
+        let check = |line: &str, for_user, expected: &str| {
+            assert_eq!(draw(LineFormat::default(), line, for_user), expected, "{line:?}");
+        };
+        let at = "@- 2026-11-20T23:44:29.138Z";
+        let tagged = |rest: &str| format!("{at} {rest}");
+        check(
+            &tagged("MUTE ann bob until=2026-11-20T23:54:29.138Z spam"),
+            true,
+            "01:44 ann has muted you for 10 minutes: spam",
+        );
+        check(&tagged("MUTE ann bob until=2026-11-21T00:44:29.138Z"), false, "01:44 ann muted bob for 1 hour");
+        check(&tagged("MUTE ann bob until=never too loud"), false, "01:44 ann muted bob: too loud");
+        check(&tagged("MUTE - bob until=never"), true, "01:44 the operator has muted you");
+        check(
+            &tagged("BAN ann @bob until=2026-11-27T23:44:29.138Z"),
+            false,
+            "01:44 ann banned the connection of bob for 7 days",
+        );
+        check("BAN ann - until=2026-11-21T10:00:00.000Z", false, "ann banned an address until 12:00");
+        check("BAN ann bob until=2026-11-23T10:00:00.000Z", false, "ann banned bob until 2026-11-23 12:00");
+        check("UNMUTE ann bob", true, "ann lets you speak again");
+        check("UNMUTE ann bob", false, "ann let bob speak again");
+        check("UNBAN ann bob", false, "ann lifted the ban of bob");
+        check("MODERATOR ann bob on", true, "ann made you a moderator");
+        check("MODERATOR ann bob off", true, "ann took back your moderator rank");
+        check("MODERATOR ann bob on", false, "ann made bob a moderator");
+    }
+
+    #[test]
+    fn listed_user_has_its_rank() {
+        let listed = |line| match ReceivedLine::new(line).known {
+            Some(ServerLine::User(user)) => listed_user(&user),
+            other => panic!("{line:?}: {other:?}"),
+        };
+        assert_eq!(listed("USER bob member"), "bob member");
+        assert_eq!(listed("USER bob member rank=owner"), "bob member, owner");
+        let line = "USER bob coordinator id=1 address=127.0.0.1:5 idle=2 online=3 rank=operator";
+        assert_eq!(listed(line), "bob coordinator id=1 address=127.0.0.1:5 idle=2 online=3, operator");
     }
 
     #[test]

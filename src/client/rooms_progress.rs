@@ -8,7 +8,7 @@ use super::own_rooms::OwnRooms;
 use super::read_progress::{ReadAction, ReadProgress};
 use super::refusal::explain;
 use crate::command::{Command, Join, ReceivedLine, Reply, ServerLine};
-use crate::protocol::{ErrorCode, Event, LeaveReason, Name, RoomName, Text, Token};
+use crate::protocol::{ErrorCode, Event, LeaveReason, Name, RoomName, Token};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,14 +188,15 @@ pub(super) fn is_displacement(received: &ReceivedLine, own: Option<&Name>) -> bo
     }
 }
 
-/// The room of the line, if it says that a moderator has removed the member `own` from it; and who did so, and why.
-pub(super) fn removal<'a>(received: &'a ReceivedLine, own: Option<&Name>) -> Option<(Option<&'a RoomName>, &'a Text)> {
-    match &received.known {
-        Some(ServerLine::Event(_, Event::Leave(name, LeaveReason::Kicked | LeaveReason::Banned, Some(by)))) => {
-            own.is_some_and(|own| own.key() == name.key()).then_some((received.room.as_ref(), by))
-        }
-        _ => None,
-    }
+/// The room of the line, if it says that a moderator has removed the member `own` from it; and what happened, by whom, and why.
+pub(super) fn removal<'a>(received: &'a ReceivedLine, own: Option<&Name>) -> Option<(Option<&'a RoomName>, String)> {
+    let Some(ServerLine::Event(_, Event::Leave(name, reason, Some(by)))) = &received.known else { return None };
+    let what = match reason {
+        LeaveReason::Kicked => "removed",
+        LeaveReason::Banned => "banned",
+        _ => return None,
+    };
+    own.is_some_and(|own| own.key() == name.key()).then(|| (received.room.as_ref(), format!("you were {what} {by}")))
 }
 
 #[cfg(test)]

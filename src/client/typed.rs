@@ -5,14 +5,14 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::account_input::AccountInput;
-use super::offered_commands::usage_of;
+use super::offered_commands::{needed_rank, usage_of};
 use super::refusal::explain_at_terminal;
 use crate::command::{
-    ClientLine, Command, Kick, Msg, Part, Quit, Refusal, SECRET_SEPARATORS, Search, Topic, TypedSecret, Verb, Whisper,
-    find_access_token, resembled_secret_verb, split_indent, strip_slash,
+    Ban, ClientLine, Command, Kick, Msg, Mute, Part, Quit, Refusal, SECRET_SEPARATORS, SanctionArguments, Search,
+    Topic, TypedSecret, Verb, Whisper, find_access_token, resembled_secret_verb, split_indent, strip_slash,
 };
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
-use crate::protocol::{ErrorCode, Mode, Name, ROOM_MARK, RoomName, fold_case, sanitize, split_word};
+use crate::protocol::{ErrorCode, Mode, Name, ROOM_MARK, Rank, RoomName, fold_case, sanitize, split_word};
 
 /// The meaning of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,11 @@ fn after_room(line: &str) -> &str {
     }
 }
 
+/// The room that a typed line names, after a slash.
+pub(super) fn room_of_line(line: &str) -> Option<RoomName> {
+    RoomName::new(strip_slash(split_word(split_indent(line).1).0)?).ok()
+}
+
 /// Whether a word after a slash is the command for whispers.
 fn is_whisper(word: &str) -> bool {
     ["msg", "w", "whisper"].iter().any(|whisper| whisper.eq_ignore_ascii_case(word))
@@ -173,6 +178,8 @@ fn text_part(command: &Command) -> String {
         | Command::Topic(Topic::Set(text))
         | Command::Part(Part { reason: Some(text), .. })
         | Command::Kick(Kick { reason: Some(text), .. })
+        | Command::Mute(Mute(SanctionArguments { reason: Some(text), .. }))
+        | Command::Ban(Ban(SanctionArguments { reason: Some(text), .. }))
         | Command::Quit(Quit(Some(text))) => text.to_string(),
         _ => String::new(),
     }
@@ -186,7 +193,7 @@ fn typed_text(line: &str) -> &str {
     };
     let (word, rest) = split_word(command);
     let rest = rest.unwrap_or_default();
-    if is_whisper(word) || ["kick", "part"].iter().any(|verb| word.eq_ignore_ascii_case(verb)) {
+    if is_whisper(word) || ["ban", "kick", "mute", "part"].iter().any(|verb| word.eq_ignore_ascii_case(verb)) {
         split_word(rest.trim_start()).1.unwrap_or_default()
     } else {
         rest
@@ -220,23 +227,47 @@ pub(super) fn history_entry(line: &str) -> String {
 /// Characters after which Tab completes a name before its first letter is typed.
 const OPENING: &str = "@([{<\"'`«‹“„‘‚「『（【¿¡*_~#+-=:/|";
 
-/// The completions of the word before the cursor: the byte index where it begins, and its possible replacements.
+/// Durations that Tab completes.
+const DURATIONS: [&str; 4] = ["10m", "1h", "1d", "7d"];
+
+/// The words that can be the next argument of a command, other than names. `before`: the line before it.
+fn next_arguments(before: &str) -> &'static [&'static str] {
+    let mut words = after_room(before).split_whitespace();
+    match (words.next().and_then(strip_slash).and_then(Verb::from_word), words.count()) {
+        (Some(Verb::Mute | Verb::Ban), 1) => &DURATIONS,
+        (Some(Verb::Moderator), 1) => &["on", "off"],
+        _ => &[],
+    }
+}
+
+/// The completions of the word before the cursor: the byte index where it begins, and its possible replacements. Commands that need a
+/// higher `rank` are not among them.
 pub(super) fn completions<'a>(
     before: &str,
     names: impl IntoIterator<Item = &'a str>,
     rooms: impl IntoIterator<Item = &'a str>,
+    rank: Rank,
 ) -> (usize, Vec<String>) {
     let start = before
         .rfind(|c: char| c.is_whitespace() || c == ',')
         .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     let word = &before[start..];
     if before.trim_start().len() == word.len() && word.starts_with('/') {
-        let fitting =
-            COMPLETED.iter().map(|(command, _)| command).filter(|command| command.starts_with(&word.to_lowercase()));
+        let is_allowed = |command: &str| {
+            let verb = strip_slash(command).and_then(Verb::from_word);
+            verb.is_none_or(|verb| needed_rank(verb) <= rank)
+        };
+        let offered = COMPLETED.iter().map(|(command, _)| *command).filter(|command| is_allowed(command));
+        let fitting = offered.filter(|command| command.starts_with(&word.to_lowercase()));
         let commands: Vec<_> = fitting.map(|command| format!("{command} ")).collect();
         if !commands.is_empty() {
             return (start, commands);
         }
+    }
+    let arguments = next_arguments(&before[..start]).iter().filter(|argument| argument.starts_with(word));
+    let arguments: Vec<_> = arguments.map(|argument| format!("{argument} ")).collect();
+    if !arguments.is_empty() {
+        return (start, arguments);
     }
     // At the start of the line, a room may follow a slash.
     let is_first = before.trim_start().len() == word.len();
@@ -278,281 +309,4 @@ fn folded(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::command::{AccessTokens, Join, Nick, Ping, Rooms, Status, Who};
-    use crate::protocol::Text;
-
-    fn text(raw: &str) -> Text {
-        Text::new(raw).unwrap()
-    }
-
-    fn name(raw: &str) -> Name {
-        Name::new(raw).unwrap()
-    }
-
-    fn room(raw: &str) -> RoomName {
-        RoomName::new(raw).unwrap()
-    }
-
-    fn command(command: impl Into<Command>) -> UserInput {
-        UserInput::Command(None, command.into())
-    }
-
-    #[test]
-    fn typed_lines_are_parsed() {
-        let check = |line: &str, expected| {
-            assert_eq!(
-                UserInput::parse(line, [&room("#ops"), &room("#lobby")], Some(&name("eve"))),
-                expected,
-                "{line:?}"
-            );
-        };
-        check("", UserInput::Blank);
-        check("  ", UserInput::Blank);
-        check("hello there", command(Msg(text("hello there"))));
-        check(" /who", command(Who));
-        check(" hello", command(Msg(text(" hello"))));
-        check("//etc/motd", command(Msg(text("/etc/motd"))));
-        check("QUIT now", command(Msg(text("QUIT now"))));
-        check("quit", command(Msg(text("quit"))));
-        check("/w bob psst", command(Whisper { to: vec![name("bob")], text: text("psst") }));
-        check("/W bob,eve psst", command(Whisper { to: vec![name("bob"), name("eve")], text: text("psst") }));
-        for line in ["/msg bob psst", " /msg bob psst", " /w bob psst", "／msg bob psst", "\x1b/w bob psst"] {
-            check(line, command(Whisper { to: vec![name("bob")], text: text("psst") }));
-        }
-        check("/whisper bob psst", command(Whisper { to: vec![name("bob")], text: text("psst") }));
-        check("/reply  me too", command(Whisper { to: vec![name("eve")], text: text(" me too") }));
-        check("/r ok", command(Whisper { to: vec![name("eve")], text: text("ok") }));
-        check("/who", command(Who));
-        check("/nick al", command(Nick { name: name("al"), room: None }));
-        check("/status", command(Status));
-        check("/ping", command(Ping(None)));
-        check("/help", UserInput::Help);
-        check("/help w", UserInput::Help);
-        check("/join #a,#b", command(Join(vec![room("#a"), room("#b")])));
-        check("/home", command(Join(vec![room("#lobby")])));
-        check("/part", command(Part { room: room("#ops"), reason: None }));
-        check("/part off duty", command(Part { room: room("#ops"), reason: Some(text("off duty")) }));
-        check("/part #dev off duty", command(Part { room: room("#dev"), reason: Some(text("off duty")) }));
-        check("/rooms", command(Rooms::All { prefix: String::new(), after: None }));
-        check("/topic", command(Topic::Show));
-        check("/topic be kind", command(Topic::Set(text("be kind"))));
-        check("/quit", command(Quit(None)));
-        check("/quit tea", command(Quit(Some(text("tea")))));
-        check(".exit", command(Quit(None)));
-        check("QUIT", command(Quit(None)));
-        check("QUIT ", command(Quit(None)));
-    }
-
-    #[test]
-    fn line_names_its_room() {
-        let check = |line: &str, expected: Command| {
-            let parsed = UserInput::parse(line, [&room("#ops"), &room("#lobby")], Some(&name("eve")));
-            assert_eq!(parsed, UserInput::Command(Some(room("#dev")), expected), "{line:?}");
-        };
-        check("/#dev hi there", Msg(text("hi there")).into());
-        check("／#dev hi", Msg(text("hi")).into());
-        check("/#dev //x", Msg(text("/x")).into());
-        check("/#dev QUIT", Msg(text("QUIT")).into());
-        check("/#dev /who", Who.into());
-        check("/#dev /topic -", Topic::Clear.into());
-        check("/msg #dev hi", Msg(text("hi")).into());
-        check("/w #dev hi", Msg(text("hi")).into());
-        let message = UserInput::parse("#dev hi", [&room("#ops"), &room("#lobby")], None);
-        assert_eq!(message, command(Msg(text("#dev hi"))), "the state of the chat refuses it");
-    }
-
-    #[test]
-    fn account_command_asks_for_the_password() {
-        let parse = |line: &str| UserInput::parse(line, [&room("#ops"), &room("#lobby")], None);
-        assert_eq!(parse("/register"), UserInput::Account(AccountInput::Register));
-        assert_eq!(parse(" ／LOGIN Alice"), UserInput::Account(AccountInput::Login(Some(name("Alice")))));
-        assert_eq!(parse("/takeover"), UserInput::Account(AccountInput::Takeover(None)));
-        assert_eq!(parse("/token list"), command(AccessTokens::List));
-        for line in [
-            "/login alice hunter22",
-            "/register hunter22",
-            "/password hunter22",
-            "/#ops /login alice hunter22",
-            "/#ops login alice hunter22",
-            "/login: alice hunter22",
-            "/lgoin alice hunter22",
-        ] {
-            match parse(line) {
-                UserInput::Invalid(why) => assert!(!why.contains("hunter22"), "{line}: {why}"),
-                other => assert!(line.starts_with("/#ops login"), "{line}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn invalid_line_says_what_to_type() {
-        let check = |line: &str, expected: &str| match UserInput::parse(line, [&room("#ops"), &room("#lobby")], None) {
-            UserInput::Invalid(why) => assert!(why.contains(expected), "{line:?}: {why}"),
-            other => panic!("{line:?}: {other:?}"),
-        };
-        let unknown = "unknown command /shrug; /help lists the commands; to send it as a message, type //shrug";
-        check("/shrug", unknown);
-        check(" /shrug bob", unknown);
-        check("/chat", "/chat is not available in this client; /help lists the commands");
-        check("/set tags off", "/set is not available in this client");
-        check("/pong x", "/pong is not available in this client");
-        check("/w", "type: /msg name[,name] text");
-        check("/w bob", "the text is missing; type: /msg name[,name] text");
-        check("/MSG bob, psst", "a name is missing; type: /msg name[,name] text, with no space");
-        check("/w @ psst", "; /who lists names");
-        check("/history x", "type: /history [number]");
-        check("/nick", "type: /nick name");
-        check("/reply hi", "nobody has whispered");
-        check("/nick a,b", "cannot contain a comma");
-        check("/#dev", "nothing follows the name of the room; /help lists the commands");
-        check("/msg #dev ", "the text is missing");
-        check("/#a,b hi", "invalid room '#a,b': a name cannot contain a comma");
-        check("/#dev /nick al", "NICK is not about a room");
-        check("/#dev /shrug", unknown);
-        check("/join", "the name of a room is missing; type: /join #room");
-        check("/join ops", "a room's name begins with '#'; type: /join #room");
-        check("/rooms dev", "unexpected argument 'dev'; type: /rooms [#prefix]");
-        check("/watch", "/watch is not available in this client");
-        check("/who else", "unexpected argument 'else'");
-    }
-
-    #[test]
-    fn overlong_message_is_refused_with_its_length() {
-        let check = |line: &str, expected: Option<&str>| match (
-            UserInput::parse(line, [&room("#ops"), &room("#lobby")], Some(&name("eve"))),
-            expected,
-        ) {
-            (UserInput::Invalid(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
-            (UserInput::Command(_, command), None) => {
-                assert!(command.to_line(Mode::Commands).len() <= LINE_BYTES_MAX, "{command:?}");
-            }
-            (other, _) => panic!("{other:?}"),
-        };
-        // In a line of the protocol, `MSG ` stands before the text.
-        check(&"x".repeat(4092), None);
-        check(&"x".repeat(4093), Some("not sent: the text has 4093 bytes, more than the limit of 4092"));
-        check(&format!("//{}", "x".repeat(4091)), None);
-        check(&"é".repeat(3000), Some("not sent: the text has 6000 bytes, more than the limit of 4092"));
-        check(&format!("/w bob {}", "x".repeat(4084)), None);
-        check(
-            &format!("/w bob {}", "x".repeat(4085)),
-            Some("not sent: the text has 4085 bytes, more than the limit of 4084"),
-        );
-        for start in [" /MSG bob ", "/r "] {
-            check(
-                &format!("{start}{}", "x".repeat(5000)),
-                Some("not sent: the text has 5000 bytes, more than the limit of 4084"),
-            );
-        }
-        // A control character becomes U+FFFD, which takes three bytes.
-        check(&"\x01".repeat(2000), Some("not sent: the text has 6000 bytes"));
-    }
-
-    #[test]
-    fn history_entry_has_no_whisper() {
-        let check = |line: &str, expected: &str| assert_eq!(history_entry(line), expected, "{line:?}");
-        check("hello ", "hello");
-        check("//w bob is how", "//w bob is how");
-        check("/who", "/who");
-        check("/nick al", "/nick al");
-        check("/quit tea", "/quit tea");
-        check("/w bob the secret", "/w ");
-        check("/W  bob the secret", "/W ");
-        check("/whisper bob,eve the secret", "/whisper ");
-        check("/w\tbob the secret", "/w ");
-        check("  /msg bob the secret", "/msg ");
-        check("\x1b／msg bob the secret", "／msg ");
-        check("/reply the secret", "/reply ");
-        check("/r the secret", "/r ");
-        check("/wisper bob the secret", "/wisper ");
-        check(" /MSG bob the secret", "/MSG ");
-        check("\u{a0}/msg bob the secret", "/msg ");
-        check("/ msg bob the secret", "/ ");
-        check("/#ops hello ", "/#ops hello");
-        check("/#ops /w bob the secret", "/#ops /w");
-        check("/join #ops", "/join #ops");
-        check("/topic be kind", "/topic be kind");
-        check("/login alice the secret", "/login ");
-        check("/password the secret", "/password ");
-        check("/token revoke 1", "/token ");
-        check("LOGIN alice the secret", "LOGIN ");
-        check("LOGIN/alice/the secret", "LOGIN ");
-        check("LOGIN\u{200b}alice the secret", "LOGIN ");
-        check("L\u{200b}OGIN alice the secret", "L ");
-        check("the token is cwt_0123456789abcdef0123456789abcdef", "the token is");
-        check(" cwt_0123456789abcdef0123456789abcdef", "");
-        check("/topic cwt_0123456789abcdef0123456789abcdef", "/topic");
-        check("/lgoin alice the secret", "/lgoin ");
-        check("/#ops /register the secret", "/#ops /register");
-    }
-
-    #[test]
-    fn tab_completes_commands_and_names() {
-        let check = |before: &str, start: usize, expected: &[&str]| {
-            let expected = expected.iter().map(ToString::to_string).collect();
-            let names = ["alice", "Älva", "bob", "Straße", "Νίκος"];
-            assert_eq!(completions(before, names, ["#lobby", "#Ops"]), (start, expected), "{before:?}");
-        };
-        check("/wh", 0, &["/whisper ", "/who "]);
-        check("/st", 0, &["/status "]);
-        check("/ki", 0, &["/kick "]);
-        check("/mute al", 6, &["alice "]);
-        check("al", 0, &["alice: "]);
-        check("AL", 0, &["alice: "]);
-        check("äl", 0, &["Älva: "]);
-        check("/w b", 3, &["bob "]);
-        check("/w alice,b", 9, &["bob "]);
-        check("hi ali", 3, &["alice "]);
-        check("STRASS", 0, &["Straße: "]);
-        check("ΝΊΚΟΣ", 0, &["Νίκος: "]);
-        check("x", 0, &[]);
-        check("", 0, &["alice: ", "Älva: ", "bob: ", "Straße: ", "Νίκος: "]);
-        check("/msg ", 5, &["alice ", "Älva ", "bob ", "Straße ", "Νίκος "]);
-        check(" /ms", 1, &["/msg "]);
-        check("/w a,", 5, &["alice ", "Älva ", "bob ", "Straße ", "Νίκος "]);
-        check("/msg\u{3000}b", 7, &["bob "]);
-        check("#o", 0, &["#Ops "]);
-        check("/#", 1, &["#lobby ", "#Ops "]);
-        check("/msg #L", 5, &["#lobby "]);
-        check("/join #lobby,#o", 13, &["#Ops "]);
-        check("see #o", 4, &["#Ops "]);
-        check("#al", 1, &["alice "]);
-        check("/j", 0, &["/join "]);
-    }
-
-    #[test]
-    fn tab_completes_names_after_opening_signs() {
-        for opening in ["@", "(", "[", "\"", "'", "«", "“", "„", "「", "（", "(@", "hi (", "x=", "**", "see alice/"]
-        {
-            for (typed, expected) in [("b", &["bob "][..]), ("", &["alice ", "bob "]), ("x", &[])] {
-                let (start, whole) = completions(&format!("{opening}{typed}"), ["alice", "bob"], []);
-                assert_eq!(whole, expected, "{opening}{typed}");
-                assert!(whole.is_empty() || start == opening.len(), "{opening}{typed}");
-            }
-        }
-        // After other punctuation, a name is completed only once a letter is typed.
-        assert_eq!(completions("hello!", ["alice", "bob"], []).1, [""; 0]);
-        // A name with punctuation in it.
-        assert_eq!(completions("(al-b", ["al-bob", "bert"], []), (1, vec!["al-bob ".to_owned()]));
-    }
-
-    #[test]
-    fn tab_completes_names_in_any_script_and_case() {
-        let check = |typed: &str, name: &str| {
-            assert_eq!(completions(typed, [name, "zoe"], []), (0, vec![format!("{name}: ")]), "{typed}");
-        };
-        check("ἀθΗ", "Ἀθηνᾶ");
-        check("ΣΊΣΥΦΟς", "Σίσυφος");
-        check("STRASS", "Straße");
-        check("straß", "STRASSER");
-        check("ЖЕ", "женя");
-        check("e\u{301}m", "Émile");
-        check("ｂｏ", "Bob");
-        check("李", "李雷");
-        check("i", "İpek");
-        check("שׁ", "שׁלום");
-        check("ﬁ", "Fiona");
-    }
-}
+mod tests;

@@ -84,6 +84,7 @@ pub fn list_members(state: &SharedState, room: RoomId, details: impl Fn(MemberId
         name: member.name().clone(),
         coordinator: coordinator == Some(id),
         details: details(id),
+        rank: state.rank(id, Some(room)),
     };
     state.members_of(room).map(user).collect()
 }

@@ -5,6 +5,40 @@ use std::fmt;
 
 use super::{AccountId, MessageId, Name, NameError, Network, NetworkError, RoomId, Text, Timestamp};
 
+/// The rights of a member in a room. Each rank may do what the lower ones may, to members of lower ranks; operators also to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// Speak.
+    #[default]
+    Member,
+    /// Moderate the room.
+    Moderator,
+    /// Appoint moderators.
+    Owner,
+    /// All of that in each room, and moderate the server.
+    Operator,
+}
+
+impl Rank {
+    /// The ranks above that of most members, which lines name.
+    pub const NAMED: [Self; 3] = [Self::Moderator, Self::Owner, Self::Operator];
+
+    /// The word for it in lines. `None`: lines do not name it.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Member => None,
+            Self::Moderator => Some("moderator"),
+            Self::Owner => Some("owner"),
+            Self::Operator => Some("operator"),
+        }
+    }
+
+    /// The rank with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::NAMED.into_iter().find(|rank| rank.word() == Some(word))
+    }
+}
+
 /// The owner and the moderators of a room, and who may enter it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomRules {

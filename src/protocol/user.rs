@@ -1,13 +1,17 @@
-//! The `USER` line: a member in the lists of `WHO` and `STATUS`.
+//! The `USER` line: a member in the lists of `WHO`, `STATUS` and `ROSTER`.
 
 use std::fmt;
+use std::str::FromStr;
 
-use super::{Name, PeerAddress};
+use super::{Name, PeerAddress, Rank};
 
 const COORDINATOR: &str = "coordinator";
 const MEMBER: &str = "member";
 
-/// A member in the lists of `WHO` and `STATUS`.
+/// Precedes the rank.
+const RANK: &str = "rank";
+
+/// A member in the lists of `WHO`, `STATUS` and `ROSTER`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The nickname.
@@ -16,6 +20,8 @@ pub struct User {
     pub coordinator: bool,
     /// The part that only `STATUS` shows, to the coordinator.
     pub details: Option<Details>,
+    /// The rank in the room. On the wire only if it allows more than most members may.
+    pub rank: Rank,
 }
 
 /// The fields that `STATUS` adds to a [`User`].
@@ -40,7 +46,7 @@ impl fmt::Display for User {
             address.iter().try_for_each(|address| write!(f, " address={address}"))?;
             write!(f, " idle={idle_seconds} online={online_seconds}")?;
         }
-        Ok(())
+        self.rank.word().iter().try_for_each(|rank| write!(f, " {RANK}={rank}"))
     }
 }
 
@@ -54,23 +60,29 @@ impl User {
             _ => return None,
         };
         let mut words = words.peekable();
-        let value = |word: &str, key: &str| word.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
-        let details = match words.next() {
+        let details = match words.next_if(|word| word.starts_with("id=")) {
+            Some(id) => Some(Details {
+                id: value(id, "id")?,
+                address: match words.next_if(|word| word.starts_with("address=")) {
+                    Some(word) => Some(value(word, "address")?),
+                    None => None,
+                },
+                idle_seconds: value(words.next()?, "idle")?,
+                online_seconds: value(words.next()?, "online")?,
+            }),
             None => None,
-            Some(id) => {
-                let address = words.next_if(|word| word.starts_with("address="));
-                let address = address.map(|word| value(word, "address")?.parse().ok());
-                Some(Details {
-                    id: value(id, "id")?.parse().ok()?,
-                    address: match address {
-                        Some(address) => Some(address?),
-                        None => None,
-                    },
-                    idle_seconds: value(words.next()?, "idle")?.parse().ok()?,
-                    online_seconds: value(words.next()?, "online")?.parse().ok()?,
-                })
-            }
         };
-        Some(Self { name, coordinator, details })
+        // A later version of the server may have more words, and more ranks.
+        let rank = words.find_map(|word| pair(word, RANK)).and_then(Rank::from_word).unwrap_or_default();
+        Some(Self { name, coordinator, details, rank })
     }
+}
+
+/// The part of a word after this key and `=`.
+fn pair<'a>(word: &'a str, key: &str) -> Option<&'a str> {
+    word.strip_prefix(key)?.strip_prefix('=')
+}
+
+fn value<T: FromStr>(word: &str, key: &str) -> Option<T> {
+    pair(word, key)?.parse().ok()
 }

@@ -21,6 +21,7 @@ mod moderation_outputs;
 mod output;
 mod password;
 mod password_job;
+mod refused_line;
 mod room_creation;
 mod state_outputs;
 mod timeouts;
@@ -37,10 +38,11 @@ pub use self::output::{AccountEvent, MembershipChange, NetworkBan, Output, OwnLi
 use self::password::WrongPasswords;
 pub use self::password::{PasswordCheck, PasswordPolicy};
 pub use self::password_job::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWork};
+use self::refused_line::{without_login, without_password};
 use self::room_creation::RoomCreations;
 pub(crate) use self::room_creation::counted_address;
 pub use self::timeouts::Timeouts;
-use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, Verb, banned_refusal};
+use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, banned_refusal};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, WRONG_PASSWORDS_MAX};
 use crate::protocol::{
     CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, Network, Peer, PeerAddress, RoomName, Tag, Text,
@@ -557,26 +559,6 @@ impl Sessions {
             state.is_pinged = false;
         }
     }
-}
-
-/// The refusal of a line to a session that has not given the password of the server yet.
-fn without_password(refusal: Refusal) -> Refusal {
-    let what = "unknown command; this server needs a password, so the line is not repeated here";
-    without_line(refusal, what, Verb::Pass)
-}
-
-/// The refusal of a line to a session that must log in first.
-fn without_login(refusal: Refusal) -> Refusal {
-    let what = "unknown command; this server needs a login, so the line is not repeated here";
-    without_line(refusal, what, Verb::Login)
-}
-
-/// Any other line than a command may be the password itself: its refusal does not repeat it.
-fn without_line(refusal: Refusal, what: &str, verb: Verb) -> Refusal {
-    if refusal.code != ErrorCode::VerbUnknown || refusal.verb.is_some() {
-        return refusal;
-    }
-    Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(Hint::Write(verb))
 }
 
 fn shutdown_notice() -> Event {

@@ -161,3 +161,56 @@ fn help_lists_moderation_for_moderators_only() {
     let lists = |server: &mut Server, session| server.send(session, "HELP").iter().any(|line| line.contains(" KICK "));
     assert_eq!([1, 2, 3].map(|session| lists(&mut server, session)), [true, true, false]);
 }
+
+/// The members in a reply with `USER` lines.
+fn listed(server: &mut Server, session: u64, line: &str) -> Vec<String> {
+    let out = server.send(session, line);
+    let (_, users) = out[0].split_once(" USER ").unwrap();
+    users.split("/USER ").map(str::to_owned).collect()
+}
+
+/// The rendered list is shared by all replies until it changes.
+#[test]
+fn member_list_has_the_ranks_of_now() {
+    let mut server = server();
+    let (alice, olga) = (server.alice(), server.sessions.state().accounts().find(&name("olga")).unwrap().id);
+    let of_ops = |server: &mut Server| listed(server, 4, "#ops WHO");
+    let [bob, carol] = ["bob member", "carol member"];
+    let begin = ["alice coordinator rank=owner", "olga member rank=operator", bob, carol];
+    assert_eq!(of_ops(&mut server), begin);
+    assert_eq!(listed(&mut server, 4, "WHO"), ["alice coordinator", "olga member rank=operator", bob, carol]);
+    server.change_account(AccountUpdate::SetRole { account: olga, role: Role::User });
+    assert_eq!(of_ops(&mut server), ["alice coordinator rank=owner", "olga member", bob, carol]);
+    server.send(1, "#ops MODERATOR olga on");
+    assert_eq!(of_ops(&mut server), ["alice coordinator rank=owner", "olga member rank=moderator", bob, carol]);
+    server.add_account("mia", "hunter44");
+    server.send(1, "#ops MODERATOR mia on");
+    server.run(3, "LOGIN mia hunter44");
+    let with_mia = ["alice coordinator rank=owner", "olga member rank=moderator", "mia member rank=moderator", carol];
+    assert_eq!(of_ops(&mut server), with_mia);
+    server.send(1, "#ops MODERATOR mia off");
+    server.send(3, "NICK bob");
+    server.change_account(AccountUpdate::Delete { account: alice, generation: None });
+    assert_eq!(of_ops(&mut server), ["alice coordinator", "olga member rank=moderator", bob, carol]);
+}
+
+/// A guest whose name becomes a moderator's account has the rank once it has logged in.
+#[test]
+fn login_under_the_own_name_renews_the_member_list() {
+    let mut server = server();
+    server.add_account("bob", "hunter44");
+    server.send(1, "#ops MODERATOR bob on");
+    let is_moderator =
+        |server: &mut Server| listed(server, 4, "#ops WHO").contains(&"bob member rank=moderator".to_owned());
+    assert!(!is_moderator(&mut server), "bob is a guest");
+    server.run(3, "LOGIN bob hunter44");
+    assert!(is_moderator(&mut server));
+}
+
+#[test]
+fn status_ends_with_the_rank() {
+    let mut server = server();
+    let users = listed(&mut server, 1, "#ops STATUS");
+    assert_eq!(users[0], "alice coordinator id=1 idle=0 online=0 rank=owner");
+    assert_eq!(users[2], "bob member id=3 idle=0 online=0");
+}

@@ -43,6 +43,7 @@ impl Transition<'_> {
                 self.end_login_by_password(account, generation, is_of_operator);
             }
             AccountEffect::RoleSet { account, role } => {
+                self.renew_rosters_of(self.state.member_of(account));
                 self.confirm(AccountOutcome::RoleSet(account, role));
                 self.enforce_bans_on(self.state.member_of(account));
             }

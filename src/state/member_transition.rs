@@ -81,8 +81,9 @@ impl Transition<'_> {
         self.announce_first(home, id);
     }
 
-    /// Sets or removes the login of a member.
+    /// Sets or removes the login of a member. Its ranks change with it.
     pub(super) fn set_login(&mut self, id: MemberId, login: Option<Login>) {
+        self.renew_rosters_of(Some(id));
         let Some(member) = self.state.members.get_mut(id) else { return };
         if let Some(before) = std::mem::replace(&mut member.login, login.map(Box::new)) {
             self.state.logged_in.remove(&before.account);

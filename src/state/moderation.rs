@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Member, MemberId, RoomId, SharedState};
+pub use crate::protocol::Rank;
 use crate::protocol::{
     AccountId, AuditEntry, MessageId, Name, Network, Role, RoomLock, RoomName, SanctionId, SanctionKind,
     SanctionTarget, Text, Timestamp,
@@ -171,19 +172,6 @@ pub enum SanctionLimit {
     Rooms(usize),
     /// Of the server with its rooms.
     Server(usize),
-}
-
-/// The rights of a member in a room. Each rank may do what the lower ones may, to members of lower ranks; operators also to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// Speak.
-    Member,
-    /// Moderate the room.
-    Moderator,
-    /// Appoint moderators.
-    Owner,
-    /// All of that in each room, and moderate the server.
-    Operator,
 }
 
 impl Moderation {

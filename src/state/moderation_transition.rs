@@ -102,6 +102,7 @@ impl Transition<'_> {
         let result = change(&mut rules);
         let record = ModerationRecord::Rules(id, (*rules).clone());
         room.rules = Some(rules).filter(|rules| !rules.is_default());
+        room.roster_version += 1;
         result?;
         // The room may be in the batch that is being stored, with its rules of then.
         Ok(if self.is_kept(Some(id)) { vec![record] } else { Vec::new() })

@@ -116,7 +116,7 @@ impl Room {
         self.members.first().map(|(_, member)| *member)
     }
 
-    /// A number that changes with the members, their nicknames and the coordinator.
+    /// A number that changes with the members, their nicknames, their ranks and the coordinator.
     pub fn roster_version(&self) -> u64 {
         self.roster_version
     }

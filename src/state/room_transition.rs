@@ -256,6 +256,16 @@ impl Transition<'_> {
         }
     }
 
+    /// Records that the ranks of a member may have changed, which the member lists of its rooms have.
+    pub(super) fn renew_rosters_of(&mut self, member: Option<MemberId>) {
+        let Some(member) = member.and_then(|id| self.state.members.get(id)) else { return };
+        for (room, _) in member.rooms.iter() {
+            if let Some(room) = self.state.rooms.get_mut(room) {
+                room.roster_version += 1;
+            }
+        }
+    }
+
     /// Publishes a change of the members of a room.
     pub(super) fn publish_roster(&mut self, room: RoomId, cause: Cause, event: Event) {
         let Some(entered) = self.state.rooms.get_mut(room) else { return };

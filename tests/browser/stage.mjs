@@ -68,8 +68,45 @@ export async function serve({ line = 0, web = 0, options = [] } = {}) {
 export async function serveAccounts(...options) {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'chinwag-'));
   ended.push(() => rmSync(directory, { recursive: true }));
-  const all = ['--data', path.join(directory, 'chat.db'), '--line-rate', '0', ...options];
-  return { ...(await serve({ options: all })), options: all };
+  const control = path.join(directory, 'control.sock');
+  const all = ['--data', path.join(directory, 'chat.db'), '--control', control, '--line-rate', '0', ...options];
+  return { ...(await serve({ options: all })), options: all, control };
+}
+
+/** The password of the accounts that `register` makes. */
+export const PASSWORD = 'correct horse battery';
+
+/** Makes these names accounts, which nobody uses then. */
+export async function register(server, ...names) {
+  for (const name of names) {
+    const client = nc(server, name);
+    client.say(`REGISTER ${PASSWORD}`, 'QUIT');
+    while ((await client.next()) !== 'OK QUIT');
+  }
+}
+
+/** Sets the role of an account on a server that `serveAccounts` has started: `operator` or `user`. */
+export async function setRole(server, name, role) {
+  const child = spawn(process.env.CHINWAGD, ['account', 'role', name, role, '--control', server.control], { stdio: ['ignore', 'ignore', 'inherit'] });
+  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0);
+}
+
+/** Opens a page that logs in to an account of `register`, and enters a room. */
+export async function logIn(server, name, room, options) {
+  const page = await open(server, options);
+  await page.click('#with-account');
+  await page.fill('#login-name', name);
+  await page.fill('#login-password', PASSWORD);
+  await page.click('#log-in');
+  await expectText(page, '#connection', 'Connected');
+  if (room) await enter(page, room);
+  return page;
+}
+
+/** Enters a room with a command. */
+export async function enter(page, room) {
+  await say(page, `/join ${room}`);
+  await expectText(page, '#room-name', room);
 }
 
 /**

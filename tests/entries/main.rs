@@ -35,7 +35,7 @@ fn entries_have_all_effects() {
     assert!(accounts.iter().chain(&seen.moderated).all(|&times| times > 5), "too few: {seen:?}");
 }
 
-/// Bytes that depend on the number alone (SplitMix64).
+/// Bytes that depend on the number alone (`SplitMix64`).
 fn random_bytes(number: u64, count: usize) -> Vec<u8> {
     let mut state = number;
     let mut next = || {

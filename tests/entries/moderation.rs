@@ -2,10 +2,12 @@
 //! where it is banned, and no muted member is heard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use chinwag::command::list_members;
 use chinwag::protocol::{
     AccountId, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, Role, RoomLock, Sanction, SanctionKind,
-    Subject, Timestamp,
+    Subject, Timestamp, User,
 };
 use chinwag::state::{
     Action, Author, Displacement, Entry, Member, MemberId, Moderated, Moderation, ModerationOutcome, Origin, Rejection,
@@ -30,6 +32,8 @@ pub(super) struct ModerationObserver {
     deleted: BTreeSet<(RoomId, MessageId)>,
     /// The moderators that the present entry appoints or removes.
     appointed: Vec<(RoomId, Name, bool)>,
+    /// The member list of each room as clients read it, with the version under which it may be read again.
+    rosters: BTreeMap<RoomId, (u64, Arc<[User]>)>,
     /// Number of commands that were carried out and refused, of members that were removed, and of lines of muted members that were refused.
     pub(super) done: u32,
     pub(super) refused: u32,
@@ -105,6 +109,7 @@ impl ModerationObserver {
         self.check_texts(state);
         self.record_owners(before, entry, state);
         self.check_locks(state);
+        self.check_rosters(entry, state);
         if before.is_muted {
             let is_heard = outputs.iter().any(|output| {
                 matches!(
@@ -123,6 +128,22 @@ impl ModerationObserver {
                 assert_eq!(holding, None, "{id:?} {} is banned, after {:?}", member.name(), entry.action);
             }
         }
+    }
+
+    /// Member lists have the ranks of the members, and another version whenever they change.
+    fn check_rosters(&mut self, entry: &Entry, state: &SharedState) {
+        let rosters = state.rooms().map(|(id, room)| (id, (room.roster_version(), list_members(state, id, |_| None))));
+        let rosters: BTreeMap<_, _> = rosters.collect();
+        for (id, (version, users)) in &rosters {
+            for ((_, member), user) in state.members_of(*id).zip(&**users) {
+                let rank = user.rank as u8;
+                assert_eq!(rank, self.rank(state, member, Some(*id)), "{} after {:?}", user.name, entry.action);
+            }
+            if let Some((_, before)) = self.rosters.get(id).filter(|(before, _)| before == version) {
+                assert_eq!(before, users, "the same version of another list, after {:?}", entry.action);
+            }
+        }
+        self.rosters = rosters;
     }
 
     fn check_output(&mut self, before: &Before, entry: &Entry, output: &StateOutput) {

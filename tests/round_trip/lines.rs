@@ -12,7 +12,7 @@ use chinwag::command::{
 use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
 use chinwag::protocol::{
     Credential, DecoderOutput, Dialect, Drawing, DrawnStroke, Ending, Event, LeaveReason, LineDecoder, LineError,
-    MessageId, Mode, Name, Tag, Timestamp, User,
+    MessageId, Mode, Name, Rank, Tag, Timestamp, User,
 };
 
 #[path = "../common/server_line.rs"]
@@ -190,7 +190,8 @@ fn check_command(command: &Command) {
         Command::Nick(Nick { name, .. }) => {
             check_name(&name);
             server_line::check(&ServerLine::Ok(Reply::Nick(NickReply { name: name.clone(), room: None })));
-            server_line::check(&ServerLine::User(User { name: name.clone(), coordinator: true, details: None }));
+            let user = User { name: name.clone(), coordinator: true, details: None, rank: Rank::Moderator };
+            server_line::check(&ServerLine::User(user));
             vec![Event::Join(name.clone()), Event::Rename { from: longest, to: name }]
         }
         Command::Msg(Msg(text)) => vec![Event::Msg(longest, text)],

@@ -25,7 +25,7 @@ use chinwag::limits::{
 use chinwag::protocol::{
     AccessToken, AccountPassword, AccountTokenId, Credential, Day, DecoderOutput, Details, Dialect, Drawing,
     DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name, Password, PastMessage, PeerAddress,
-    ResumeToken, RoomId, RoomLock, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, TokenLabel, User,
+    Rank, ResumeToken, RoomId, RoomLock, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, TokenLabel, User,
 };
 
 #[test]
@@ -311,7 +311,8 @@ fn user(u: &mut Unstructured<'_>) -> Result<User> {
             online_seconds: u.arbitrary()?,
         })
     };
-    Ok(User { name: name(u)?, coordinator: u.arbitrary()?, details: option(u, details)? })
+    let rank = u.choose(&[Rank::Member, Rank::Moderator, Rank::Owner, Rank::Operator])?;
+    Ok(User { name: name(u)?, coordinator: u.arbitrary()?, details: option(u, details)?, rank: *rank })
 }
 
 fn peer_address(u: &mut Unstructured<'_>) -> Result<PeerAddress> {

@@ -200,7 +200,7 @@ say bob 'JOIN #ops'
 hear bob 'HELLO *,accounts-only *' 'OK LOGIN bob' 'COORDINATOR bob' 'OK JOIN #ops *' '#ops COORDINATOR bob'
 "${client[@]}" send --token-file "$work/token" --room '#ops' in the room
 hear bob 'JOIN alice' '#ops JOIN alice' 'LEAVE alice part' '#ops MSG alice in the room' '#ops LEAVE alice quit'
-same $'bob coordinator' "$("${client[@]}" who --token-file "$work/token" --room '#ops')"
+same $'bob coordinator rank=owner' "$("${client[@]}" who --token-file "$work/token" --room '#ops')"
 hear bob 'JOIN alice' '#ops JOIN alice' 'LEAVE alice part' '#ops LEAVE alice quit'
 connect tail "${client[@]}" tail --token-file "$work/token" --room '#ops' --since 1 --count 1
 hear bob 'JOIN alice' '#ops JOIN alice' 'LEAVE alice part'

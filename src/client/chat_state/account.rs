@@ -87,7 +87,7 @@ impl ChatState {
             Some(why) => vec![warn(why)],
             None => {
                 let room = self.rooms.home().clone();
-                vec![self.send(SentLine { line, room, command, then, is_shown: false })]
+                vec![self.send(SentLine { line, room, command, then, names_room: false, is_shown: false })]
             }
         }
     }
@@ -106,7 +106,14 @@ impl ChatState {
                 let mut actions = self.handle_login(name, login.credential, then.is_some());
                 if let Some(command) = then {
                     let room = self.rooms.home().clone();
-                    actions.push(self.send(SentLine { line, room, command, then: None, is_shown: false }));
+                    actions.push(self.send(SentLine {
+                        line,
+                        room,
+                        command,
+                        then: None,
+                        names_room: false,
+                        is_shown: false,
+                    }));
                 }
                 actions
             }
@@ -123,6 +130,7 @@ impl ChatState {
             }
             (Reply::Unregister(name), _) => {
                 self.change_account(None);
+                self.forget_ranks();
                 vec![note(format!("the account {name} is deleted; nobody can take the nickname for 30 days"))]
             }
             (Reply::AccessTokens(reply), _) => vec![note(token_reply(&reply))],
@@ -133,12 +141,16 @@ impl ChatState {
     /// Handles a successful login. `is_step`: another command follows it.
     fn handle_login(&mut self, name: Name, credential: Credential, is_step: bool) -> Vec<ChatAction> {
         let is_new_name = self.phase == ConnectionPhase::Nameless || self.name.as_ref() != Some(&name);
+        let was_guest = self.account.is_none();
         // An access token remains the secret for the next connection, like a new password.
         self.change_account(Some(Login { name: name.clone(), credential }));
         let mut actions =
             if is_step { Vec::new() } else { vec![note(format!("you are logged in to the account {name}"))] };
         if is_new_name {
             actions.extend(self.handle_name(name));
+        } else if was_guest {
+            // The account may have ranks.
+            actions.extend(self.request_members());
         }
         actions
     }

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use super::{ChatAction, ChatState, ConnectionPhase, DisplayItem, note, warn};
 use crate::client::typed::UserInput;
-use crate::command::{ClientLine, Command, Delete, Msg, RoomPosition, TypedSecret, Verb, Who, split_indent};
-use crate::limits::{MEMBERS_NOTED_MAX, MESSAGES_NOTED_MAX, ROOMS_NOTED_MAX};
-use crate::protocol::{Event, MessageId, Mode, Name, RoomName, Text, split_word};
+use crate::command::{ClientLine, Command, Msg, RoomPosition, TypedSecret, Verb, Who};
+use crate::limits::{MEMBERS_NOTED_MAX, ROOMS_NOTED_MAX};
+use crate::protocol::{Event, MessageId, Mode, Name, Rank, RoomName, Text, split_word};
 
 /// One of the user's rooms.
 #[derive(Debug, Default)]
 pub(super) struct ChatRoom {
     /// The members, by the key of their nickname; at most [`MEMBERS_NOTED_MAX`].
     members: BTreeMap<String, Name>,
+    /// The user's rank, as of the last member list and the events after it.
+    pub(super) rank: Rank,
     /// Messages, as typed and as sent, that had no reply when the connection was lost. The replay shows whether they were published.
     pub(super) unconfirmed: Vec<(String, Text)>,
     /// Messages since the user was last in the room.
@@ -21,7 +23,7 @@ pub(super) struct ChatRoom {
     /// How many of them mention the user.
     mentions: u64,
     /// The authors of the newest messages; at most [`MESSAGES_NOTED_MAX`].
-    authors: BTreeMap<MessageId, Name>,
+    pub(super) authors: BTreeMap<MessageId, Name>,
 }
 
 impl ChatRoom {
@@ -62,23 +64,6 @@ impl ChatRoom {
 
     pub(super) fn mark_read(&mut self) {
         (self.unread, self.mentions) = (0, 0);
-    }
-
-    /// Notes the author of a message.
-    pub(super) fn note_message(&mut self, id: MessageId, author: Name) {
-        self.authors.insert(id, author);
-        if self.authors.len() > MESSAGES_NOTED_MAX {
-            self.authors.pop_first();
-        }
-    }
-
-    pub(super) fn author_of(&self, id: MessageId) -> Option<&Name> {
-        self.authors.get(&id)
-    }
-
-    /// The newest message under this nickname.
-    fn last_message_of(&self, author: &Name) -> Option<MessageId> {
-        self.authors.iter().rfind(|(_, name)| *name == author).map(|(id, _)| *id)
     }
 
     /// The number of unread messages and of mentions in words; `None` if nothing is unread.
@@ -135,23 +120,6 @@ impl ChatState {
             ));
         }
         parsed
-    }
-
-    /// Parses `/delete` without an id: it means the user's last message in the current room.
-    fn parse_short_delete(&self, line: &str) -> Option<UserInput> {
-        let (word, rest) = split_word(split_indent(line).1);
-        let is_short = rest.is_none_or(|rest| rest.trim().is_empty());
-        if !is_short || !word.replacen('／', "/", 1).eq_ignore_ascii_case("/delete") {
-            return None;
-        }
-        let room = self.rooms.iter().find(|(room, _)| room.key() == self.current.key()).map(|(_, room)| room);
-        let id = room.zip(self.name.as_ref()).and_then(|(room, name)| room.last_message_of(name));
-        Some(match id {
-            Some(id) => UserInput::Command(None, Command::Delete(Delete(id))),
-            None => UserInput::Invalid(
-                "you have sent no message here; type: /delete id (/history shows the ids)".to_owned(),
-            ),
-        })
     }
 
     fn refuses_to_publish(&self, secret: TypedSecret) -> bool {
@@ -222,6 +190,14 @@ impl ChatState {
             current = room;
         }
         [self.switch_to(current, ""), requests].concat()
+    }
+
+    /// Requests the member lists of all rooms.
+    pub(super) fn request_members(&mut self) -> Vec<ChatAction> {
+        let write = |(room, _)| ClientLine::write(self.rooms.prefix_of(room), &Who.into(), Mode::Commands);
+        let lines: Vec<_> = self.rooms.iter().map(write).map(ChatAction::Send).collect();
+        self.unanswered.extend(lines.iter().map(|_| None));
+        lines
     }
 
     /// Notes that the user is in this room, and requests its member list.

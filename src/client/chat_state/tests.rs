@@ -3,16 +3,16 @@
 use super::*;
 use crate::limits::MEMBERS_NOTED_MAX;
 
-fn name(raw: &str) -> Name {
+pub(super) fn name(raw: &str) -> Name {
     Name::new(raw).unwrap()
 }
 
-fn send(line: &str) -> ChatAction {
+pub(super) fn send(line: &str) -> ChatAction {
     ChatAction::Send(line.to_owned())
 }
 
 /// The state of alice, who is in the room with bob and has received the member list.
-fn alice() -> ChatState {
+pub(super) fn alice() -> ChatState {
     let mut state = ChatState::default();
     let first = state.handle_connect(Ok(name("alice")));
     assert_eq!(first, named("alice"));
@@ -27,7 +27,7 @@ fn named(name: &str) -> [ChatAction; 3] {
     [note(format!("you are {name}; /help lists the commands")), send("SET echo on"), send("WHO")]
 }
 
-fn receive(state: &mut ChatState, line: &str) -> Vec<ChatAction> {
+pub(super) fn receive(state: &mut ChatState, line: &str) -> Vec<ChatAction> {
     state.handle_line(ReceivedLine::new(line))
 }
 
@@ -56,7 +56,7 @@ fn typed_line_is_sent_as_command() {
     check("/status", &[send("STATUS")]);
     check("/quit", &[send("QUIT")]);
     check("/quit tea", &[send("QUIT tea")]);
-    check("/help", &help().map(note).collect::<Vec<_>>());
+    check("/help", &help(Rank::Member).map(note).collect::<Vec<_>>());
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn unsent_lines_are_reported() {
     assert_eq!(state.handle_input("three"), [warn("not sent (no connection): three")]);
     assert_eq!(state.refusal("three"), Some("not sent (no connection): three".to_owned()));
     assert_eq!(state.refusal("/quit"), None);
-    assert_eq!(state.handle_input("/help"), help().map(note).collect::<Vec<_>>());
+    assert_eq!(state.handle_input("/help"), help(Rank::Member).map(note).collect::<Vec<_>>());
     assert_eq!(other_members(&state), [""; 0]);
     assert_eq!(state.handle_connect(Ok(name("alice"))), named("alice"));
     assert_eq!(state.refusal("four"), None);

@@ -161,11 +161,11 @@ impl Keyboard {
         let display = &self.shared.display;
         let complete = |before: &str| {
             // Copied, so that a long list does not lock the chat.
-            let (names, rooms) = self.shared.chat.with_state(|state| {
+            let (names, rooms, rank) = self.shared.chat.with_state(|state| {
                 let names: Vec<_> = state.other_members().map(str::to_owned).collect();
-                (names, state.room_names().collect::<Vec<_>>())
+                (names, state.room_names().collect::<Vec<_>>(), state.rank_for(before))
             });
-            completions(before, names.iter().map(String::as_str), rooms.iter().map(String::as_str))
+            completions(before, names.iter().map(String::as_str), rooms.iter().map(String::as_str), rank)
         };
         let outcome = {
             let mut editor = display.editor.lock().await;

@@ -127,7 +127,7 @@ impl RoomReplies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Name;
+    use crate::protocol::{Name, Rank};
 
     fn render(caches: &mut ReplyCaches, room: u32, users: &Arc<[User]>) -> (Arc<SharedLines>, usize) {
         let style = ReplyStyle { room: RoomId(room), name: &RoomName::lobby(), dialect: Dialect::default() };
@@ -136,7 +136,9 @@ mod tests {
 
     fn users(count: usize) -> Arc<[User]> {
         let name = |number| Name::new(&format!("n{number:0>30}")).unwrap();
-        (0..count).map(|number| User { name: name(number), coordinator: false, details: None }).collect()
+        (0..count)
+            .map(|number| User { name: name(number), coordinator: false, details: None, rank: Rank::Member })
+            .collect()
     }
 
     #[test]

@@ -25,21 +25,26 @@ export class Account {
   #request;
   #named;
   #resumptionEnded;
+  #loginChanged;
   /** The access tokens of the list that is being received. */
   #listed = [];
 
   /**
    * `request(line, answered)` sends a line. `named(name)`: the user has the name of the account now. `resumptionEnded()`: the resume token
-   * of the session has ended.
+   * of the session has ended. `loginChanged()`: a member has logged in, or is a guest now.
    */
-  constructor({ request, named, resumptionEnded }) {
+  constructor({ request, named, resumptionEnded, loginChanged }) {
     this.#request = (line, answered = () => {}) => request(line, (reply) => {
       // The operator may have deleted the account.
-      if (reply?.code === 'not-logged-in') this.ended();
+      if (reply?.code === 'not-logged-in') {
+        this.ended();
+        this.#loginChanged();
+      }
       answered(reply);
     });
     this.#named = named;
     this.#resumptionEnded = resumptionEnded;
+    this.#loginChanged = loginChanged;
   }
 
   /** The line that logs in. */
@@ -117,6 +122,7 @@ export class Account {
         this.login = login;
         this.entered(reply.value);
         this.#named(reply.value);
+        this.#loginChanged();
       }
       answered(reply);
     });
@@ -136,6 +142,7 @@ export class Account {
       if (reply?.isOk) {
         this.login = { secret: password, isKept: false };
         this.entered(reply.value);
+        this.#loginChanged();
       }
       answered(reply);
     });
@@ -162,6 +169,7 @@ export class Account {
         this.deletedName = this.name;
         this.ended();
         this.#resumptionEnded();
+        this.#loginChanged();
       }
       answered(reply);
     });

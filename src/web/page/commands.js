@@ -1,6 +1,7 @@
 // The commands of the composer, such as /nick. `typed.js` parses them.
 
-import { ACCOUNT_USAGES, ROOM_USAGES, USAGES } from './typed.js';
+import { appoints, moderates } from './ranks.js';
+import { ACCOUNT_USAGES, APPOINTMENT_USAGES, MODERATION_USAGES, ROOM_USAGES, USAGES } from './typed.js';
 import { listed, refusal } from './wording.js';
 
 const NOT_CONNECTED = 'Not connected. Try again later.';
@@ -13,9 +14,10 @@ const LAST_ROOM = 'This is your only room. Open another one first, or use Quit t
  * The functions of the commands by their kinds. Each gets the result of `readLine` and the conversation `from` which the line was sent,
  * and may return the reason why it refuses it. `giveBack(line, reason)` returns a refused line to its conversation.
  */
-export function commandsOf({ session, canvas, status, names, account, rooms, quit, logOut, changed, giveBack }) {
+export function commandsOf({ session, canvas, status, names, account, moderation, rooms, quit, logOut, changed, giveBack }) {
   return {
     ...roomCommandsOf({ session, rooms, giveBack }),
+    ...moderationCommandsOf({ session, moderation, giveBack }),
     ...accountCommandsOf({ session, names, account, logOut }),
 
     nick(line) {
@@ -30,8 +32,8 @@ export function commandsOf({ session, canvas, status, names, account, rooms, qui
 
     who({ from }) {
       const { current: room } = session;
-      const shown = room.people.map(({ name, isCoordinator }) => {
-        const roles = [name === room.me && 'you', isCoordinator && 'coordinator'].filter(Boolean);
+      const shown = room.people.map(({ name, isCoordinator, rank }) => {
+        const roles = [name === room.me && 'you', isCoordinator && 'coordinator', rank].filter(Boolean);
         return roles.length ? `${name} (${roles.join(', ')})` : name;
       });
       from.note(shown.length === 1 ? 'Only you are here.' : `${shown.length} members: ${listed(shown)}.`);
@@ -63,9 +65,15 @@ export function commandsOf({ session, canvas, status, names, account, rooms, qui
   };
 }
 
-/** The usages of the commands that the server supports. */
-export function usages({ hasRooms, hasAccounts }) {
-  return { ...USAGES, ...(hasRooms ? ROOM_USAGES : {}), ...(hasAccounts ? ACCOUNT_USAGES : {}) };
+/** The usages of the commands that the server supports, and that the user may use in the room that the page shows. */
+export function usages({ hasRooms, hasAccounts, current: { rank } }) {
+  return {
+    ...USAGES,
+    ...(hasRooms ? ROOM_USAGES : {}),
+    ...(hasAccounts ? ACCOUNT_USAGES : {}),
+    ...(moderates(rank) ? MODERATION_USAGES : {}),
+    ...(appoints(rank) ? APPOINTMENT_USAGES : {}),
+  };
 }
 
 /** Why the user cannot leave a room now; empty if that is possible. */
@@ -102,6 +110,24 @@ function roomCommandsOf({ session, rooms, giveBack }) {
     home: () => rooms.go(session.home.name),
   };
   return Object.fromEntries(Object.entries(commands).map(([kind, run]) => [kind, (typed) => (session.hasRooms ? run(typed) : ONE_ROOM)]));
+}
+
+/** The commands of moderators. The first ones open dialogs. */
+function moderationCommandsOf({ session, moderation, giveBack }) {
+  const refused = (line) => (reason) => giveBack(line, reason);
+  return {
+    moderate(line) {
+      moderation.begin(line, refused(line));
+    },
+
+    bans(line) {
+      moderation.showBans(refused(line));
+    },
+
+    moderator(line) {
+      moderation.setModerator(session.current, line.name, line.isModerator, refused(line));
+    },
+  };
 }
 
 /** The commands about accounts. They open dialogs: a password is not typed in a line. */

@@ -4,6 +4,9 @@ const DATE_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: 'full', timeStyle
 const DAY = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long' });
 const DAY_AND_YEAR = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 
+/** Units of durations, in seconds. */
+const UNITS = [['day', 86_400], ['hour', 3600], ['minute', 60], ['second', 1]];
+
 const SHORT = new Intl.DateTimeFormat([], { dateStyle: 'medium' });
 
 export function timeOfDay(date) {
@@ -17,6 +20,18 @@ export function dateAndTime(date) {
 /** The date without the time, such as `30 Nov 2026`. */
 export function shortDate(date) {
   return SHORT.format(date);
+}
+
+/** A time of today, or another day with the time: `14:05`, `1 Dec 2026, 14:05`. */
+export function momentOf(date, now) {
+  return isSameDay(date, now) ? timeOfDay(date) : `${shortDate(date)}, ${timeOfDay(date)}`;
+}
+
+/** A duration that somebody has chosen, in the largest unit that it has a whole number of: `10 minutes`, `7 days`. */
+export function wholeDuration(seconds) {
+  const [unit, size] = UNITS.find(([, size]) => seconds % size === 0);
+  const count = seconds / size;
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
 export function isSameDay(one, other) {

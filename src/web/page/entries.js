@@ -1,6 +1,6 @@
 // The entries of the log: creates them from lines of the server, their elements, and their plain text for copying.
 
-import { dateAndTime, timeOfDay } from './dates.js';
+import { dateAndTime, momentOf, timeOfDay, wholeDuration } from './dates.js';
 import { REMOVALS } from './protocol.js';
 import { element, mentions, nameNode, nameNodes, textNodes } from './text.js';
 import { departure, notice } from './wording.js';
@@ -12,7 +12,7 @@ export function entryOf(line, room, order) {
   if (line.kind === 'whisper') return { ...entry, ...spoken(line, room), to: ['you'] };
   if (line.kind === 'msg' || line.kind === 'past') return { ...entry, ...spoken(line, room) };
   const { me } = room;
-  return { ...entry, what: () => EVENTS[line.kind](line, me) };
+  return { ...entry, what: () => EVENTS[line.kind](line, me, at) };
 }
 
 /** The entry for a whisper that the user sent, or for a pending message. */
@@ -32,8 +32,10 @@ function spoken(line, room) {
 
 const EVENTS = {
   join: ({ name }, me) => (name === me ? ['You joined'] : [nameNode(name), ' joined']),
-  leave: ({ name, reason, text }) =>
-    [nameNode(name), ` ${departure(reason)}`, ...(text ? [REMOVALS.has(reason) ? ' ' : ': ', element('bdi', {}, text)] : [])],
+  leave: ({ name, reason, text }, me) => {
+    if (REMOVALS.has(reason)) return [nameNode(name), ` ${departure(reason)}`, ...removalNodes(text, me)];
+    return [nameNode(name), ` ${departure(reason)}`, ...(text ? [': ', element('bdi', {}, text)] : [])];
+  },
   rename: ({ name, to }, me) => [...(to === me ? ['You are'] : [nameNode(name), ' is']), ' now ', nameNode(to)],
   coordinator: ({ name }, me) => [...(name === me ? ['You are'] : [nameNode(name), ' is']), ' now the coordinator'],
   topic: ({ name, text }, me) => [
@@ -41,15 +43,22 @@ const EVENTS = {
     ...(text ? [' set the topic: ', element('bdi', {}, text)] : [' cleared the topic']),
   ],
   clear: ({ name }, me) => [...(name === me ? ['You'] : [nameNode(name)]), ' cleared the canvas'],
-  mute: (line, me) => [...moderatorNodes(line.by, me), ' muted ', ...sanctionNodes(line)],
-  ban: (line, me) => [...moderatorNodes(line.by, me), ' banned ', ...sanctionNodes(line)],
+  mute: (line, me, at) => {
+    const isMe = line.target === me;
+    return [...moderatorNodes(line.by, me), isMe ? ' has muted ' : ' muted ', isMe ? 'you' : targetNode(line.target), ...termsNodes(line, at)];
+  },
+  ban: (line, me, at) => [...moderatorNodes(line.by, me), ' banned ', targetNode(line.target), ...termsNodes(line, at)],
   lifted: ({ of, by, target }, me) => [
     ...moderatorNodes(by, me),
-    ...(of === 'ban' ? [' lifted the ban of ', targetNode(target)] : [' let ', targetNode(target), ' speak again']),
+    ...(of === 'ban'
+      ? [' lifted the ban of ', targetNode(target)]
+      : [target === me ? ' lets you speak again' : ' let ', ...(target === me ? [] : [targetNode(target), ' speak again'])]),
   ],
   moderator: ({ by, name, isModerator }, me) => [
     ...moderatorNodes(by, me),
-    ...(isModerator ? [' made ', nameNode(name), ' a moderator'] : [' removed ', nameNode(name), ' as a moderator']),
+    ...(isModerator
+      ? [' made ', name === me ? 'you' : nameNode(name), ' a moderator']
+      : name === me ? [' took back your moderator rank'] : [' removed ', nameNode(name), ' as a moderator']),
   ],
   lock: ({ by, lock }, me) => [...moderatorNodes(by, me), ` ${LOCKS[lock] ?? 'locked the room'}`],
   invite: ({ by, name, isInvited, room }, me) => [
@@ -67,6 +76,11 @@ const LOCKS = {
   accounts: 'locked the room: only accounts may enter',
   invited: 'locked the room: only the invited may enter',
 };
+/** Who has removed a member, and why: `by ann: flooding`, as the server writes it. */
+function removalNodes(text, me) {
+  const isByMe = text === `by ${me}` || text.startsWith(`by ${me}: `);
+  return text ? [' ', element('bdi', {}, isByMe ? `by you${text.slice(`by ${me}`.length)}` : text)] : [];
+}
 
 /** A moderator, at the start of a sentence. `-` is the operator of the server, who has no nickname. */
 function moderatorNodes(by, me) {
@@ -74,17 +88,24 @@ function moderatorNodes(by, me) {
   return by === me ? ['You'] : [nameNode(by)];
 }
 
-/** Whom a ban or a mute concerns, until when, and why. */
-function sanctionNodes({ target, until, text }) {
+/** For how long a ban or a mute lasts that has begun at this time, and why. */
+function termsNodes({ until, text }, at) {
+  const end = until && new Date(until);
   return [
-    targetNode(target),
-    ...(until ? [` until ${dateAndTime(new Date(until))}`] : []),
+    ...(end ? [' ', element('span', { title: dateAndTime(end) }, termOf(end, at))] : []),
     ...(text ? [': ', element('bdi', {}, text)] : []),
   ];
 }
 
+/** A moderator has chosen a round number, which the server counts from the time of the event. */
+function termOf(end, at) {
+  const seconds = Math.round((end - at) / 1000);
+  const isRound = seconds > 0 && seconds % 60 === 0;
+  return isRound ? `for ${wholeDuration(seconds)}` : `until ${momentOf(end, at)}`;
+}
+
 function targetNode(target) {
-  if (target === '-') return 'a network';
+  if (target === '-') return 'an address';
   return target.startsWith('@') ? element('span', {}, 'the connection of ', nameNode(target.slice(1))) : nameNode(target);
 }
 

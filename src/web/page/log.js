@@ -24,6 +24,7 @@ export class Log {
    * Callbacks:
    * - `on.read(conversation, id)`: the user has seen everything up to this id.
    * - `on.counted()`: the number of unread messages may have changed.
+   * - `on.chosen(name, node)`: the user has clicked a name. The list of members has the same for keys.
    */
   constructor(on) {
     this.#on = on;
@@ -38,6 +39,7 @@ export class Log {
     addEventListener('focus', () => this.#updateSeen());
     this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
+    this.#panel.addEventListener('click', ({ target }) => this.#click(target.closest('.name')));
     // The page may miss the end of a press, in a menu or outside the window.
     addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
@@ -100,6 +102,11 @@ export class Log {
     this.#isOpening = false;
     this.#showBusy();
     return false;
+  }
+
+  /** A click that ends the selection of text chooses nobody. */
+  #click(node) {
+    if (node && getSelection().isCollapsed) this.#on.chosen(node.textContent, node);
   }
 
   #release() {

@@ -9,6 +9,7 @@ import { Conversations } from './conversations.js';
 import { oncePerFrame } from './frames.js';
 import { Log } from './log.js';
 import { Login } from './login.js';
+import { Moderation } from './moderation.js';
 import { NameDialog } from './names.js';
 import { Navigation } from './navigation.js';
 import { Notifications } from './notifications.js';
@@ -18,7 +19,7 @@ import { LOBBY, Session } from './session.js';
 import { Status } from './status.js';
 import { load, store } from './storage.js';
 import { followViewport } from './viewport.js';
-import { closeText, refusal } from './wording.js';
+import { closeText, refusal, removal } from './wording.js';
 
 const LOGGED_OUT = 'You are logged out.';
 
@@ -31,9 +32,12 @@ const on = {
   joined, refused, displaced, passwordNeeded, entered, left, kicked, line, note, caughtUp, closed,
 };
 const session = new Session(webSocketUrl(), on, [roomInAddress() ?? LOBBY, ...storedRooms()]);
-const log = new Log({ read, counted: () => showRoom() });
+const log = new Log({ read, counted: () => showRoom(), chosen: (name, node) => moderation.openMenuOf(name, node) });
 const conversations = new Conversations(log, draftChanged);
-const people = new People((pointer) => pointer === 'mouse' && composer.focus());
+const people = new People({
+  chosen: (pointer) => pointer === 'mouse' && composer.focus(),
+  openMenu: (member, anchor) => moderation.openMenu(member, anchor),
+});
 const composer = new Composer({
   send: (lines) => sending.send(lines),
   words,
@@ -58,8 +62,9 @@ const account = new AccountDialog(session, {
 });
 const notifications = new Notifications((text) => composer.explain(text));
 const navigation = new Navigation({ session, composer, opened: open });
+const moderation = new Moderation({ session, conversations, whisper });
 const commands = commandsOf({
-  session, canvas, status, names, account, rooms: navigation, quit, logOut, changed: () => showRoom(), giveBack,
+  session, canvas, status, names, account, moderation, rooms: navigation, quit, logOut, changed: () => showRoom(), giveBack,
 });
 const sending = new Sending({ session, conversations, composer, commands });
 const showRoom = oncePerFrame(() => drawRoom());
@@ -104,6 +109,7 @@ function storeRooms() {
 function open(room, from = null) {
   canvas.stop();
   status.close();
+  moderation.close();
   session.open(room);
   const conversation = conversations.open(room);
   people.open(room, conversation.draft.recipients);
@@ -154,8 +160,8 @@ function left(room, reply) {
   showRoom();
 }
 
-function kicked(room, by) {
-  conversations.current.note(`You were removed from ${room.name} ${by}`);
+function kicked(room, line) {
+  conversations.current.note(removal(room.name, line));
 }
 
 function note(room, text, after) {
@@ -193,6 +199,7 @@ function passwordNeeded(reply) {
 
 function line(room, line, isNew) {
   if (room === session.current) show(room, line);
+  moderation.follow(room, line);
   if (isNew) conversations.of(room).show(line, (entry) => notify(entry, room));
   showRoom();
 }
@@ -266,6 +273,13 @@ function removed(name) {
   session.quit();
 }
 
+/** Makes a member a recipient of the next message. */
+function whisper(member) {
+  const { recipients } = conversations.current.draft;
+  if (!recipients.has(member.key)) recipients.toggle(member);
+  composer.focus();
+}
+
 /** Returns a refused command to the draft of its conversation. */
 function giveBack({ from, raw }, reason) {
   composer.giveBack(from.draft, raw, reason);
@@ -290,6 +304,7 @@ function drawRoom() {
   if (!me) account.close();
   byId('check-status').hidden = !room.isCoordinator;
   if (status.isOpen && !room.isCoordinator) status.close();
+  moderation.show();
   navigation.draw(conversations);
   showTitle();
 }

@@ -1,7 +1,8 @@
 // The list of members. The user chooses the recipients of the next message in it, with pointer or keyboard. The list is updated while it is
-// used; a press never chooses another member than the one it began on.
+// used; a press never chooses another member than the one it began on. Moderators also have a menu for each member.
 
 import { KeyedList } from './lists.js';
+import { moderates } from './ranks.js';
 import { element, nameNode } from './text.js';
 
 /** Largest movement of a press that chooses a member, in CSS pixels. */
@@ -28,18 +29,26 @@ export class People {
   #me = '';
   #isConnected = true;
   #members = [];
+  #openMenu;
+  /** Whether the user moderates the room: each name has a button for the menu. */
+  #hasMenus = false;
   /** The press in progress, `{ member, id, x, y }`, or null. */
   #press = null;
   #wasPressed = false;
   #focusMovedAt = -Infinity;
 
-  /** `chosen(pointerType)` is called when the user has changed the choice; null stands for a key. */
-  constructor(chosen) {
+  /**
+   * `chosen(pointerType)` is called when the user has changed the choice; null stands for a key. `openMenu(member, anchor)` opens the menu of
+   * a member.
+   */
+  constructor({ chosen, openMenu }) {
     this.#chosen = chosen;
+    this.#openMenu = openMenu;
     this.#names.addEventListener('pointerdown', (event) => this.#begin(event));
     addEventListener('pointerup', (event) => this.#end(event));
     addEventListener('pointercancel', () => (this.#press = null));
     this.#names.addEventListener('click', (event) => this.#click(event));
+    this.#names.addEventListener('contextmenu', (event) => this.#menuAt(event, event.target.closest('button')));
     this.#names.addEventListener('keydown', (event) => this.#key(event));
   }
 
@@ -54,16 +63,20 @@ export class People {
   /** Shows the members, and whether the list is up to date. */
   show(isConnected) {
     const { people, me } = this.#room;
+    const hasMenus = moderates(this.#room.rank);
+    const isOther = hasMenus !== this.#hasMenus;
+    this.#hasMenus = hasMenus;
     if (people !== this.#members || me !== this.#me || isConnected !== this.#isConnected) this.#showSummary(isConnected);
-    if (people !== this.#members || me !== this.#me) {
-      this.#list.show(people.map((member) => (member.name === me || member.name === this.#me ? { ...member } : member)));
+    if (people !== this.#members || me !== this.#me || isOther) {
+      const isChanged = ({ name }) => isOther || name === me || name === this.#me;
+      this.#list.show(people.map((member) => (isChanged(member) ? { ...member } : member)));
     }
     [this.#members, this.#me, this.#isConnected] = [people, me, isConnected];
   }
 
   /** Shows which members are chosen. */
   showChosen() {
-    for (const button of this.#names.querySelectorAll('button')) {
+    for (const button of this.#names.querySelectorAll('.person[data-key]')) {
       const isChosen = String(this.#recipients.has(keyOf(button)));
       if (button.ariaPressed !== isChosen) button.setAttribute('aria-pressed', isChosen);
     }
@@ -77,25 +90,47 @@ export class People {
     byId('people-help').textContent = help(count, isConnected);
   }
 
-  #update(item, { key, name, isCoordinator }) {
+  #update(item, { key, name, isCoordinator, rank }) {
     const isMe = name === this.#room.me;
     const tag = isMe ? 'span' : 'button';
     const isMade = item.firstElementChild?.localName === tag;
     const person = isMade ? item.firstElementChild : element(tag, { className: 'person' });
     const role = isCoordinator ? [' ', element('span', { className: 'role' }, 'coordinator')] : [];
-    person.replaceChildren(nameNode(name), ...(isMe ? [' ', element('span', { className: 'self' }, '(you)')] : []), ...role);
+    const badge = rank ? [' ', element('span', { className: 'rank' }, rank)] : [];
+    person.replaceChildren(nameNode(name), ...(isMe ? [' ', element('span', { className: 'self' }, '(you)')] : []), ...role, ...badge);
+    this.#showMenuButton(item, isMe ? null : name);
     if (!isMe) {
       person.type = 'button';
       person.dataset.key = key;
       person.dataset.name = name;
       person.setAttribute('aria-pressed', this.#recipients.has(key));
     }
-    if (!isMade) item.replaceChildren(person);
+    if (!isMade) item.replaceChildren(person, ...item.querySelectorAll('.more'));
     return item;
   }
 
+  /** Shows or removes the button for the menu of a member; `name` is null for the user. */
+  #showMenuButton(item, name) {
+    const before = item.querySelector('.more');
+    const isShown = this.#hasMenus && name !== null;
+    if (!isShown) return before?.remove();
+    const button = before ?? element('button', { type: 'button', className: 'more' }, '⋯');
+    button.setAttribute('aria-haspopup', 'menu');
+    button.setAttribute('aria-label', `Actions for ${name}`);
+    if (!before) item.append(button);
+  }
+
+  /** Opens the menu of the member at a button, if the user moderates the room. */
+  #menuAt(event, button) {
+    const member = this.#room.member(keyOf(button));
+    if (!this.#hasMenus || !member) return;
+    event.preventDefault();
+    this.#press = null;
+    this.#openMenu(member, button);
+  }
+
   #begin(event) {
-    const button = event.target.closest('button');
+    const button = event.target.closest('button.person');
     this.#wasPressed = false;
     if (!button || !event.isPrimary || event.button !== 0) return;
     this.#press = { member: this.#room.member(keyOf(button)), id: event.pointerId, x: event.clientX, y: event.clientY };
@@ -119,15 +154,17 @@ export class People {
     const hasChosen = this.#wasPressed && event.detail > 0;
     this.#wasPressed = false;
     if (hasChosen) return;
-    const member = this.#room.member(keyOf(event.target.closest('button')));
+    const button = event.target.closest('button');
+    if (button?.matches('.more')) return this.#menuAt(event, button);
+    const member = this.#room.member(keyOf(button));
     if (!member || performance.now() - this.#focusMovedAt < UNWANTED_KEY_MS) return;
     this.#recipients.toggle(member);
     this.#chosen(null);
   }
 
   #key(event) {
-    const buttons = [...this.#names.querySelectorAll('button')];
-    const at = buttons.indexOf(document.activeElement);
+    const buttons = [...this.#names.querySelectorAll('button.person')];
+    const at = buttons.indexOf(document.activeElement.closest('li')?.firstElementChild);
     const [next, previous] = [at + 1, at - 1];
     const to = {
       ArrowDown: next, ArrowRight: next, ArrowUp: previous, ArrowLeft: previous, Home: 0, End: buttons.length - 1,
@@ -146,8 +183,9 @@ export class People {
   }
 }
 
+/** The key of the member in whose row a button is. */
 function keyOf(button) {
-  return Number(button?.dataset.key);
+  return Number(button?.closest('li').firstElementChild.dataset.key);
 }
 
 function neighbour(item, direction) {

@@ -46,8 +46,10 @@ const PARSERS = {
     return { kind: 'err', isOk: false, isCloseReason: verb === '-' && !REPLY_CODES.has(code), verb, code, ...splitText(text) };
   },
   USER: (rest) => {
-    const [name, role, details] = splitWords(rest, 2);
-    return { kind: 'user', name, isCoordinator: role === 'coordinator', details: parseDetails(details) };
+    const [name, role, words] = splitWords(rest, 2);
+    const details = parseDetails(words);
+    // Only STATUS has more than the rank.
+    return { kind: 'user', name, isCoordinator: role === 'coordinator', rank: details.rank ?? '', details: details.id ? details : null };
   },
   ROOM: (rest) => {
     const [, line, lock = 'open'] = /^(.*?)(?: lock=(open|accounts|invited))?$/su.exec(rest);
@@ -59,6 +61,10 @@ const PARSERS = {
     const value = (word) => splitAt(word, '=')[1];
     const usedOn = value(used) === 'never' ? null : value(used);
     return { kind: 'token', number: Number(number), createdAt: value(created), expiresAt: value(expires), usedOn, label };
+  },
+  SANCTION: (rest) => {
+    const [number, of, target, by, , ends, text] = splitWords(rest, 6);
+    return { kind: 'sanction', number: Number(number), of, target, by: splitAt(by, '=')[1], until: endOf(ends), text };
   },
   PAST: (rest) => {
     const [id, time, name, text] = splitWords(rest, 3);
@@ -117,6 +123,17 @@ export function nextRoom(value) {
   return /^\d+ next=(\S+)/.exec(value)?.[1] ?? null;
 }
 
+/** The number after which a list of bans goes on, in a reply to BANS; null at its end. */
+export function nextBan(value) {
+  const next = /^\d+ next=(\d+)/.exec(value);
+  return next ? Number(next[1]) : null;
+}
+
+/** Whether a reply says that the change is not stored yet. */
+export function isUnstored(value) {
+  return / stored=no$/.test(value);
+}
+
 /** The access token in a reply to TOKEN new, as `{ number, token, expiresAt }`. */
 export function newToken(value) {
   const [, number, token, expiresAt] = /^new (\d+) (\S+) expires=(\S+)/.exec(value);
@@ -128,9 +145,14 @@ export const REMOVALS = new Set(['banned', 'kicked']);
 
 /** A ban or a mute. `target` is `-` for a network, and `until` is null if it does not end by itself. */
 function sanction(kind, rest) {
-  const [by, target, end, text] = splitWords(rest, 3);
-  const until = end.slice('until='.length);
-  return { kind, by, target, until: until === 'never' ? null : until, text };
+  const [by, target, ends, text] = splitWords(rest, 3);
+  return { kind, by, target, until: endOf(ends), text };
+}
+
+/** The time in `until=…`; null for one that never comes. */
+function endOf(word) {
+  const [, until] = splitAt(word, '=');
+  return until === 'never' ? null : until;
 }
 
 function lifted(of, rest) {
@@ -215,6 +237,34 @@ export function formatTopic(text) {
   return `TOPIC ${text ? safe(text) : '-'}`;
 }
 
+export function formatKick(name, reason) {
+  return ['KICK', word(name), ...(reason ? [safe(reason)] : [])].join(' ');
+}
+
+/**
+ * Mutes or bans (`verb`) a target: a name or, for the connection of a member, its name after `@`. An empty duration means until it is
+ * lifted. Then a reason whose first word looks like a duration gets quotation marks.
+ */
+export function formatSanction(verb, target, duration, reason) {
+  const isMistakable = !duration && /^\s*\d+\p{L}*(?:\s|$)/u.test(reason);
+  const why = isMistakable ? `“${reason}”` : reason;
+  return [verb, word(target), ...(duration ? [duration] : []), ...(why ? [safe(why)] : [])].join(' ');
+}
+
+/** Lifts a ban or a mute (`of`) by its number. */
+export function formatLift(of, number) {
+  return `${of === 'ban' ? 'UNBAN' : 'UNMUTE'} ${number}`;
+}
+
+/** Lists bans and mutes; those after a number if that is given. */
+export function formatBans(after) {
+  return after === null ? 'BANS' : `BANS after=${after}`;
+}
+
+export function formatModerator(name, isModerator) {
+  return `MODERATOR ${word(name)} ${isModerator ? 'on' : 'off'}`;
+}
+
 export function formatMessage(text) {
   return `MSG ${safe(text)}`;
 }
@@ -255,9 +305,9 @@ export function formatStroke({ colour, width, points }) {
   return `DRAW ${colour} ${width} ${points.map(({ x, y }) => `${Math.round(x)},${Math.round(y)}`).join(' ')}`;
 }
 
-/** Parses `id=1 address=… idle=0 online=0`; null if empty. */
+/** Parses `id=1 address=… idle=0 online=0 rank=owner`. */
 function parseDetails(words) {
-  return words ? Object.fromEntries(words.split(' ').map((word) => splitAt(word, '='))) : null;
+  return Object.fromEntries(words.split(' ').map((word) => splitAt(word, '=')));
 }
 
 /** The first `count` words, and the rest of the text. */

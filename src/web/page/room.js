@@ -11,7 +11,7 @@ export class Room {
   name;
   /** The user's name; empty before joining. */
   me = '';
-  /** The members in the last reply to STATUS, `{ key, name, isCoordinator, details }`. Replaced, never changed. */
+  /** The members in the last reply to STATUS, `{ key, name, isCoordinator, rank, details }`. Replaced, never changed. */
   status = [];
   /** The epoch of the ids. */
   epoch = null;
@@ -49,7 +49,7 @@ export class Room {
     this.name = name;
   }
 
-  /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
+  /** The members, `{ key, name, isCoordinator, rank }`, in the order in which they joined. Replaced, never changed. */
   get people() {
     this.#people ??= [...this.#members.values()];
     return this.#people;
@@ -57,6 +57,11 @@ export class Room {
 
   get isCoordinator() {
     return this.me !== '' && this.memberNamed(this.me)?.isCoordinator === true;
+  }
+
+  /** The user's rank in the room; empty without one. */
+  get rank() {
+    return this.memberNamed(this.me)?.rank ?? '';
   }
 
   /** Whether the user wrote this message. */
@@ -153,20 +158,30 @@ export class Room {
     this.#rosterCount = count;
   }
 
-  /** Replaces the members. A member of the same name as before keeps its key. */
+  /** Replaces the members. A member of the same name as before keeps its key and, if nothing has changed, its object. */
   replaceMembers(users) {
-    const keys = this.#keys;
+    const [keys, members] = [this.#keys, this.#members];
     this.#members = new Map();
     this.#keys = new Map();
     this.#coordinator = null;
-    for (const { name, isCoordinator } of users) {
-      this.#put({ key: keys.get(name) ?? nextKey++, name, isCoordinator });
+    for (const { name, isCoordinator, rank } of users) {
+      const before = members.get(keys.get(name));
+      const isSame = before && before.isCoordinator === isCoordinator && before.rank === rank;
+      this.#put(isSame ? before : { key: before?.key ?? nextKey++, name, isCoordinator, rank });
     }
     this.#people = null;
   }
 
+  /** JOIN does not say the rank; WHO does. */
   join(name) {
-    this.#put({ key: nextKey++, name, isCoordinator: false });
+    this.#put({ key: nextKey++, name, isCoordinator: false, rank: '' });
+  }
+
+  /** An account of this name is a moderator of the room, or is none any more. Its member may have another nickname: WHO knows. */
+  setModerator(name, isModerator) {
+    const member = this.memberNamed(name);
+    const rank = isModerator ? 'moderator' : '';
+    if (member && member.rank !== 'owner' && member.rank !== 'operator') this.#put({ ...member, rank });
   }
 
   leave(name) {
@@ -200,7 +215,7 @@ const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'topic', 'mute'
 
 const CHANGES = {
   roster: (room, { count }) => room.beginRoster(count),
-  user: (room, { name, isCoordinator, details }) => room.list({ name, isCoordinator, details }),
+  user: (room, { name, isCoordinator, rank, details }) => room.list({ name, isCoordinator, rank, details }),
   topic: (room, { text }) => (room.topic = text),
   ok: (room, { verb, value }) => {
     if (verb === 'TOPIC') room.topic = value;
@@ -223,4 +238,5 @@ const CHANGES = {
     room.rename(name, to);
   },
   coordinator: (room, { name }) => room.makeCoordinator(name),
+  moderator: (room, { name, isModerator }) => room.setModerator(name, isModerator),
 };

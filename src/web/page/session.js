@@ -4,6 +4,7 @@
 import { Account } from './account.js';
 import { foldCase } from './case.js';
 import { Connection } from './connection.js';
+import { Moderator } from './moderator.js';
 import {
   REMOVALS, enteredRooms, formatJoin, formatMessage, formatNick, formatPart, formatPass, formatQuit, formatRooms, formatStroke, formatTopic, formatWhisper,
   inRoom, nextRoom,
@@ -38,6 +39,8 @@ export class Session {
   isPrivate = false;
   /** The user's account. */
   account;
+  /** The user's ranks, and the commands of moderators. */
+  moderator;
   /** The room that the page shows. */
   current;
   /** The room whose lines name no room. */
@@ -71,7 +74,7 @@ export class Session {
    * The session begins with these rooms, and enters the first one with the name. Callbacks:
    * - `on.greeted()`: the features of the server are known.
    * - `on.joined()`, `on.refused(reply, name)`: the result of taking a name, or of logging in.
-   * - `on.kicked(room, by)`: a moderator has removed the user from the room; `by` says who and why. Comes after `on.left(room)`.
+   * - `on.kicked(room, line)`: a moderator has removed the user from the room: the line of the server. Comes after `on.left(room)`.
    * - `on.displaced(name)`: the owner of the name has logged in, and the user is in no room any more.
    * - `on.passwordNeeded(reply)`: the server needs a password. `reply` is the refusal of the last one, or null.
    * - `on.exposed()`: the server or the login needs a password, and others could read it on the way.
@@ -99,6 +102,11 @@ export class Session {
       request: (line, answered) => this.#connection.request(line, answered),
       named: (name) => this.#named(name),
       resumptionEnded: () => this.#askToken(),
+      loginChanged: () => this.moderator.ranksChanged(this.rooms),
+    });
+    this.moderator = new Moderator({
+      request: (line, answered) => this.#connection.request(line, answered),
+      load: () => this.#load(this.current),
     });
   }
 
@@ -230,6 +238,11 @@ export class Session {
     this.#request(this.current, 'STATUS');
   }
 
+  /** Requests the members of a room again: their ranks may have changed without an event. */
+  listMembers(room, answered) {
+    this.#request(room, 'WHO', answered);
+  }
+
   ping(answered) {
     this.#connection.request('PING', answered);
   }
@@ -269,6 +282,7 @@ export class Session {
   /** The user is in no room now, but enters the same rooms again. */
   #leaveAll() {
     this.#listed = [];
+    this.moderator.beginConnection();
     this.#isFetching = false;
     for (const room of this.#rooms.values()) room.beginConnection();
   }
@@ -499,11 +513,13 @@ export class Session {
     if (line.kind === 'ping') this.#connection.send(`PONG ${line.token}`);
     if (line.kind === 'room') return void this.#listed.push(line);
     if (line.kind === 'token') return this.account.listed(line);
+    if (line.kind === 'sanction') return this.moderator.listed(line);
     if (this.#isJoined && line.kind === 'leave' && line.reason === 'displaced' && line.name === this.#name) return this.#displaced(line);
     const room = this.#roomOf(line);
     if (!room) return;
     if (line.kind === 'leave' && REMOVALS.has(line.reason) && line.name === this.#name) return this.#kicked(room, line);
     const isNew = room.apply(line);
+    this.moderator.follow(room, line, this);
     this.#on.line(room, line, isNew);
   }
 
@@ -517,9 +533,9 @@ export class Session {
   }
 
   /** A moderator has removed the user from the room. */
-  #kicked(room, { text }) {
+  #kicked(room, line) {
     this.#drop(room);
-    this.#on.kicked(room, text);
+    this.#on.kicked(room, line);
   }
 
   /** The owner of the name has logged in. The connection stays open. */

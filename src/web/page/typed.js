@@ -23,6 +23,19 @@ export const ROOM_USAGES = {
   home: ['/home', 'go back to your first room'],
 };
 
+/** Those of the commands of moderators. */
+export const MODERATION_USAGES = {
+  kick: ['/kick name [reason]', 'remove a member from the room'],
+  mute: ['/mute name [reason]', 'keep a member from writing; you choose for how long'],
+  ban: ['/ban name [reason]', 'keep somebody out; /ban @name: everybody at the address of the member'],
+  bans: ['/bans', 'list the bans and mutes, and lift them'],
+};
+
+/** The one for those who appoint moderators. */
+export const APPOINTMENT_USAGES = {
+  moderator: ['/moderator name on|off', 'make an account a moderator of the room, or take that back'],
+};
+
 /** Those of the commands about accounts. */
 export const ACCOUNT_USAGES = {
   account: ['/account', 'show your account, and change it'],
@@ -44,8 +57,8 @@ const NOT_OFFERED = new Set(['pass', 'resume', 'history', 'since', 'search', 'dr
  * The meaning of a line: `{ kind: 'message', text }`, also with `room` for another room than the one that is shown;
  * `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command: `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`,
  * `{ kind: 'join', rooms }`, `{ kind: 'part', room, reason }` (room: null for the one that is shown), `{ kind: 'topic', text }` (null to
- * show it), or `{ kind }` alone for `who`, `status`, `canvas`, `ping`, `rooms`, `home`, `account`,
- * `register`, `login`, `logout` and `help`.
+ * show it), `{ kind: 'moderate', action, name, reason }`, `{ kind: 'moderator', name, isModerator }`, or `{ kind }` alone for `who`, `status`,
+ * `canvas`, `ping`, `rooms`, `home`, `account`, `register`, `login`, `logout`, `bans` and `help`.
  */
 export function readLine(line) {
   const [, indent, typed] = INDENT.exec(line);
@@ -79,6 +92,17 @@ const COMMANDS = {
   rooms: bare,
   home: bare,
   logout: bare,
+  kick: moderate,
+  mute: moderate,
+  ban: moderate,
+  bans: bare,
+  // The list has a button for each.
+  unban: () => ({ kind: 'bans' }),
+  unmute: () => ({ kind: 'bans' }),
+  moderator: (rest) => {
+    const [, name, value] = /^\s*(\S+)\s+(on|off)\s*$/iu.exec(rest) ?? [];
+    return name ? { kind: 'moderator', name, isModerator: value.toLowerCase() === 'on' } : wrong('moderator');
+  },
   // The rest of the line may be a password: a dialog asks for it, and nothing repeats it.
   account: () => ({ kind: 'account' }),
   register: () => ({ kind: 'register' }),
@@ -110,12 +134,20 @@ function whisper(rest) {
   return { kind: 'whisper', names, text };
 }
 
+/** A dialog asks for the duration. */
+function moderate(rest, verb) {
+  const [, mark, name, reason] = /^\s*(@?)(\S*)\s*(.*)$/su.exec(rest);
+  if (!name || (mark && verb !== 'ban')) return wrong(verb);
+  return { kind: 'moderate', action: mark ? 'ban-connection' : verb, name, reason: reason.trim() };
+}
+
 function bare(rest, verb) {
   return rest.trim() ? wrong(verb) : { kind: verb };
 }
 
 function wrong(verb) {
-  const [usage, effect] = USAGES[verb] ?? ROOM_USAGES[verb] ?? ACCOUNT_USAGES[verb];
+  const all = { ...USAGES, ...ROOM_USAGES, ...ACCOUNT_USAGES, ...MODERATION_USAGES, ...APPOINTMENT_USAGES };
+  const [usage, effect] = all[verb];
   return { kind: 'wrong', hint: `Type ${usage} to ${effect}.` };
 }
 

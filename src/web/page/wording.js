@@ -1,6 +1,8 @@
 // The page's texts for refusals and reasons of the server, chosen by their code and the kind of their hint. For other codes, the page shows
 // the server's text without the hint, which is for a terminal. Pure: no document.
 
+import { momentOf } from './dates.js';
+
 export const NOT_SENT_DISCONNECTED = 'Not sent: no connection. Your text is kept.';
 
 const REFUSALS = {
@@ -16,7 +18,7 @@ const REFUSALS = {
   'rooms-full': 'The server has no space for another room.',
   'rooms-too-fast': 'Too many rooms were made from your network just now.',
   'rooms-too-many': 'You can enter at most 16 rooms at once, and be in at most 100.',
-  'target-self': 'You cannot whisper to yourself.',
+  'WHISPER target-self': 'You cannot whisper to yourself.',
   'targets-too-many': 'A whisper can go to at most 32 members.',
   'PASS too-many-attempts': 'Too many wrong passwords were given from your network. This page tries again in a few seconds.',
   'TOKEN option-unknown': 'The server did not understand this page. Reload the page.',
@@ -29,7 +31,9 @@ const REFUSALS = {
 };
 
 /** The codes whose texts begin with a name. Its first letter keeps its case. */
-const NICKNAME_FIRST = new Set(['name-alike', 'name-registered', 'name-resting', 'name-taken', 'room-alike', 'target-absent']);
+const NICKNAME_FIRST = new Set([
+  'account-unknown', 'address-refused', 'name-alike', 'name-registered', 'name-resting', 'name-taken', 'room-alike', 'target-absent', 'target-self',
+]);
 
 /** The commands that change an account. */
 const ACCOUNT_VERBS = new Set(['REGISTER', 'LOGIN', 'TAKEOVER', 'PASSWORD', 'UNREGISTER', 'TOKEN']);
@@ -75,7 +79,9 @@ const LEAVE_REASONS = {
 };
 
 /** The reason why a command was refused, in sentences. `name` is the nickname that was requested, if any. */
-export function refusal({ verb, code, what, hint }, name = '') {
+export function refusal({ verb, code, what: written, hint }, name = '') {
+  // The page itself shows that nothing was sent or changed.
+  const what = inLocalTime(code === 'muted' ? written.slice(written.indexOf(': ') + 2) : written);
   const quoted = name && what.startsWith(`${name} `) ? `“${name}”${what.slice(name.length)}` : what;
   const said = NICKNAME_FIRST.has(code) ? `${quoted}.` : sentence(quoted);
   const isChange = code === 'not-stored' && ACCOUNT_VERBS.has(verb);
@@ -85,7 +91,13 @@ export function refusal({ verb, code, what, hint }, name = '') {
 
 /** The reason why the server closed the connection, as a sentence; empty if the server gave none. */
 export function closeText(line) {
-  return line ? CLOSE_TEXTS[line.code] ?? sentence(line.what) : '';
+  return line ? CLOSE_TEXTS[line.code] ?? sentence(inLocalTime(line.what)) : '';
+}
+
+/** What the user reads whom a moderator has removed from a room. The text of the line says who did it, and why. */
+export function removal(room, { reason, text }) {
+  const next = reason === 'kicked' ? ` To come back, type /join ${room}` : '';
+  return `You were ${reason === 'kicked' ? 'removed' : 'banned'} from ${room} ${sentenceEnd(text)}${next}`;
 }
 
 /** A NOTICE of the server. */
@@ -104,5 +116,15 @@ export function listed(names) {
 }
 
 function sentence(text) {
-  return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
+  return text && sentenceEnd(`${text[0].toUpperCase()}${text.slice(1)}`);
+}
+
+/** A text with a full stop. It may end with the words of a moderator. */
+function sentenceEnd(text) {
+  return /[.!?…]$/u.test(text) ? text : `${text}.`;
+}
+
+/** The server writes the end of a ban or a mute in UTC: `until 2026-11-30 14:05 UTC`. */
+function inLocalTime(text) {
+  return text.replace(/ until (\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/, (_, day, time) => ` until ${momentOf(new Date(`${day}T${time}Z`), new Date())}`);
 }

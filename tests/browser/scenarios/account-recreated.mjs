@@ -13,18 +13,18 @@ const PASSWORD = 'correct horse battery';
 const ASKS = 'You are logged in as alice. This device asks for the password when you come back.';
 
 const directory = mkdtempSync(path.join(os.tmpdir(), 'chinwag-'));
-const [control, file] = ['control.sock', 'password'].map((name) => path.join(directory, name));
+const file = path.join(directory, 'password');
 writeFileSync(file, `${PASSWORD}\n`, { mode: 0o600 });
 
-function account(...words) {
-  const { status, stderr } = spawnSync(process.env.CHINWAGD, ['account', ...words, '--control', control], { encoding: 'utf8' });
+function account(server, ...words) {
+  const { status, stderr } = spawnSync(process.env.CHINWAGD, ['account', ...words, '--control', server.control], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
 }
 
 /** The operator replaces the account. A script makes the first access token of the new one. */
 async function replaceAccount(server) {
-  account('remove', 'alice');
-  account('add', 'alice', '--end-rest', '--password-file', file);
+  account(server, 'remove', 'alice');
+  account(server, 'add', 'alice', '--end-rest', '--password-file', file);
   const script = nc(server);
   script.say(`LOGIN alice ${PASSWORD}`, 'TOKEN new build server', 'QUIT');
   await script.hear(/^HELLO/, 'OK LOGIN alice');
@@ -41,8 +41,8 @@ async function expectValid(server, token) {
 }
 
 await play(async () => {
-  const server = await serveAccounts('--control', control);
-  account('add', 'alice', '--password-file', file);
+  const server = await serveAccounts();
+  account(server, 'add', 'alice', '--password-file', file);
   const page = await open(server);
   const isKept = () => localStorage.getItem(`chinwag.login ${location.pathname}`) !== null;
   const logIn = async (stays) => {
@@ -71,8 +71,8 @@ await play(async () => {
   await expect(page, isKept, null, 'the device stays logged in');
   await page.reload();
   await expectText(page, '#me', 'alice');
-  account('remove', 'alice');
-  account('add', 'alice', '--end-rest', '--password-file', file);
+  account(server, 'remove', 'alice');
+  account(server, 'add', 'alice', '--end-rest', '--password-file', file);
   await page.click('#show-account');
   await page.click('#account-log-out');
   await expectText(page, '#name-reason', 'You are logged out.');
@@ -86,7 +86,7 @@ await play(async () => {
   await page.reload();
   await expectText(page, '#me', 'alice');
   forgiveLostConnections();
-  account('remove', 'alice');
+  account(server, 'remove', 'alice');
   await expectText(page, '#name-reason',
     'The operator of the server has ended your login: your account was deleted, or has another password now. Ask the operator.');
   await expectText(page, '#connection', 'Not connected');

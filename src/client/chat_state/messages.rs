@@ -1,0 +1,62 @@
+//! The authors of messages, for deletions. Pure.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use super::rooms::ChatRoom;
+use super::{ChatAction, ChatState, DisplayItem};
+use crate::client::typed::UserInput;
+use crate::command::{Command, Delete, split_indent};
+use crate::limits::MESSAGES_NOTED_MAX;
+use crate::protocol::{MessageId, Name, PastMessage, RoomName, Timestamp, split_word};
+
+impl ChatRoom {
+    /// The newest message under this nickname.
+    fn last_message_of(&self, author: &Name) -> Option<MessageId> {
+        self.authors.iter().rfind(|(_, name)| *name == author).map(|(id, _)| *id)
+    }
+}
+
+impl ChatState {
+    /// Notes the author of a message.
+    pub(super) fn note_message(&mut self, room: &RoomName, id: MessageId, author: Name) {
+        let Some(room) = self.rooms.get_mut(room) else { return };
+        room.authors.insert(id, author);
+        if room.authors.len() > MESSAGES_NOTED_MAX {
+            room.authors.pop_first();
+        }
+    }
+
+    pub(super) fn handle_deletion(
+        &self,
+        room: &RoomName,
+        at: Option<Timestamp>,
+        by: Option<Name>,
+        id: MessageId,
+    ) -> Vec<ChatAction> {
+        let author = self.rooms.get(room).and_then(|room| room.authors.get(&id)).cloned();
+        vec![self.show_in(room, DisplayItem::Deleted(at, by, id, author))]
+    }
+
+    /// Handles a past message. Its id is shown if the user has asked for it.
+    pub(super) fn handle_past_message(&mut self, room: &RoomName, past: PastMessage) -> Vec<ChatAction> {
+        self.note_message(room, past.id, past.name.clone());
+        let shows_id = matches!(self.unanswered.front(), Some(Some(_)));
+        vec![self.show_in(room, DisplayItem::PastMessage(past, shows_id))]
+    }
+
+    /// Parses `/delete` without an id: it means the user's last message in the current room.
+    pub(super) fn parse_short_delete(&self, line: &str) -> Option<UserInput> {
+        let (word, rest) = split_word(split_indent(line).1);
+        let is_short = rest.is_none_or(|rest| rest.trim().is_empty());
+        if !is_short || !word.replacen('／', "/", 1).eq_ignore_ascii_case("/delete") {
+            return None;
+        }
+        let room = self.rooms.get(&self.current);
+        let id = room.zip(self.name.as_ref()).and_then(|(room, name)| room.last_message_of(name));
+        Some(match id {
+            Some(id) => UserInput::Command(None, Command::Delete(Delete(id))),
+            None => UserInput::Invalid(
+                "you have sent no message here; type: /delete id (/history shows the ids)".to_owned(),
+            ),
+        })
+    }
+}
