@@ -58,6 +58,10 @@ export function commandsOf({ session, canvas, status, names, account, moderation
       return '';
     },
 
+    delete(line) {
+      return moderation.deleteLast(line.from.room, (reason) => giveBack(line, reason));
+    },
+
     help({ from }) {
       const commands = Object.values(usages(session)).map(([usage, effect]) => `${usage}: ${effect}`);
       from.note(['Commands:', ...commands, '//text: send a message that begins with a slash'].join('\n'));

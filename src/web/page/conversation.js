@@ -60,6 +60,15 @@ export class Conversation {
     this.#log.changed(this);
   }
 
+  /** Removes the text of a message that somebody has deleted. */
+  delete({ deleted, by }) {
+    const entry = this.transcript.message(deleted);
+    if (!entry || entry.isDeleted) return;
+    Object.assign(entry, { text: '', isMention: false, isDeleted: true, deletedBy: by });
+    this.view.redraw(entry);
+    this.#log.changed(this);
+  }
+
   /** Shows a whisper that the server has acknowledged. */
   whispered(to, text, me) {
     const entry = ownEntry({ to, text, me, order: this.progress.order });

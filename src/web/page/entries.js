@@ -27,7 +27,9 @@ export function noteEntry(text, order, isBoundary) {
 function spoken(line, room) {
   const { me } = room;
   const isOwn = room.isOwn(line);
-  return { author: line.name, isOwn, text: line.text, me, isMention: !isOwn && mentions(line.text, me) };
+  // A past message without a text was deleted.
+  const isDeleted = line.text === '';
+  return { author: line.name, isOwn, text: line.text, me, isMention: !isOwn && mentions(line.text, me), isDeleted, deletedBy: null };
 }
 
 const EVENTS = {
@@ -115,7 +117,9 @@ export function nodeOf(entry) {
   if (!entry.author) {
     return element('p', { className: 'event' }, clock(entry.at), element('span', { className: 'said' }, ...entry.what()));
   }
-  const said = element('span', { className: 'said', dir: 'auto' }, ...textNodes(entry.text, entry.me));
+  const said = entry.isDeleted
+    ? element('span', { className: 'said deleted' }, ...deletionNodes(entry))
+    : element('span', { className: 'said', dir: 'auto' }, ...textNodes(entry.text, entry.me));
   const to = entry.to ? [element('span', { className: 'to' }, ' whispers to ', ...recipients(entry))] : [];
   return element(
     'p',
@@ -124,6 +128,12 @@ export function nodeOf(entry) {
     element('span', { className: 'who' }, nameNode(entry.author)),
     element('span', { className: 'words' }, ...to, said),
   );
+}
+
+/** What stands for a deleted text. */
+function deletionNodes({ author, deletedBy, me }) {
+  if (deletedBy === null || deletedBy === author) return ['Message deleted'];
+  return ['Message deleted by ', ...(deletedBy === '-' ? ['the operator'] : [deletedBy === me ? 'you' : nameNode(deletedBy)])];
 }
 
 function recipients({ to, isOwn }) {

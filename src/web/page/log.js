@@ -24,7 +24,9 @@ export class Log {
    * Callbacks:
    * - `on.read(conversation, id)`: the user has seen everything up to this id.
    * - `on.counted()`: the number of unread messages may have changed.
-   * - `on.chosen(name, node)`: the user has clicked a name. The list of members has the same for keys.
+   * - `on.chosen(name, node, message)`: the user has clicked a name; `message` is the one of which it is the author, or null. The list of
+   *   members has the same for keys.
+   * - `on.menu(message, node)`: the user has asked for the menu of a message. Returns whether there is one.
    */
   constructor(on) {
     this.#on = on;
@@ -40,6 +42,7 @@ export class Log {
     this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
     this.#panel.addEventListener('click', ({ target }) => this.#click(target.closest('.name')));
+    this.#panel.addEventListener('contextmenu', (event) => this.#openMenu(event));
     // The page may miss the end of a press, in a menu or outside the window.
     addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
@@ -106,7 +109,22 @@ export class Log {
 
   /** A click that ends the selection of text chooses nobody. */
   #click(node) {
-    if (node && getSelection().isCollapsed) this.#on.chosen(node.textContent, node);
+    if (!node || !getSelection().isCollapsed) return;
+    this.#on.chosen(node.textContent, node, node.closest('.who') && this.#messageOf(node));
+  }
+
+  /** Links and selected text keep the menu of the browser. */
+  #openMenu(event) {
+    const message = this.#messageOf(event.target);
+    if (!message || event.target.closest('a') || !getSelection().isCollapsed) return;
+    if (this.#on.menu(message, event.target)) event.preventDefault();
+  }
+
+  /** The acknowledged message at an element, unless it is deleted; or null. */
+  #messageOf(element) {
+    const node = element.closest('.msg:not(.pending)');
+    const entry = node && this.#view.entryOf(node);
+    return entry && !entry.isDeleted ? entry : null;
   }
 
   #release() {

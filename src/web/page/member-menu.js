@@ -12,6 +12,7 @@ const LABELS = {
   'ban-connection': 'Ban the connection…',
   appoint: 'Make moderator',
   dismiss: 'Take back moderator',
+  delete: 'Delete message',
 };
 
 /** Distance from the edges of the window, in CSS pixels. */

@@ -1,14 +1,14 @@
 // Moderation on the page: the menu of a member, the dialog for an action, and the list of bans and mutes. `ranks.js` has what each rank may do;
 // the server decides, and the page shows in plain words what it refuses.
 //
-// DELETE of a message joins in `#actionsOf` and `#run`: the subject of the menu at a message would have the message. LOCK and INVITE are about a
-// room, and join at the head of the room and in `commands.js`.
+// The subject of a menu is a member, `{ key, name }`; at a message, it also has that: `{ key, name, message }`. LOCK and INVITE are about a room,
+// and have no place here.
 
 import { BanList } from './bans.js';
 import { wholeDuration } from './dates.js';
 import { MemberMenu } from './member-menu.js';
 import { ModerationDialog } from './moderation-dialog.js';
-import { formatKick, formatLift, formatModerator, formatSanction, isUnstored } from './protocol.js';
+import { formatDelete, formatKick, formatLift, formatModerator, formatSanction, isUnstored } from './protocol.js';
 import { actionsFor, isOperator, moderates } from './ranks.js';
 import { refusal } from './wording.js';
 
@@ -44,10 +44,24 @@ export class Moderation {
     this.#session.listMembers(this.#session.current, () => this.#menu.refresh());
   }
 
-  /** Opens the menu for a name in the log: the author of a message, who may have left. */
-  openMenuOf(name, anchor) {
-    const { current: room } = this.#session;
-    if (name !== room.me) this.openMenu(room.memberNamed(name) ?? { name }, anchor);
+  /** Opens the menu for a name in the log, which may be that of a member that has left; `message` is the one of which it is the author. */
+  openMenuOf(name, anchor, message) {
+    this.openMenu({ ...(this.#session.current.memberNamed(name) ?? { name }), message }, anchor);
+  }
+
+  /** Opens the menu of a message, if the user may delete it. Returns whether it does. */
+  openMenuAt(message, anchor) {
+    const mayDelete = this.#mayDelete(message);
+    if (mayDelete) this.openMenuOf(message.author, anchor, message);
+    return mayDelete;
+  }
+
+  /** Deletes the user's last message in a room. Returns why there is nothing to delete. `refused(reason)` is called if the server refuses it. */
+  deleteLast(room, refused) {
+    const message = this.#conversations.of(room).transcript.lastOwn;
+    if (!message) return 'You have sent no message here.';
+    this.#delete(room, message, refused);
+    return '';
   }
 
   /** Opens the dialog for an action that the user has typed. `refused(reason)` is called if the user may not do it. */
@@ -94,17 +108,31 @@ export class Moderation {
     this.#session.listMembers(room, () => (moderates(room.rank) ? done() : refused(NOT_MODERATOR)));
   }
 
-  #actionsOf({ key, name }) {
+  #actionsOf({ key, name, message }) {
     const { current: room } = this.#session;
     const member = room.member(key) ?? room.memberNamed(name);
-    if (member && member.name === room.me) return [];
-    return actionsFor(room.rank, member?.rank ?? '', member !== undefined);
+    const isMe = member && member.name === room.me;
+    const actions = isMe ? [] : actionsFor(room.rank, member?.rank ?? '', member !== undefined);
+    return this.#mayDelete(message) ? [...actions, 'delete'] : actions;
+  }
+
+  #mayDelete(message) {
+    const { current: room, isConnected } = this.#session;
+    return Boolean(message) && isConnected && !message.isDeleted && (message.isOwn || moderates(room.rank));
+  }
+
+  #delete(room, { order: id }, refused) {
+    this.#session.moderator.send({ room, isOnServer: false }, formatDelete(id), (reply) => {
+      if (!reply?.isOk) return refused(textOf(reply));
+      if (isUnstored(reply.value)) this.#note(room, UNSTORED);
+    });
   }
 
   #run(action, subject) {
     const { current: room } = this.#session;
     // The member may have another name by now.
     const { name } = room.member(subject.key) ?? subject;
+    if (action === 'delete') return this.#delete(room, subject.message, (reason) => this.#note(room, reason));
     if (action === 'whisper') return this.#whisper(room.memberNamed(name) ?? { name });
     if (action === 'appoint' || action === 'dismiss') {
       return this.setModerator(room, name, action === 'appoint', (reason) => this.#note(room, reason));

@@ -32,7 +32,7 @@ const on = {
   joined, refused, displaced, passwordNeeded, entered, left, kicked, line, note, caughtUp, closed,
 };
 const session = new Session(webSocketUrl(), on, [roomInAddress() ?? LOBBY, ...storedRooms()]);
-const log = new Log({ read, counted: () => showRoom(), chosen: (name, node) => moderation.openMenuOf(name, node) });
+const log = new Log({ read, counted: () => showRoom(), chosen: (...at) => moderation.openMenuOf(...at), menu: (...at) => moderation.openMenuAt(...at) });
 const conversations = new Conversations(log, draftChanged);
 const people = new People({
   chosen: (pointer) => pointer === 'mouse' && composer.focus(),
@@ -200,6 +200,7 @@ function passwordNeeded(reply) {
 function line(room, line, isNew) {
   if (room === session.current) show(room, line);
   moderation.follow(room, line);
+  if (line.kind === 'delete') conversations.of(room).delete(line);
   if (isNew) conversations.of(room).show(line, (entry) => notify(entry, room));
   showRoom();
 }

@@ -70,6 +70,10 @@ const PARSERS = {
     const [id, time, name, text] = splitWords(rest, 3);
     return { kind: 'past', id: Number(id), time, name, text };
   },
+  DELETE: (rest) => {
+    const [by, id] = splitWord(rest);
+    return { kind: 'delete', by, deleted: Number(id) };
+  },
   STROKE: (rest) => ({ ...drawn(rest), kind: 'stroke' }),
   DRAW: (rest) => drawn(rest),
   JOIN: (name) => ({ kind: 'join', name }),
@@ -263,6 +267,10 @@ export function formatBans(after) {
 
 export function formatModerator(name, isModerator) {
   return `MODERATOR ${word(name)} ${isModerator ? 'on' : 'off'}`;
+}
+
+export function formatDelete(id) {
+  return `DELETE ${id}`;
 }
 
 export function formatMessage(text) {

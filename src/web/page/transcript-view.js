@@ -62,6 +62,16 @@ export class TranscriptView {
     this.#dropped.push(entry);
   }
 
+  /** Shows an entry again, after it has changed. */
+  redraw(entry) {
+    const shown = this.#shown.get(entry);
+    if (!shown) return;
+    const node = this.#make(entry);
+    node.classList.toggle('continued', shown.node.classList.contains('continued'));
+    shown.node.replaceWith(node);
+    shown.node = node;
+  }
+
   /** Removes all elements from the panel, so that another view can use it. */
   hide() {
     this.#panel.replaceChildren();

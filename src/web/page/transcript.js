@@ -22,6 +22,16 @@ export class Transcript {
     this.entries.splice(at, 0, entry);
   }
 
+  /** The message with this id, or undefined. */
+  message(id) {
+    return this.entries.findLast((entry) => isMessage(entry) && entry.order === id);
+  }
+
+  /** The user's newest message that is not deleted, or undefined. */
+  get lastOwn() {
+    return this.entries.findLast((entry) => isMessage(entry) && entry.isOwn && !entry.isDeleted);
+  }
+
   /** Removes and returns the oldest entries beyond `count`. */
   trim(count) {
     return this.entries.splice(0, Math.max(this.entries.length - count, 0));
@@ -40,6 +50,11 @@ export class Transcript {
   isContinued(index) {
     return !this.startsDay(index) && continues(this.entries[index], this.entries[index - 1]);
   }
+}
+
+/** Whether the entry is a message to everybody. */
+export function isMessage({ kind }) {
+  return kind === 'msg' || kind === 'past';
 }
 
 /** Whether `entry` is in one group with `before`. */

@@ -7,6 +7,7 @@ export const USAGES = {
   msg: ['/msg name text', 'whisper, like /w'],
   who: ['/who', 'list the members'],
   nick: ['/nick name', 'change your name'],
+  delete: ['/delete', 'delete your last message; the menu of a message (right-click) deletes that one'],
   status: ['/status', 'show times and, in #lobby, addresses (coordinator only)'],
   canvas: ['/canvas', 'open or close the canvas'],
   ping: ['/ping', 'measure the response time of the server'],
@@ -58,7 +59,7 @@ const NOT_OFFERED = new Set(['pass', 'resume', 'history', 'since', 'search', 'dr
  * `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command: `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`,
  * `{ kind: 'join', rooms }`, `{ kind: 'part', room, reason }` (room: null for the one that is shown), `{ kind: 'topic', text }` (null to
  * show it), `{ kind: 'moderate', action, name, reason }`, `{ kind: 'moderator', name, isModerator }`, or `{ kind }` alone for `who`, `status`,
- * `canvas`, `ping`, `rooms`, `home`, `account`, `register`, `login`, `logout`, `bans` and `help`.
+ * `canvas`, `ping`, `delete`, `rooms`, `home`, `account`, `register`, `login`, `logout`, `bans` and `help`.
  */
 export function readLine(line) {
   const [, indent, typed] = INDENT.exec(line);
@@ -83,6 +84,7 @@ const COMMANDS = {
   status: bare,
   canvas: bare,
   ping: bare,
+  delete: bare,
   join: (rest) => (rest.trim() ? { kind: 'join', rooms: rest.trim().split(/[\s,]+/u).filter(Boolean).map(roomName) } : wrong('join')),
   part: (rest) => {
     const [, room, reason] = /^\s*([#＃]\S+)?\s*(.*)$/su.exec(rest);

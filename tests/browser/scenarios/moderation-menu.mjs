@@ -76,7 +76,7 @@ await play(async () => {
   await hear(gus, 'owen made mia a moderator');
   await expectRanks(gus, 'owen owner', 'mia moderator', 'olga operator', 'gus', 'tom');
   assert.deepEqual(await menuOf(mia, 'tom'), ['Whisper', ...MODERATE]);
-  assert.deepEqual(await menuAtMessage(mia, 'tom'), ['Whisper', ...MODERATE]);
+  assert.deepEqual(await menuAtMessage(mia, 'tom'), ['Whisper', ...MODERATE, 'Delete message']);
   assert.deepEqual(await menuOf(mia, 'owen'), ['Whisper'], 'the owner has a higher rank');
   assert.equal(await mia.locator('#show-bans').isVisible(), true);
   await mia.fill('#text', '/k');
@@ -130,5 +130,5 @@ await play(async () => {
   // The author of a message has left: it can be muted and banned by its name.
   tom.say('QUIT');
   await hear(mia, 'tom left');
-  assert.deepEqual(await menuAtMessage(mia, 'tom'), ['Mute…', 'Ban…']);
+  assert.deepEqual(await menuAtMessage(mia, 'tom'), ['Mute…', 'Ban…', 'Delete message']);
 });
