@@ -1,9 +1,9 @@
 //! Tests of the limits of moderation. `session` tests who may do what, `tests/entries` random entries.
 
-use super::tests::name;
+use super::tests::{apply, name};
 use super::*;
 use crate::limits::{INVITATIONS_MAX, MODERATORS_MAX};
-use crate::protocol::{PasswordHash, SanctionId, SanctionKind, SanctionTarget};
+use crate::protocol::{LeaveReason, PasswordHash, SanctionId, SanctionKind, SanctionTarget, Secret};
 
 /// Applies an action of the operator at the control socket. Returns its result.
 fn moderate(state: &mut SharedState, moderation: Moderation) -> ModerationOutcome {
@@ -117,4 +117,30 @@ fn sanctions_of_rooms_leave_space_for_others() {
     assert_eq!(add(ops, "bob"), full(SanctionLimit::Rooms(3)));
     assert_eq!(["eve", "bob", "mia"].map(|target| add(None, target)), [None, None, None], "the reserve");
     assert_eq!(add(None, "zoe"), full(SanctionLimit::Server(6)));
+}
+
+/// The hub ends the sessions of a banned network. The state does not rely on that.
+#[test]
+fn client_in_a_banned_network_resumes_no_member() {
+    let mut state = SharedState::new(StateLimits { resume_seconds: 60, ..StateLimits::default() });
+    let verifier = Secret::new([7; 16]).verifier();
+    apply(&mut state, 1, Action::Register { name: name("ann"), verifier: Some(verifier), room: None });
+    apply(&mut state, 1, Action::Detach(LeaveReason::Lost));
+    let target = SanctionTarget::Network("198.51.100.0/24".parse().unwrap());
+    moderate(
+        &mut state,
+        Moderation::Sanction { kind: SanctionKind::Ban, room: None, target, duration: None, reason: None },
+    );
+    let mut resume = |network: &str| {
+        let network = Some(network.parse().unwrap());
+        let (at, uptime, action) = (Timestamp(0), Uptime(0), Action::Resume(MemberId(1), verifier));
+        let origin = Origin { session: SessionId(2), member: MemberId(2), network };
+        let mut out = Vec::new();
+        state.apply(Entry { seq: 1, at, uptime, origin, action }, &mut out);
+        out
+    };
+    let refused = resume("198.51.100.7");
+    assert!(matches!(refused[..], [StateOutput::Rejected(_, _, Rejection::ResumeBanned(_))]), "{refused:?}");
+    let resumed = resume("203.0.113.7");
+    assert!(matches!(resumed[..], [StateOutput::Resumed { .. }]), "{resumed:?}");
 }

@@ -82,11 +82,13 @@ fn deleted_messages_are_evicted_like_others() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::Count(1)).unwrap();
     commit(&store, vec![past(1, SECRET)]);
-    assert_eq!(find_ids(&store, SECRET, 1), [1]);
-    commit_batch(&store, delete(RoomId::LOBBY, 1));
-    commit(&store, vec![past(2, SECRET)]);
-    await_eviction(&store, 1);
-    assert_eq!(find_ids(&store, SECRET, 2), [2]);
+    for id in 1..5 {
+        assert_eq!(find_ids(&store, SECRET, id), [id]);
+        commit_batch(&store, delete(RoomId::LOBBY, id));
+        commit(&store, vec![past(id + 1, SECRET)]);
+        await_eviction(&store, id);
+    }
+    assert_eq!(find_ids(&store, SECRET, 5), [5]);
     close(store);
     assert_eq!(integrity(&path), "ok");
 }
