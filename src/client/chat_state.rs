@@ -309,7 +309,10 @@ impl ChatState {
     /// published.
     pub(super) fn handle_disconnect(&mut self) -> Vec<ChatAction> {
         (self.phase, self.has_echo) = (ConnectionPhase::Lost, false);
-        self.rooms.iter_mut().for_each(|(_, room)| room.forget_members());
+        for (_, room) in self.rooms.iter_mut() {
+            room.forget_members();
+            room.last_own = None;
+        }
         let mut actions = vec![warn("Server disconnected.")];
         let lost = self.unanswered.drain(..).flatten().filter(|request| !request.is_shown);
         for SentLine { line, room, command, .. } in lost {
@@ -382,6 +385,9 @@ impl ChatState {
         let request = if received.is_reply() { self.unanswered.pop_front().flatten() } else { None };
         if let Some(refusal) = received.refusal() {
             let why = explain_at_terminal(&refusal);
+            if let Some(SentLine { command: Command::Msg(_), room, .. }) = &request {
+                self.note_last_own(room, None);
+            }
             return match request {
                 // If the server refuses SET echo, own messages are shown when it acknowledges them.
                 None if is_internal && received.is_reply() => Vec::new(),
@@ -429,6 +435,7 @@ impl ChatState {
         }
         if let (Reply::Msg(id), Some(own)) = (&reply, self.name.clone()) {
             self.note_message(room, *id, own);
+            self.note_last_own(room, Some(*id));
         }
         if needed_rank(reply.verb()) > Rank::Member {
             return self.handle_moderation_reply(room, reply, request.as_ref());

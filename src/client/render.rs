@@ -105,6 +105,13 @@ impl LineFormat {
                 self.emphasized(&text, for_user)
             }
             Event::Lock { by, lock } => self.dim(&format!("{} {}", moderator(by.as_ref()), has_locked(*lock))),
+            Event::Invite { by, on: true, .. } if for_user => {
+                let what = format!(
+                    "{} invited you into the room; to enter it, type /join and its name",
+                    moderator(by.as_ref())
+                );
+                self.emphasized(&what, for_user)
+            }
             Event::Invite { by, name, on: true } => self.dim(&format!("{} invited {name}", moderator(by.as_ref()))),
             Event::Invite { by, name, on: false } => {
                 self.dim(&format!("{} took the invitation of {name} back", moderator(by.as_ref())))
@@ -158,11 +165,13 @@ pub(super) const DELETED: &str = "(deleted)";
 
 /// A deletion in words, with the author of the message if the client knows it.
 fn deletion(by: Option<&Name>, id: MessageId, author: Option<&Name>) -> String {
-    let by = moderator(by);
-    match author {
-        Some(author) if author.as_str() == by => format!("{by} deleted their message {}", id.0),
-        Some(author) => format!("{by} deleted message {} of {author}", id.0),
-        None => format!("{by} deleted message {}", id.0),
+    match (by, author) {
+        (Some(by), Some(author)) if author == by => format!("{by} deleted their message {}", id.0),
+        (Some(by), Some(author)) => format!("{by} deleted message {} of {author}", id.0),
+        (Some(by), None) => format!("{by} deleted message {}", id.0),
+        // The operator at the control socket, or it is not known.
+        (None, Some(author)) => format!("message {} of {author} was deleted", id.0),
+        (None, None) => format!("message {} was deleted", id.0),
     }
 }
 
@@ -311,7 +320,7 @@ mod tests {
         check("LEAVE bob quit tea", "bob left: tea");
         check("RENAME bob rob", "bob is now rob");
         check("COORDINATOR bob", "bob is the coordinator");
-        check("DELETE - 7", "the operator deleted message 7");
+        check("DELETE - 7", "message 7 was deleted");
         check("LOCK bob invited", "bob locked the room: only the invited may enter");
         check("LOCK - open", "the operator opened the room to everybody");
         check("INVITE bob eve on", "bob invited eve");
@@ -411,7 +420,7 @@ mod tests {
         };
         assert_eq!(deleted(Some("ann"), Some("bob")), "01:44 ann deleted message 7 of bob");
         assert_eq!(deleted(Some("bob"), Some("bob")), "01:44 bob deleted their message 7");
-        assert_eq!(deleted(None, None), "01:44 the operator deleted message 7");
+        assert_eq!(deleted(None, None), "01:44 message 7 was deleted");
     }
 
     #[test]

@@ -302,6 +302,10 @@ pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationReje
     let refuse = |code, what: &str| Refusal::new(verb, code, what);
     match why {
         ModerationRejection::NoRoom => refuse(ErrorCode::NotInRoom, "the room does not exist any more"),
+        ModerationRejection::Muted(notice) => {
+            let what = format!("nothing was changed: you are muted on this server{}", details(&notice));
+            refuse(ErrorCode::Muted, &what)
+        }
         ModerationRejection::RankTooLow(needed) => rank_refusal(verb, needed),
         ModerationRejection::Protected(name, rank) => {
             let what = format!("you cannot act against {name}: {name} {}", is_of_rank(rank));

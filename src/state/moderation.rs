@@ -133,6 +133,8 @@ pub enum ModerationOutcome {
 pub enum ModerationRejection {
     /// The room does not exist.
     NoRoom,
+    /// The origin is muted on the server: it does not moderate its rooms.
+    Muted(Box<SanctionNotice>),
     /// The origin must have at least this rank.
     RankTooLow(Rank),
     /// The member or the account with this name has this rank, and the origin none that is higher.

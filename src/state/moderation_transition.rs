@@ -111,7 +111,12 @@ impl Transition<'_> {
     /// Whether the origin has at least this rank. The operator at the control socket has the highest one.
     pub(super) fn expect_rank(&self, room: Option<RoomId>, rank: Rank) -> Result<(), ModerationRejection> {
         let needed = if room.is_none() { Rank::Operator } else { rank };
-        if self.origin_rank(room) >= needed { Ok(()) } else { Err(ModerationRejection::RankTooLow(needed)) }
+        if self.origin_rank(room) < needed {
+            return Err(ModerationRejection::RankTooLow(needed));
+        }
+        // Otherwise the owner of a room could speak by reasons and invitations.
+        let mute = self.state.mute_of_member(self.origin.member, &[], self.at);
+        mute.map_or(Ok(()), |mute| Err(ModerationRejection::Muted(mute.into())))
     }
 
     pub(super) fn origin_rank(&self, room: Option<RoomId>) -> Rank {

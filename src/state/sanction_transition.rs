@@ -78,7 +78,9 @@ impl Transition<'_> {
         room: Option<RoomId>,
         which: &SanctionChoice,
     ) -> ModerationResult {
-        self.expect_rank(room, Rank::Moderator)?;
+        let is_by_address = matches!(which, SanctionChoice::Target(SanctionTarget::Network(_)));
+        // The result would tell whether the address is banned.
+        self.expect_rank(room, if is_by_address { Rank::Operator } else { Rank::Moderator })?;
         let id = match which {
             SanctionChoice::Id(id) => Some(*id),
             SanctionChoice::Target(target) => self.state.sanctions.with_target(kind, room, target),

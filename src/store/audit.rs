@@ -14,8 +14,8 @@ use crate::protocol::{
 
 /// The highest number of an entry.
 pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<AuditNumber> {
-    let sql = "SELECT ifnull(max(number), 0) FROM audit";
-    // Another program may have written a negative number.
+    // Another program may have written a number that leaves no higher ones, or a negative one.
+    let sql = "SELECT ifnull(max(number), 0) FROM audit WHERE number < 1 << 62";
     connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|last| AuditNumber(last.try_into().unwrap_or(0)))
 }
 

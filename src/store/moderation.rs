@@ -67,7 +67,9 @@ fn insert_sanction(transaction: &Transaction<'_>, sanction: &Sanction) -> rusqli
     let subjects: Vec<_> = subjects.iter().map(subject).collect();
     let until = until.map(|until| until.to_string());
     let (by, reason) = (by.as_ref().map(Name::as_str), reason.as_ref().map(Text::as_str));
-    let sql = "INSERT OR REPLACE INTO sanctions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    // A room that is stored later brings the sanctions that it has then: one of an earlier time may be lifted since.
+    let sql = "INSERT OR REPLACE INTO sanctions SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 \
+               WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM rooms WHERE room = ?3)";
     let room = room.map(key_of);
     let row =
         params![id.0, kind.as_str(), room, target.to_string(), subjects.join(" "), at.to_string(), until, by, reason];

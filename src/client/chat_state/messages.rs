@@ -1,19 +1,11 @@
 //! The authors of messages, for deletions. Pure.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use super::rooms::ChatRoom;
-use super::{ChatAction, ChatState, DisplayItem};
+use super::{ChatAction, ChatState, DisplayItem, SentLine};
 use crate::client::typed::UserInput;
 use crate::command::{Command, Delete, split_indent};
 use crate::limits::MESSAGES_NOTED_MAX;
 use crate::protocol::{MessageId, Name, PastMessage, RoomName, Timestamp, split_word};
-
-impl ChatRoom {
-    /// The newest message under this nickname.
-    fn last_message_of(&self, author: &Name) -> Option<MessageId> {
-        self.authors.iter().rfind(|(_, name)| *name == author).map(|(id, _)| *id)
-    }
-}
 
 impl ChatState {
     /// Notes the author of a message.
@@ -22,6 +14,13 @@ impl ChatState {
         room.authors.insert(id, author);
         if room.authors.len() > MESSAGES_NOTED_MAX {
             room.authors.pop_first();
+        }
+    }
+
+    /// Notes the id of the user's last message in a room. `None`: it was refused, or nobody knows.
+    pub(super) fn note_last_own(&mut self, room: &RoomName, id: Option<MessageId>) {
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.last_own = id;
         }
     }
 
@@ -50,12 +49,17 @@ impl ChatState {
         if !is_short || !word.replacen('／', "/", 1).eq_ignore_ascii_case("/delete") {
             return None;
         }
-        let room = self.rooms.get(&self.current);
-        let id = room.zip(self.name.as_ref()).and_then(|(room, name)| room.last_message_of(name));
-        Some(match id {
+        let is_awaited =
+            |sent: &SentLine| matches!(sent.command, Command::Msg(_)) && sent.room.key() == self.current.key();
+        if self.unanswered.iter().flatten().any(is_awaited) {
+            return Some(UserInput::Invalid(
+                "the server has not confirmed your last message yet: try again".to_owned(),
+            ));
+        }
+        Some(match self.rooms.get(&self.current).and_then(|room| room.last_own) {
             Some(id) => UserInput::Command(None, Command::Delete(Delete(id))),
             None => UserInput::Invalid(
-                "you have sent no message here; type: /delete id (/history shows the ids)".to_owned(),
+                "your last line here was not sent as a message; type: /delete id (/history shows the ids)".to_owned(),
             ),
         })
     }

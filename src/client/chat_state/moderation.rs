@@ -49,6 +49,7 @@ impl ChatState {
                 is_account
             }
             Event::Sanction(event) => matches!(&event.target, Some(SanctionTarget::Name(name)) if is_user(name)),
+            Event::Invite { name, on, .. } => *on && is_user(name),
             Event::Lifted { target, .. } => matches!(target, Some(SanctionTarget::Name(name)) if is_user(name)),
             _ => false,
         }

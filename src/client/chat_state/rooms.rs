@@ -24,6 +24,8 @@ pub(super) struct ChatRoom {
     mentions: u64,
     /// The authors of the newest messages; at most [`MESSAGES_NOTED_MAX`].
     pub(super) authors: BTreeMap<MessageId, Name>,
+    /// The user's last message on this connection, if the server has confirmed it.
+    pub(super) last_own: Option<MessageId>,
 }
 
 impl ChatRoom {

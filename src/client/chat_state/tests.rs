@@ -438,10 +438,13 @@ fn replies_about_rooms_are_shown() {
 #[test]
 fn delete_without_an_id_means_the_last_own_message() {
     let mut state = alice();
-    let none = "you have sent no message here; type: /delete id (/history shows the ids)";
-    assert_eq!(state.handle_input("/delete"), [warn(none)]);
+    let none = warn("your last line here was not sent as a message; type: /delete id (/history shows the ids)");
+    assert_eq!(state.handle_input("/delete"), std::slice::from_ref(&none));
     receive(&mut state, "@7 2026-11-20T12:44:29.138Z MSG bob hi");
     state.handle_input("psst");
+    // Regression: it deleted the message before.
+    let early = warn("the server has not confirmed your last message yet: try again");
+    assert_eq!(state.handle_input("/delete"), [early]);
     receive(&mut state, "@8 2026-11-20T12:44:29.138Z MSG alice psst");
     receive(&mut state, "OK MSG 8");
     receive(&mut state, "@9 2026-11-20T12:44:29.138Z MSG bob what?");
@@ -456,6 +459,9 @@ fn delete_without_an_id_means_the_last_own_message() {
         receive(&mut state, "OK DELETE 9 stored=no"),
         [note("the message is deleted, but not on the server's disk yet")]
     );
+    state.handle_input("too loud");
+    receive(&mut state, "ERR MSG muted the message was not delivered: you are muted");
+    assert_eq!(state.handle_input("/delete"), [none], "the last message was refused");
 }
 
 /// The ids are for `/delete`. They are not shown where the user has not asked for messages.

@@ -132,8 +132,9 @@ export function nodeOf(entry) {
 
 /** What stands for a deleted text. */
 function deletionNodes({ author, deletedBy, me }) {
-  if (deletedBy === null || deletedBy === author) return ['Message deleted'];
-  return ['Message deleted by ', ...(deletedBy === '-' ? ['the operator'] : [deletedBy === me ? 'you' : nameNode(deletedBy)])];
+  // `-` is the operator of the server, or a moderator whom nobody knows any more.
+  if ([null, '-', author].includes(deletedBy)) return ['Message deleted'];
+  return ['Message deleted by ', deletedBy === me ? 'you' : nameNode(deletedBy)];
 }
 
 function recipients({ to, isOwn }) {
