@@ -120,7 +120,7 @@ impl Servers {
     }
 }
 
-/// The address that comes so many after this one.
+/// The address at this distance after the first one.
 fn after(first: Ipv4Addr, number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(first.to_bits() + number)
 }
