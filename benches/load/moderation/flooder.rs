@@ -47,11 +47,11 @@ pub(super) fn run(binary: &Path, count: usize) -> Run {
     let received: Vec<_> = readers.all.iter().map(|reader| reader.received).collect();
     let ban = thread::spawn(move || operator.ban());
     let all_have_ended = readers.turn_until(|readers| readers.all.iter().all(Reader::is_done));
-    let Banned { start, reply, is_banned } = ban.join().expect("the operator's thread does not panic");
+    let Banned { start, reply, is_confirmed } = ban.join().expect("the operator's thread does not panic");
     flooder.stop();
 
     let mut run = Run::default();
-    run.faults.other += u64::from(!is_banned) + u64::from(!all_have_ended);
+    run.faults.other += u64::from(!is_confirmed) + u64::from(!all_have_ended);
     run.faults.closed += readers.count(|reader| !reader.connection.open);
     run.faults.out_of_order += readers.count(|reader| reader.continues_after_leave);
     let messages = |bytes: usize| (bytes / MESSAGE_BYTES) as f64;
@@ -68,11 +68,11 @@ pub(super) fn run(binary: &Path, count: usize) -> Run {
 /// An operator on the control socket.
 struct Operator(BufReader<UnixStream>);
 
-/// When the ban was sent, how long its reply took, and whether it says that the ban is in force.
+/// When the ban was sent, how long its reply took, and whether it confirms the ban.
 struct Banned {
     start: Instant,
     reply: Duration,
-    is_banned: bool,
+    is_confirmed: bool,
 }
 
 impl Operator {
@@ -87,7 +87,7 @@ impl Operator {
         self.0.get_mut().write_all(BAN.as_bytes()).expect("the server reads");
         let mut reply = String::new();
         self.0.read_to_string(&mut reply).expect("a reply");
-        Banned { start, reply: start.elapsed(), is_banned: reply.ends_with("OK moderate\n") }
+        Banned { start, reply: start.elapsed(), is_confirmed: reply.ends_with("OK moderate\n") }
     }
 }
 
