@@ -16,6 +16,7 @@ mod connection;
 mod flood;
 mod load;
 mod logins;
+mod moderation;
 mod paced;
 mod report;
 mod rooms;
@@ -36,6 +37,7 @@ use self::attacks::Attacks;
 use self::common::socket::raise_descriptor_limit;
 use self::flood::Flood;
 use self::logins::Logins;
+use self::moderation::Moderation;
 use self::paced::Paced;
 use self::report::Report;
 use self::rooms::ManyRooms;
@@ -48,7 +50,7 @@ use self::tls::OverTls;
 /// Measures chinwagd under load and under attack: all scenarios with their defaults, or one.
 #[derive(FromArgs)]
 struct Arguments {
-    /// runs of each scenario; the output has their medians (default: 3; attacks and stuck-minute: 1)
+    /// runs of each scenario; the output has their medians (default: 3; attacks and stuck-minute: 1; moderation: 10)
     #[argh(option)]
     runs: Option<usize>,
 
@@ -73,6 +75,7 @@ enum Scenario {
     RoomsMemory(RoomsMemory),
     Tls(OverTls),
     Logins(Logins),
+    Moderation(Moderation),
 }
 
 impl Scenario {
@@ -90,6 +93,7 @@ impl Scenario {
             ("rooms-memory", Self::RoomsMemory(RoomsMemory::default())),
             ("tls", Self::Tls(OverTls::default())),
             ("logins", Self::Logins(Logins::default())),
+            ("moderation", Self::Moderation(Moderation::default())),
         ];
         all.into_iter().map(|(name, scenario)| (name.to_owned(), scenario)).collect()
     }
@@ -99,6 +103,7 @@ impl Scenario {
             Self::Saturated(_) | Self::Paced(_) | Self::Stuck(_) | Self::Flood(_) => 3,
             Self::Rooms(_) | Self::RoomsMemory(_) | Self::Tls(_) | Self::Logins(_) => 3,
             Self::Attacks(_) | Self::StuckMinute(_) => 1,
+            Self::Moderation(_) => 10,
         }
     }
 
@@ -116,6 +121,7 @@ impl Scenario {
             Self::RoomsMemory(memory) => vec![memory.measure(server, runs)],
             Self::Tls(tls) => tls.measure(server, runs),
             Self::Logins(logins) => logins.measure(server, runs),
+            Self::Moderation(moderation) => moderation.measure(server, runs),
         };
         reports.iter().for_each(Report::print);
         reports
