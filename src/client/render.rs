@@ -323,7 +323,7 @@ mod tests {
         check("DELETE - 7", "message 7 was deleted");
         check("LOCK bob invited", "bob locked the room: only the invited may enter");
         check("LOCK - open", "the operator opened the room to everybody");
-        check("INVITE bob eve on", "bob invited eve");
+        check("INVITE bob eve on", "bob invited you into the room; to enter it, type /join and its name");
         check("INVITE bob eve off", "bob took the invitation of eve back");
         check("NOTICE the server stops", "the server says: the server stops");
         check("LEAVE bob kicked by ann: too loud", "bob was removed by ann: too loud");
