@@ -5,27 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chinwag::command::list_members;
-use chinwag::protocol::{
-    AccountId, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, Role, RoomLock, Sanction, SanctionKind,
-    Subject, Timestamp, User,
-};
+use chinwag::protocol::{AccountId, Event, LeaveReason, MessageId, ModerationRecord, Name, SanctionKind, User};
 use chinwag::state::{
     Action, Author, Displacement, Entry, Member, MemberId, Moderated, Moderation, ModerationOutcome, Origin, Rejection,
     RoomId, RoomRejection, SharedState, StateOutput,
 };
 
-/// Ranks, from the lowest to the highest.
-const MEMBER: u8 = 0;
-const MODERATOR: u8 = 1;
-const OWNER: u8 = 2;
-const OPERATOR: u8 = 3;
+use self::facts::{Locks, MEMBER, MODERATOR, OPERATOR, OWNER, Ranks};
+
+#[path = "../common/moderation.rs"]
+mod facts;
 
 /// The ranks as they follow from the outputs, and counts.
 #[derive(Default)]
 pub(super) struct ModerationObserver {
-    owners: BTreeMap<RoomId, AccountId>,
-    moderators: BTreeMap<RoomId, BTreeSet<AccountId>>,
-    known_rooms: BTreeSet<RoomId>,
+    ranks: Ranks,
     /// The authors of all messages.
     authors: BTreeMap<(RoomId, MessageId), Author>,
     /// The messages that were deleted.
@@ -42,9 +36,7 @@ pub(super) struct ModerationObserver {
     pub(super) deletions: u32,
     /// Number of members and watchers that a lock kept out.
     pub(super) locked_out: u32,
-    locks: BTreeMap<RoomId, RoomLock>,
-    invited_accounts: BTreeSet<(RoomId, AccountId)>,
-    invited_guests: BTreeSet<(RoomId, MemberId)>,
+    locks: Locks,
 }
 
 /// The facts that the observer needs from before an entry.
@@ -71,15 +63,7 @@ impl ModerationObserver {
     }
 
     fn rank(&self, state: &SharedState, member: &Member, room: Option<RoomId>) -> u8 {
-        let Some(account) = member.account().and_then(|account| state.accounts().get(account)) else { return MEMBER };
-        if account.role == Role::Operator {
-            return OPERATOR;
-        }
-        match room {
-            Some(room) if self.owners.get(&room) == Some(&account.id) => OWNER,
-            Some(room) if self.moderators.get(&room).is_some_and(|all| all.contains(&account.id)) => MODERATOR,
-            _ => MEMBER,
-        }
+        self.ranks.of_member(state, member, room)
     }
 
     /// Whether the member is muted where the action of the entry would be heard.
@@ -92,11 +76,8 @@ impl ModerationObserver {
             _ => return false,
         };
         let scopes = [None].into_iter().chain(rooms.into_iter().map(Some));
-        scopes.into_iter().any(|room| {
-            let mut mutes =
-                state.sanctions().iter().filter(|mute| mute.kind == SanctionKind::Mute && mute.room == room);
-            self.rank(state, member, room) == MEMBER && mutes.any(|mute| concerns(mute, member, entry.at))
-        })
+        let mute_in = |room| self.ranks.sanction_of(state, SanctionKind::Mute, room, member.into(), entry.at);
+        scopes.into_iter().any(|room| mute_in(room).is_some())
     }
 
     /// Checks the outputs of an entry, and the state after it.
@@ -108,7 +89,7 @@ impl ModerationObserver {
         }
         self.check_texts(state);
         self.record_owners(before, entry, state);
-        self.check_locks(state);
+        self.locks.check(state);
         self.check_rosters(entry, state);
         if before.is_muted {
             let is_heard = outputs.iter().any(|output| {
@@ -122,10 +103,9 @@ impl ModerationObserver {
         }
         for (id, member) in state.members() {
             let rooms = [None].into_iter().chain(member.rooms().map(Some));
-            for room in rooms.filter(|room| self.rank(state, member, *room) == MEMBER) {
-                let bans = state.sanctions().iter().filter(|ban| ban.kind == SanctionKind::Ban && ban.room == room);
-                let holding = bans.into_iter().find(|ban| concerns(ban, member, entry.at));
-                assert_eq!(holding, None, "{id:?} {} is banned, after {:?}", member.name(), entry.action);
+            for room in rooms {
+                let ban = self.ranks.sanction_of(state, SanctionKind::Ban, room, member.into(), entry.at);
+                assert_eq!(ban, None, "{id:?} {} is banned, after {:?}", member.name(), entry.action);
             }
         }
     }
@@ -220,13 +200,7 @@ impl ModerationObserver {
         };
         for room in entered.into_iter().map(|room| room.id) {
             let account = state.member(id).and_then(Member::account);
-            let is_invited = account.is_some_and(|account| self.invited_accounts.contains(&(room, account)))
-                || self.invited_guests.contains(&(room, id));
-            let may_enter = match self.locks.get(&room) {
-                None | Some(RoomLock::Open) => true,
-                Some(RoomLock::Accounts) => account.is_some(),
-                Some(RoomLock::Invited) => is_invited,
-            };
+            let may_enter = self.locks.lets_in(room, account, Some(id));
             let has_rank = state.member(id).is_some_and(|member| self.rank(state, member, Some(room)) > MEMBER);
             assert!(may_enter || has_rank, "{id:?} enters {room:?}, which is locked: {:?}", self.locks);
         }
@@ -236,10 +210,10 @@ impl ModerationObserver {
         };
         match (&moderated.outcome, moderation) {
             (ModerationOutcome::LockSet(lock), Moderation::SetLock { room, .. }) => {
-                self.locks.insert(*room, *lock);
+                self.locks.set(*room, *lock);
             }
             (ModerationOutcome::Invited(..), Moderation::Invite { room, name, on }) => {
-                self.record_invitation(state, *room, name, *on);
+                self.locks.invite(state, *room, name, *on);
             }
             _ => {}
         }
@@ -254,55 +228,13 @@ impl ModerationObserver {
         }
     }
 
-    fn record_invitation(&mut self, state: &SharedState, room: RoomId, name: &Name, on: bool) {
-        let named = state.accounts().find(name).map(|account| account.id);
-        let mut holders = state.members().filter(|(_, member)| member.name().key() == name.key());
-        let holder = holders.next();
-        let account = named.or_else(|| holder.and_then(|(_, member)| member.account()));
-        match (account, holder) {
-            (Some(account), _) if on => drop(self.invited_accounts.insert((room, account))),
-            (None, Some((guest, _))) if on => drop(self.invited_guests.insert((room, guest))),
-            (account, holder) => {
-                let guests = [holder.map(|(id, _)| id), account.and_then(|account| state.member_of(account))];
-                for guest in guests.into_iter().flatten() {
-                    self.invited_guests.remove(&(room, guest));
-                }
-                account.map(|account| self.invited_accounts.remove(&(room, account)));
-            }
-        }
-    }
-
-    /// A room keeps its lock for as long as it exists, and a guest its invitations for as long as it is on the server.
-    fn check_locks(&mut self, state: &SharedState) {
-        self.locks.retain(|room, _| state.room(*room).is_some());
-        self.invited_accounts.retain(|(room, _)| state.room(*room).is_some());
-        self.invited_guests.retain(|(room, guest)| state.room(*room).is_some() && state.member(*guest).is_some());
-        for (id, room) in state.rooms() {
-            assert_eq!(room.lock(), self.locks.get(&id).copied().unwrap_or_default(), "{id:?}");
-            assert!(room.lock() == RoomLock::Open || room.watcher_count() == 0, "a locked room is watched");
-        }
-        assert!(state.invited_guests().iter().eq(self.invited_guests.iter().copied()), "the invited guests");
-    }
-
     /// A new room belongs to the account of the member that created it.
     fn record_owners(&mut self, before: &Before, entry: &Entry, state: &SharedState) {
         for (room, name, on) in std::mem::take(&mut self.appointed) {
-            let account = state.accounts().find(&name).expect("the moderator has an account").id;
-            let moderators = self.moderators.entry(room).or_default();
-            if on {
-                moderators.insert(account)
-            } else {
-                moderators.remove(&account)
-            };
+            self.ranks.appoint(state, room, &name, on);
         }
-        let present: BTreeSet<_> = state.rooms().map(|(id, _)| id).collect();
-        for room in present.difference(&self.known_rooms).filter(|room| **room != RoomId::LOBBY) {
-            let now = state.member(entry.origin.member).and_then(Member::account);
-            self.owners.extend(before.account.or(now).map(|account| (*room, account)));
-        }
-        self.owners.retain(|room, _| present.contains(room));
-        self.moderators.retain(|room, _| present.contains(room));
-        self.known_rooms = present;
+        let now = state.member(entry.origin.member).and_then(Member::account);
+        self.ranks.record_rooms(state, before.account.or(now));
     }
 }
 
@@ -337,22 +269,4 @@ fn is_about_a_lock(output: &StateOutput) -> bool {
         StateOutput::Rejected(_, _, Rejection::WatchLocked(..)) | StateOutput::WatchEnded(..) => true,
         _ => false,
     }
-}
-
-/// Whether a sanction that goes on concerns the member.
-fn concerns(sanction: &Sanction, member: &Member, now: Timestamp) -> bool {
-    let is_going_on = sanction.until.is_none_or(|until| now < until);
-    let is_guest = member.account().is_none();
-    let is_of_network = |network: Network| member.network().is_some_and(|own| network.contains_network(own));
-    is_going_on
-        && sanction.subjects.iter().any(|subject| match subject {
-            Subject::Account(account) => member.account() == Some(*account),
-            Subject::Name(name) => collide(name, member.name()),
-            Subject::Network(network) => is_of_network(*network) && (is_guest || sanction.kind == SanctionKind::Ban),
-        })
-}
-
-/// Whether two names are the same, or look alike.
-fn collide(a: &Name, b: &Name) -> bool {
-    a.key() == b.key() || a.skeletons().into_iter().zip(b.skeletons()).any(|(a, b)| a == b)
 }

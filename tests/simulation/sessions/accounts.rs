@@ -1,6 +1,7 @@
 //! The accounts: passwords that wait to be checked, how commands about accounts must end, and who may hold a nickname.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
 
 use chinwag::command::{AccessTokens, Command, Login, Register, Reply, SetPassword, Takeover, TokenReply, Unregister};
 use chinwag::limits::{LOGIN_BURST, LOGIN_FRESH_SECONDS, LOGIN_REFUSED_BURST, REGISTRATION_BURST};
@@ -11,6 +12,7 @@ use chinwag::session::{PasswordJob, PasswordOutcome, PasswordResult, PasswordWor
 use chinwag::state::{Account, AccountUpdate, SessionId, StateLimits, Uptime};
 
 use self::account_observer::AccountObserver;
+use super::roles::address_of;
 
 #[path = "../../entries/accounts.rs"]
 mod account_observer;
@@ -44,11 +46,10 @@ pub(super) struct Accounts {
     sessions: BTreeSet<SessionId>,
     /// The sessions that ended before their password was checked: the line has no reply.
     unanswered: BTreeSet<SessionId>,
-    /// Number of wrong passwords, of right ones whose logins were refused, and of registrations, of each session. Each has an address of
-    /// its own.
-    wrong: BTreeMap<SessionId, u32>,
-    refused: BTreeMap<SessionId, u32>,
-    registrations: BTreeMap<SessionId, u32>,
+    /// Number of wrong passwords, of right ones whose logins were refused, and of registrations, of each address.
+    wrong: BTreeMap<Ipv4Addr, u32>,
+    refused: BTreeMap<Ipv4Addr, u32>,
+    registrations: BTreeMap<Ipv4Addr, u32>,
     observer: AccountObserver,
     /// Number of actions.
     actions: u64,
@@ -96,6 +97,13 @@ impl Accounts {
             PasswordWork::Check(_) => PasswordOutcome::Wrong,
         };
         Some(PasswordResult { session, outcome })
+    }
+
+    /// The account to which a command of this session that waits for its password logs in.
+    pub(super) fn account_of_login<'a>(&self, sessions: &'a Sessions, session: SessionId) -> Option<&'a Account> {
+        let Check { command, account } = self.checks.get(&session)?;
+        let (id, _) = account.filter(|_| matches!(command, Command::Login(_) | Command::Takeover(_)))?;
+        sessions.state().accounts().get(id)
     }
 
     /// The code with which the command that waits for this result must be refused; `None` if it must succeed.
@@ -163,16 +171,17 @@ impl Accounts {
             self.unanswered.insert(result.session);
         }
         let wrong = matches!(result.outcome, PasswordOutcome::Wrong);
-        *self.wrong.entry(result.session).or_default() += u32::from(wrong);
+        let address = address_of(result.session);
+        *self.wrong.entry(address).or_default() += u32::from(wrong);
         let refused = matches!(result.outcome, PasswordOutcome::Right) && end != Some(Ok(()));
-        *self.refused.entry(result.session).or_default() += u32::from(refused);
+        *self.refused.entry(address).or_default() += u32::from(refused);
         let registered = matches!(check.command, Command::Register(_));
-        *self.registrations.entry(result.session).or_default() += u32::from(registered);
+        *self.registrations.entry(address).or_default() += u32::from(registered);
     }
 
     /// Whether the session may have tried too often, so that its password is not checked.
     pub(super) fn may_be_limited(&self, session: SessionId, command: &Command, code: Option<ErrorCode>) -> bool {
-        let count = |counts: &BTreeMap<SessionId, u32>| counts.get(&session).copied().unwrap_or(0);
+        let count = |counts: &BTreeMap<Ipv4Addr, u32>| counts.get(&address_of(session)).copied().unwrap_or(0);
         match (command, code) {
             (Command::Login(_) | Command::Takeover(_) | Command::Unregister(_), Some(ErrorCode::TooManyAttempts)) => {
                 count(&self.wrong) >= LOGIN_BURST || count(&self.refused) >= LOGIN_REFUSED_BURST

@@ -46,14 +46,13 @@ impl Members {
             Event::Msg(name, _) | Event::Draw(name, _) | Event::Topic(name, _) => {
                 assert!(self.index(name) < self.present.len());
             }
-            Event::Notice(_) | Event::Deleted { .. } => {}
-            Event::Moderator { .. }
+            Event::Notice(_)
+            | Event::Deleted { .. }
+            | Event::Moderator { .. }
             | Event::Lock { .. }
             | Event::Invite { .. }
             | Event::Sanction(_)
-            | Event::Lifted { .. } => {
-                panic!("{event:?} without a moderator")
-            }
+            | Event::Lifted { .. } => {}
             Event::Whisper(..) | Event::Ping(_) | Event::Roster(_) => panic!("{event:?} is a private line"),
         }
     }

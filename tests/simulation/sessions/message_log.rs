@@ -42,6 +42,11 @@ impl MessageLog {
         assert!(text.take().is_some(), "{id:?} is deleted twice");
     }
 
+    /// Whether the message is in memory.
+    pub(super) fn keeps(&self, id: MessageId) -> bool {
+        self.messages.iter().rev().take(KEPT).any(|(said, ..)| *said == id)
+    }
+
     /// The code with which the room must refuse `SINCE` with this id.
     pub(super) fn refusal(&self, id: MessageId) -> Option<ErrorCode> {
         let missed = self.messages.iter().filter(|(said, ..)| *said > id).count();

@@ -4,16 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::command::{ChatReply, Command, Reply, Resume, RoomLine, ServerLine, Set, SetReply, Setting, Whisper};
-use chinwag::protocol::{Dialect, ErrorCode, Event, LeaveReason, Mode, Name, RoomName, Tag, Timestamp, Token};
+use chinwag::protocol::{ErrorCode, Event, LeaveReason, Name, RoomName, Tag, Timestamp, Token};
 use chinwag::session::{AccountPolicy, Input, InputKind, MembershipChange, Output, OwnLine, Sessions, Timeouts};
 use chinwag::state::{RoomId, SessionId, SharedState, StateLimits};
 
 use super::accounts::{self, Accounts};
-use super::expected_lines::{ExpectedLines, LineKind};
+use super::expected_lines::LineKind;
 use super::message_log;
+use super::moderation_rules::is_moderation;
 use super::resume_tokens::ResumeTokens;
+use super::roles::{self, Processed, Roles};
 use super::rooms::Rooms;
 use super::rules;
+use super::stream::{End, Stream};
 use super::timers::Timers;
 
 #[path = "../../common/server_line.rs"]
@@ -21,10 +24,11 @@ mod server_line;
 
 pub(super) struct Model {
     pub(super) room: Sessions,
-    streams: BTreeMap<SessionId, Stream>,
+    pub(super) streams: BTreeMap<SessionId, Stream>,
     pub(super) rooms: Rooms,
     pub(super) resume_tokens: ResumeTokens,
     pub(super) accounts: Accounts,
+    pub(super) roles: Roles,
     timers: Timers,
     /// Number of the hub's turns.
     turn: u64,
@@ -40,12 +44,13 @@ pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
         resume_seconds,
         history_messages: message_log::KEPT,
         canvas_strokes: message_log::STROKES_KEPT,
+        sanctions_per_room: roles::SANCTIONS_PER_ROOM,
         ..accounts::limits()
     };
     let start = Token::new("k7qd").expect("a token");
     let sessions = Sessions::new(SharedState::new(limits).with_start(start), timeouts).with_unlimited_creation();
     // Each session has its own address, so all of their passwords may be checked at once.
-    let (is_registration_open, accounts_only, allows_insecure) = (true, false, false);
+    let (is_registration_open, accounts_only, allows_insecure) = (true, false, true);
     let threads = 1_000;
     sessions.with_accounts(AccountPolicy { is_registration_open, accounts_only, allows_insecure, threads })
 }
@@ -53,34 +58,6 @@ pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
 /// The members of a room, in the order in which they entered it.
 pub(super) fn names_in(sessions: &Sessions, room: RoomId) -> impl Iterator<Item = &Name> {
     sessions.state().members_of(room).map(|(_, member)| member.name())
-}
-
-/// The bytes that a client must receive, and the state that determines them.
-#[derive(Default)]
-struct Stream {
-    lines: ExpectedLines,
-    dialect: Dialect,
-    mode: Mode,
-    /// The rooms that the session follows; true: its home.
-    follows: BTreeMap<RoomId, bool>,
-    /// The room of chat mode.
-    chat_room: Option<RoomName>,
-    /// The keys of the rooms that the session has followed.
-    former: BTreeSet<String>,
-    echo: bool,
-    end: End,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum End {
-    #[default]
-    Open,
-    /// The session gets no more output.
-    Closed,
-    /// The member is detached; its session has ended.
-    Detached,
-    /// The session is removed.
-    Removed,
 }
 
 impl Model {
@@ -91,6 +68,7 @@ impl Model {
             rooms: Rooms::default(),
             resume_tokens: ResumeTokens::new(resume_seconds),
             accounts: Accounts::default(),
+            roles: Roles::default(),
             timers: Timers::new(timeouts),
             turn: 0,
             applied: 0,
@@ -100,8 +78,9 @@ impl Model {
 
     pub(super) fn apply(&mut self, at: Timestamp, session: SessionId, action: &InputKind) {
         let named: BTreeSet<_> = self.streams.keys().copied().filter(|&reader| self.is_named(reader)).collect();
-        let refusal = self.refusal(at, session, action);
-        let result = self.expected_result(at, action);
+        let mut refusal = self.refusal(at, session, action);
+        let mut result = self.expected_result(at, action);
+        let barriers = self.barriers(at, session, action);
         let is_change_allowed = self.begin_operator_change(at, action);
         if let InputKind::Connect(_) = action {
             self.accounts.connect(session);
@@ -110,19 +89,26 @@ impl Model {
         let mut outputs = Vec::new();
         self.timers.record(session, action);
         self.restore_sometimes();
+        let before = self.before(at, session, action);
         self.room.apply(Input { at, session, kind: action.clone() }, &mut outputs);
         self.check_private(session, action, &outputs);
         if let Some(command) = command_of(action) {
             let actual = rules::actual(session, &outputs);
             let is_limited = self.accounts.may_be_limited(session, &command, actual);
-            assert!(actual == refusal || is_limited, "{actual:?}, not {refusal:?}: {command:?} of {session:?}");
+            let is_expected = is_limited || rules::is_expected(actual, refusal, &barriers);
+            assert!(is_expected, "{actual:?}, not {refusal:?} or {barriers:?}: {command:?} of {session:?}");
+            refusal = actual;
             self.set(session, &command);
         }
         self.start_checks(action, &outputs);
         self.check_answered(session, action, result.is_some(), &outputs);
         if let InputKind::PasswordProcessed(processed) = action {
             if let Some(expected) = result {
-                assert_eq!(rules::actual(processed.session, &outputs), expected.err(), "{processed:?}");
+                let actual = rules::actual(processed.session, &outputs);
+                let is_expected = rules::is_expected(actual, expected.err(), &barriers);
+                assert!(is_expected, "{actual:?}, not {expected:?} or {barriers:?}: {processed:?}");
+                refusal = actual;
+                result = Some(actual.map_or(Ok(()), Err));
             }
             self.accounts.finish(processed, result);
         }
@@ -145,6 +131,8 @@ impl Model {
         }
         let is_tick = matches!(action, InputKind::Tick(_));
         self.rooms.open_new(&self.room);
+        self.roles.check(&before, Processed { at, sessions: &self.room, outputs: &outputs, refusal });
+        self.count_banned_connection(action, &outputs);
         let removed = |output: &Output| if let Output::Remove(session) = output { Some(*session) } else { None };
         let removed: BTreeSet<_> = outputs.iter().filter_map(removed).collect();
         for output in outputs {
@@ -249,22 +237,33 @@ impl Model {
         let command = command_of(action)?;
         let closing = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Detached));
         let closing: Vec<_> = closing.filter_map(|(&session, _)| self.room.name(session)).collect();
+        let line = self.line(now, session, named_room(action), &closing)?;
+        self.is_connected(session).then(|| line.expected_refusal(&command))?
+    }
+
+    pub(super) fn line<'a>(
+        &'a self,
+        now: Timestamp,
+        session: SessionId,
+        named: Option<&'a RoomName>,
+        closing: &'a [&'a Name],
+    ) -> Option<rules::Line<'a>> {
         let stream = self.streams.get(&session)?;
-        let line = rules::Line {
+        Some(rules::Line {
             sessions: &self.room,
             rooms: &self.rooms,
-            closing: &closing,
+            closing,
             resume_tokens: &self.resume_tokens,
             accounts: &self.accounts,
+            roles: &self.roles,
             now,
             session,
-            named: named_room(action),
+            named,
             mode: stream.mode,
             chat_room: stream.chat_room.as_ref(),
             follows: &stream.follows,
             former: &stream.former,
-        };
-        self.is_connected(session).then(|| line.expected_refusal(&command))?
+        })
     }
 
     /// Checks the messages and strokes in a reply, and that the session follows their room.
@@ -324,6 +323,7 @@ impl Model {
     /// The hub has published the events of a turn.
     pub(super) fn end_turn(&mut self) {
         self.turn += 1;
+        self.roles.end_turn();
     }
 
     /// Whether the room still has a connection for this session.
@@ -497,6 +497,12 @@ impl Model {
                 assert_eq!(why.code, ErrorCode::Resumed);
                 None
             }
+            // Invited members, and watchers that a ban or a lock has ended.
+            Output::Send(
+                _,
+                _,
+                RoomLine { line: ServerLine::Event(_, Event::Invite { .. } | Event::Notice(_)), .. },
+            ) if command_of(action).as_ref().is_some_and(is_moderation) => None,
             Output::Send(session, _, line) if *session != from && from != SessionId::SERVER => {
                 Some((*session, &line.line))
             }
@@ -529,7 +535,7 @@ impl Model {
 }
 
 /// The command that an action carries, if any.
-fn command_of(action: &InputKind) -> Option<Command> {
+pub(super) fn command_of(action: &InputKind) -> Option<Command> {
     match action {
         InputKind::Command(command) | InputKind::CommandIn(_, command) => Some(command.clone()),
         InputKind::CommandWithSecret(command, _) => Some(command.clone()),
@@ -538,25 +544,8 @@ fn command_of(action: &InputKind) -> Option<Command> {
 }
 
 /// The room that a line names in front of its command.
-fn named_room(action: &InputKind) -> Option<&RoomName> {
+pub(super) fn named_room(action: &InputKind) -> Option<&RoomName> {
     if let InputKind::CommandIn(room, _) = action { Some(room) } else { None }
-}
-
-impl Stream {
-    /// The name of a room as it stands in front of lines about it.
-    fn prefix(&self, is_home: bool, name: &RoomName) -> Option<RoomName> {
-        (!is_home || self.dialect.room_names).then(|| name.clone())
-    }
-
-    fn receives(&self, room: RoomId) -> bool {
-        self.end == End::Open && self.follows.contains_key(&room)
-    }
-
-    fn append(&mut self, turn: u64, room: Option<RoomId>, kind: LineKind, line: &str) {
-        if self.end == End::Open {
-            self.lines.push(turn, room, kind, [line.as_bytes(), self.dialect.ending.as_bytes()].concat());
-        }
-    }
 }
 
 /// Checks and renders a line.

@@ -1,7 +1,9 @@
 //! The lines that clients send. Each takes a few bytes of the script; most are valid commands.
 
+use std::net::Ipv4Addr;
+
 use chinwag::limits::LINE_BYTES_MAX;
-use chinwag::protocol::{AccessToken, Name, ResumeToken};
+use chinwag::protocol::{AccessToken, MessageId, Name, ResumeToken, RoomName, SanctionId};
 
 use super::script::Script;
 
@@ -33,6 +35,9 @@ const SWITCHES: [&str; 6] = ["echo on", "echo off", "tags on", "tags off", "room
 /// Rooms that collide in the same ways. The last one breaks the rules.
 const ROOMS: [&str; 8] = ["#lobby", "#ops", "#Ops", "#0ps", "#dev", "#team", "#t3am", "##"];
 
+/// Durations of bans and mutes. The last one is invalid.
+const DURATIONS: [&str; 6] = ["", " 5s", " 30s", " 10m", " 7d", " 9x"];
+
 /// Most bytes of the script that are sent unchanged.
 const RAW_BYTES_MAX: usize = 32;
 
@@ -47,6 +52,11 @@ pub(super) struct Secrets<'a> {
 /// Returns one of the nicknames.
 pub(super) fn name(script: &mut Script<'_>) -> Name {
     Name::new(script.one_of(&NAMES)).expect("a nickname")
+}
+
+/// Returns a room that collides with no other one.
+pub(super) fn room_name(script: &mut Script<'_>) -> &'static str {
+    script.one_of(&["#lobby", "#ops", "#dev", "#team"])
 }
 
 /// Returns a password of an account.
@@ -156,7 +166,9 @@ fn first_login(session: u64, accounts: &[Name]) -> Vec<u8> {
         (["LOGIN", "TAKEOVER"][usize::from(session % 2 == 1)], ["\n", "\r"][usize::from(session % 3 == 1)]);
     let login = format!("{verb} {name} {}{ending}", PASSWORDS[0]);
     let unregister = if session % 10 == 9 { format!("UNREGISTER {}{ending}", PASSWORDS[0]) } else { String::new() };
-    (login + &unregister).into_bytes()
+    // In some rooms, it is the first one, and owns them.
+    let join = if session % 10 == 4 { format!("JOIN {}{ending}", ROOMS[1 + nth % 3]) } else { String::new() };
+    (login + &unregister + &join).into_bytes()
 }
 
 /// Returns a line about resume tokens. Most use one of the newest tokens.
@@ -193,6 +205,71 @@ fn account(script: &mut Script<'_>, secrets: Secrets<'_>) -> Vec<u8> {
             let token = tokens.iter().rev().nth(script.below(3)).map(ToString::to_string).unwrap_or_default();
             format!("{verb} {name} {token}")
         }
+    };
+    line.into_bytes()
+}
+
+/// Returns a command of moderators, mostly about one of these rooms and with one of these names as its target. `newest`
+/// is the address of the newest session.
+pub(super) fn moderation(
+    script: &mut Script<'_>,
+    rooms: &[(RoomName, MessageId)],
+    names: &[Name],
+    accounts: &[Name],
+    newest: Ipv4Addr,
+    sanctions: &[SanctionId],
+) -> Vec<u8> {
+    let mut one_of = |all: &[Name]| {
+        let (nth, any) = (script.below(12), script.one_of(&NAMES));
+        all.get(nth % all.len().max(1)).map_or(any, Name::as_str).to_owned()
+    };
+    let (name, account) = (one_of(names), one_of(accounts));
+    let room = rooms.get(script.below(8) % rooms.len().max(1)).filter(|_| script.below(4) < 3);
+    let last = room.map_or(MessageId::default(), |(_, last)| *last).0;
+    let duration = script.one_of(&DURATIONS);
+    let reason = script.one_of(&["", " spam"]);
+    let on = script.one_of(&["on", "on", "on", "off"]);
+    let nth = script.below(8);
+    let SanctionId(number) = sanctions.get(nth % sanctions.len().max(1)).copied().unwrap_or_default();
+    let bits = script.one_of(&[29, 30, 31, 33]);
+    // Mostly the next client has one of the addresses.
+    let network = Ipv4Addr::from((u32::from(newest) + 1) >> 3 << 3);
+    let command = match script.below(32) {
+        0..3 => format!("KICK {name}{reason}"),
+        3..6 => format!("MUTE {name}{duration}{reason}"),
+        6 => format!("UNMUTE {name}"),
+        7 | 8 => format!("UNMUTE {number}"),
+        9 | 10 => format!("BAN {name}{duration}{reason}"),
+        11 => format!("BAN @{name}{duration}"),
+        12 | 13 => format!("BAN {network}/{bits}{duration}"),
+        14 => format!("UNBAN {name}"),
+        15 | 16 => format!("UNBAN {number}"),
+        17 => "BANS".to_owned(),
+        18 => "LOCK accounts".to_owned(),
+        19 | 20 => "LOCK invited".to_owned(),
+        21 => "LOCK open".to_owned(),
+        22..26 => format!("INVITE {name} {on}"),
+        26 | 27 => format!("MODERATOR {account} {on}"),
+        28 => format!("MODERATOR {name} {on}"),
+        29 => format!("INVITE {account} {on}"),
+        _ => format!("DELETE {}", last.saturating_sub(script.below(4) as u64)),
+    };
+    let room = room.map(|(room, _)| format!("{room} ")).unwrap_or_default();
+    join(&room, &command)
+}
+
+/// Returns a line that others may read, or with a reason.
+pub(super) fn speech(script: &mut Script<'_>, room: Option<&RoomName>) -> Vec<u8> {
+    let room = room.map_or_else(|| ROOMS[0].to_owned(), ToString::to_string);
+    let line = match script.below(12) {
+        0..3 => format!("{room} MSG why"),
+        3 => format!("{room} TOPIC why"),
+        4 => format!("{room} DRAW clear"),
+        5 => format!("NICK {}", script.one_of(&NAMES)),
+        6 => format!("WHISPER {} why", script.one_of(&NAMES)),
+        7 => format!("JOIN {}", script.one_of(&ROOMS)),
+        8..11 => format!("PART {room} why"),
+        _ => "QUIT why".to_owned(),
     };
     line.into_bytes()
 }

@@ -7,8 +7,10 @@ use chinwag::command::Verb;
 use chinwag::protocol::ErrorCode;
 
 /// Errors with which the server closes a connection. They are the last line, and no reply.
-const CLOSING_ERRORS: [ErrorCode; 7] = [
+const CLOSING_ERRORS: [ErrorCode; 9] = [
+    ErrorCode::Banned,
     ErrorCode::IdleTimeout,
+    ErrorCode::Kicked,
     ErrorCode::LoginRequired,
     ErrorCode::NameTimeout,
     ErrorCode::Resumed,
@@ -85,7 +87,9 @@ impl Reader {
             (first, second, third) = (second, third, word());
         }
         assert!(!self.is_closed, "a line after the closing error: {line}");
-        assert!(self.line_start > 0 || matches!(first, "HELLO" | "NOTICE"), "unexpected first line: {line}");
+        let is_refused = (first, third) == ("ERR", ErrorCode::Banned.as_str());
+        let is_first = matches!(first, "HELLO" | "NOTICE") || is_refused;
+        assert!(self.line_start > 0 || is_first, "unexpected first line: {line}");
         assert!(self.line_start == 0 || first != "HELLO", "a second greeting");
         self.is_closed = first == "ERR" && second == "-" && CLOSING_ERRORS.map(ErrorCode::as_str).contains(&third);
         if matches!(first, "OK" | "ERR") && !self.is_closed {

@@ -64,6 +64,11 @@ impl Rooms {
         self.open.get(&room).map(|room| &room.message_log)
     }
 
+    /// The id of the last message of the room.
+    pub(super) fn last_id(&self, room: RoomId) -> MessageId {
+        self.open.get(&room).map_or(MessageId::default(), |room| room.last_id)
+    }
+
     /// Opens the rooms that are new after an input.
     pub(super) fn open_new(&mut self, sessions: &Sessions) {
         for (id, room) in sessions.state().rooms() {

@@ -12,7 +12,9 @@ use chinwag::state::{RoomId, SessionId};
 
 use super::accounts::{self, Accounts};
 use super::model;
+use super::moderation_rules::is_moderation;
 use super::resume_tokens::ResumeTokens;
+use super::roles::Roles;
 use super::rooms::Rooms;
 
 /// A command of a session, and what its reply depends on.
@@ -23,6 +25,7 @@ pub(super) struct Line<'a> {
     pub(super) closing: &'a [&'a Name],
     pub(super) resume_tokens: &'a ResumeTokens,
     pub(super) accounts: &'a Accounts,
+    pub(super) roles: &'a Roles,
     pub(super) now: Timestamp,
     pub(super) session: SessionId,
     /// The room in front of the command.
@@ -84,8 +87,10 @@ impl Line<'_> {
         {
             return Some(ErrorCode::RoomAmbiguous);
         }
-        let chat_room = self.chat_room.filter(|_| self.mode == Mode::Chat);
-        let room = self.find(self.named.or(chat_room));
+        if is_moderation(command) {
+            return self.refused_moderation(command);
+        }
+        let room = self.room_of_line();
         if specification.room == RoomUse::Prefix && room.is_none() {
             return Some(ErrorCode::NotInRoom);
         }
@@ -106,6 +111,12 @@ impl Line<'_> {
             Command::Chat(Chat(room)) => self.find(room.as_ref()).is_none().then_some(ErrorCode::NotInRoom),
             _ => None,
         }
+    }
+
+    /// The room that the line is about.
+    pub(super) fn room_of_line(&self) -> Option<RoomId> {
+        let chat_room = self.chat_room.filter(|_| self.mode == Mode::Chat);
+        self.find(self.named.or(chat_room))
     }
 
     /// Whether the member of this session keeps its nickname if another session resumes it.
@@ -166,6 +177,15 @@ pub(super) fn actual(session: SessionId, outputs: &[Output]) -> Option<ErrorCode
         Output::Send(to, _, RoomLine { line: ServerLine::Err(refusal), .. }) if *to == session => Some(refusal.code),
         _ => None,
     })
+}
+
+/// Whether a command may end so. If a ban, a mute or a lock prevents it, it must be refused, with one of these codes or as it would be
+/// without them.
+pub(super) fn is_expected(actual: Option<ErrorCode>, refusal: Option<ErrorCode>, barriers: &[ErrorCode]) -> bool {
+    match actual {
+        None => refusal.is_none() && barriers.is_empty(),
+        Some(code) => refusal == actual || barriers.contains(&code),
+    }
 }
 
 fn refused_name(room: &Sessions, own: Option<&Name>, name: &Name) -> Option<ErrorCode> {
