@@ -357,10 +357,10 @@ pub(super) fn fell_behind(session: SessionId) {
 /// Logs a connection that was not admitted. `count` connections were refused since the last such line.
 fn connection_refused(address: PeerAddress, limit: &AdmissionLimit, count: u64) {
     let (reason, limit) = match limit {
-        AdmissionLimit::Clients(max) => ("--max-clients", *max as u64),
-        AdmissionLimit::Address(max) => ("--max-per-address", *max as u64),
-        AdmissionLimit::Rate(max) => ("--connect-rate", u64::from(*max)),
-        AdmissionLimit::Banned(_) => ("banned", 0),
+        AdmissionLimit::Clients(max) => ("--max-clients", Some(*max as u64)),
+        AdmissionLimit::Address(max) => ("--max-per-address", Some(*max as u64)),
+        AdmissionLimit::Rate(max) => ("--connect-rate", Some(u64::from(*max))),
+        AdmissionLimit::Banned(_) => ("banned", None),
     };
     info!(%address, reason, limit, count, "refused a connection");
 }

@@ -15,6 +15,10 @@ use super::rules::Line;
 
 type Rule = Result<(), ErrorCode>;
 
+fn is_address(which: &SanctionChoice) -> bool {
+    matches!(which, SanctionChoice::Target(SanctionTarget::Network(_)))
+}
+
 impl Line<'_> {
     fn state(&self) -> &SharedState {
         self.sessions.state()
@@ -55,9 +59,12 @@ impl Line<'_> {
             Command::Delete(_) => MEMBER,
             _ if room.is_none() => OPERATOR,
             Command::Moderator(_) => OWNER,
+            Command::Unban(unban) if is_address(&unban.0.0) => OPERATOR,
             _ => MODERATOR,
         };
         expect(self.own_rank(room) >= needed, ErrorCode::NotModerator)?;
+        let is_silent = matches!(command, Command::Delete(_) | Command::Bans(_));
+        expect(is_silent || !self.is_muted(Vec::new()), ErrorCode::Muted)?;
         match command {
             Command::Kick(Kick { name, .. }) => self.find_target(room, name).map(|_| ()),
             Command::Mute(mute) => self.check_sanction(SanctionKind::Mute, room, &mute.0.target),
