@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::log;
+use super::moderation::read_account;
 use crate::limits::AUDIT_STORED_MAX;
 use crate::protocol::{
     AccountId, AuditAct, AuditActor, AuditEntry, AuditNumber, AuditQuery, AuditRecord, MessageId, Name, RoomName,
@@ -41,23 +42,43 @@ fn delete_surplus(transaction: &Transaction<'_>, is_of_server: bool) -> rusqlite
 fn insert_one(transaction: &Transaction<'_>, AuditRecord { number, entry }: &AuditRecord) -> rusqlite::Result<()> {
     let AuditEntry { at, by, act, room, target, target_account, sanction, message, until, reason } = entry;
     let account = by.as_ref().and_then(|by| by.account.as_ref());
+    let own = account.map(|(id, _)| *id);
+    let author = if target.is_none() { find_author(transaction, entry)? } else { None };
+    let (author, author_account) = author.unwrap_or_default();
+    if author_account.is_some() && author_account == own {
+        // A moderator has deleted a message of its own.
+        return Ok(());
+    }
     let sql = "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let row = params![
         number.0,
         at.to_string(),
         by.as_ref().map(|by| by.name.as_str()),
-        account.map(|(id, _)| id.0),
+        own.map(|id| id.0),
         account.map(|(_, name)| name.as_str()),
         act.as_str(),
         room.as_ref().map(ToString::to_string),
-        target.as_ref().map(ToString::to_string),
-        target_account.map(|id| id.0),
+        target.as_ref().map(ToString::to_string).or(author),
+        target_account.or(author_account).map(|id| id.0),
         sanction.map(|id| id.0),
         message.map(|id| id.0),
         until.map(|until| until.to_string()),
         reason.as_ref().map(Text::as_str),
     ];
     transaction.prepare_cached(sql)?.execute(row).map(drop)
+}
+
+/// The nickname and the account of the author of the message that an entry is about, if the file has valid ones. The state knows only the
+/// authors of messages in memory.
+fn find_author(
+    transaction: &Transaction<'_>,
+    AuditEntry { act, room, message, .. }: &AuditEntry,
+) -> rusqlite::Result<Option<(Option<String>, Option<AccountId>)>> {
+    let (AuditAct::Delete, Some(room), Some(MessageId(id))) = (act, room, message) else { return Ok(None) };
+    let sql = "SELECT messages.name, account FROM messages JOIN rooms USING (room) WHERE rooms.name = ? AND id = ?";
+    let mut row = transaction.prepare_cached(sql)?;
+    let author = row.query_row(params![room.to_string(), id], |row| Ok((row.get(0).ok(), read_account(row, 1))));
+    author.optional()
 }
 
 /// Reads the audit log of an open file, on a connection of its own: nothing else waits for it.

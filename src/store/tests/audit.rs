@@ -176,3 +176,32 @@ fn audit_log_of_a_file_of_version_7_begins_empty() {
     close(store);
     assert_eq!(integrity(&path), "ok");
 }
+
+/// The state knows only the authors of messages in memory.
+#[test]
+fn deletion_names_the_author_that_the_file_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::All).unwrap();
+    let hers = StoredMessage { account: Some(AccountId(3)), ..past(2, "hers") };
+    commit(&store, vec![past(1, "a guest's"), hers]);
+    let by = |account| Some(AuditActor { name: name("mia"), account: Some((AccountId(account), name("mia"))) });
+    let delete = |number, message, account| {
+        let entry = AuditEntry::new(NOW, AuditAct::Delete);
+        let (room, message) = (RoomName::new("#lobby").ok(), Some(MessageId(message)));
+        AuditRecord { number: AuditNumber(number), entry: AuditEntry { by: by(account), room, message, ..entry } }
+    };
+    commit_audit(&store, vec![delete(1, 1, 3), delete(2, 2, 4), delete(3, 2, 3), delete(4, 9, 3)]);
+    let found = store.queries().read_audit(&all()).unwrap();
+    let shown = found.into_iter().map(|AuditRecord { number, entry: AuditEntry { target, target_account, .. } }| {
+        (number.0, target.map(|target| target.to_string()), target_account)
+    });
+    let expected = [
+        (1, Some("ann".to_owned()), None),
+        (2, Some("ann".to_owned()), Some(AccountId(3))),
+        // Their own message has no entry, and one that is gone has no author.
+        (4, None, None),
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+    close(store);
+}

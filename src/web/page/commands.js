@@ -1,5 +1,6 @@
 // The commands of the composer, such as /nick. `typed.js` parses them.
 
+import { formatInvite, formatLock } from './protocol.js';
 import { appoints, moderates } from './ranks.js';
 import { ACCOUNT_USAGES, APPOINTMENT_USAGES, MODERATION_USAGES, ROOM_USAGES, USAGES } from './typed.js';
 import { listed, refusal } from './wording.js';
@@ -126,6 +127,14 @@ function moderationCommandsOf({ session, moderation, giveBack }) {
 
     bans(line) {
       moderation.showBans(refused(line));
+    },
+
+    lock(line) {
+      moderation.send(session.current, formatLock(line.lock), refused(line));
+    },
+
+    invite(line) {
+      moderation.send(session.current, formatInvite(line.name, line.isInvited), refused(line));
     },
 
     moderator(line) {

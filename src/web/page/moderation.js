@@ -1,8 +1,8 @@
 // Moderation on the page: the menu of a member, the dialog for an action, and the list of bans and mutes. `ranks.js` has what each rank may do;
 // the server decides, and the page shows in plain words what it refuses.
 //
-// The subject of a menu is a member, `{ key, name }`; at a message, it also has that: `{ key, name, message }`. LOCK and INVITE are about a room,
-// and have no place here.
+// The subject of a menu is a member, `{ key, name }`; at a message, it also has that: `{ key, name, message }`. LOCK and INVITE are about a room:
+// the composer has commands for them.
 
 import { BanList } from './bans.js';
 import { wholeDuration } from './dates.js';
@@ -60,7 +60,7 @@ export class Moderation {
   deleteLast(room, refused) {
     const message = this.#conversations.of(room).transcript.lastOwn;
     if (!message) return 'You have sent no message here.';
-    this.#delete(room, message, refused);
+    this.send(room, formatDelete(message.order), refused);
     return '';
   }
 
@@ -79,7 +79,12 @@ export class Moderation {
 
   /** Makes the account of this name a moderator of a room, or takes that back. `refused(reason)` is called if the server refuses it. */
   setModerator(room, name, isModerator, refused) {
-    this.#session.moderator.send({ room, isOnServer: false }, formatModerator(name, isModerator), (reply) => {
+    this.send(room, formatModerator(name, isModerator), refused);
+  }
+
+  /** Sends a command about a room whose effect an event says. `refused(reason)` is called if the server refuses it. */
+  send(room, command, refused) {
+    this.#session.moderator.send({ room, isOnServer: false }, command, (reply) => {
       if (!reply?.isOk) return refused(textOf(reply));
       if (isUnstored(reply.value)) this.#note(room, UNSTORED);
     });
@@ -121,18 +126,12 @@ export class Moderation {
     return Boolean(message) && isConnected && !message.isDeleted && (message.isOwn || moderates(room.rank));
   }
 
-  #delete(room, { order: id }, refused) {
-    this.#session.moderator.send({ room, isOnServer: false }, formatDelete(id), (reply) => {
-      if (!reply?.isOk) return refused(textOf(reply));
-      if (isUnstored(reply.value)) this.#note(room, UNSTORED);
-    });
-  }
 
   #run(action, subject) {
     const { current: room } = this.#session;
     // The member may have another name by now.
     const { name } = room.member(subject.key) ?? subject;
-    if (action === 'delete') return this.#delete(room, subject.message, (reason) => this.#note(room, reason));
+    if (action === 'delete') return this.send(room, formatDelete(subject.message.order), (reason) => this.#note(room, reason));
     if (action === 'whisper') return this.#whisper(room.memberNamed(name) ?? { name });
     if (action === 'appoint' || action === 'dismiss') {
       return this.setModerator(room, name, action === 'appoint', (reason) => this.#note(room, reason));

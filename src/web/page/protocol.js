@@ -269,6 +269,14 @@ export function formatModerator(name, isModerator) {
   return `MODERATOR ${word(name)} ${isModerator ? 'on' : 'off'}`;
 }
 
+export function formatLock(lock) {
+  return `LOCK ${lock}`;
+}
+
+export function formatInvite(name, isInvited) {
+  return `INVITE ${word(name)} ${isInvited ? 'on' : 'off'}`;
+}
+
 export function formatDelete(id) {
   return `DELETE ${id}`;
 }

@@ -30,6 +30,8 @@ export const MODERATION_USAGES = {
   mute: ['/mute name [reason]', 'keep a member from writing; you choose for how long'],
   ban: ['/ban name [reason]', 'keep somebody out; /ban @name: everybody at the address of the member'],
   bans: ['/bans', 'list the bans and mutes, and lift them'],
+  lock: ['/lock open|accounts|invited', 'choose who may enter the room'],
+  invite: ['/invite name', 'let an account or a guest into a room for the invited; /invite name off takes that back'],
 };
 
 /** The one for those who appoint moderators. */
@@ -58,7 +60,7 @@ const NOT_OFFERED = new Set(['pass', 'resume', 'history', 'since', 'search', 'dr
  * The meaning of a line: `{ kind: 'message', text }`, also with `room` for another room than the one that is shown;
  * `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command: `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`,
  * `{ kind: 'join', rooms }`, `{ kind: 'part', room, reason }` (room: null for the one that is shown), `{ kind: 'topic', text }` (null to
- * show it), `{ kind: 'moderate', action, name, reason }`, `{ kind: 'moderator', name, isModerator }`, or `{ kind }` alone for `who`, `status`,
+ * show it), `{ kind: 'moderate', action, name, reason }`, `{ kind: 'moderator', name, isModerator }`, `{ kind: 'lock', lock }`, `{ kind: 'invite', name, isInvited }`, or `{ kind }` alone for `who`, `status`,
  * `canvas`, `ping`, `delete`, `rooms`, `home`, `account`, `register`, `login`, `logout`, `bans` and `help`.
  */
 export function readLine(line) {
@@ -98,6 +100,14 @@ const COMMANDS = {
   mute: moderate,
   ban: moderate,
   bans: bare,
+  lock: (rest) => {
+    const lock = rest.trim().toLowerCase();
+    return ['open', 'accounts', 'invited'].includes(lock) ? { kind: 'lock', lock } : wrong('lock');
+  },
+  invite: (rest) => {
+    const [, name, value = 'on'] = /^\s*(\S+)(?:\s+(on|off))?\s*$/iu.exec(rest) ?? [];
+    return name ? { kind: 'invite', name, isInvited: value.toLowerCase() === 'on' } : wrong('invite');
+  },
   // The list has a button for each.
   unban: () => ({ kind: 'bans' }),
   unmute: () => ({ kind: 'bans' }),

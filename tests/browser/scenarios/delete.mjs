@@ -1,4 +1,5 @@
-// Messages are deleted by their authors and by moderators: the text goes from all pages, also from earlier messages of a reload.
+// Messages are deleted by their authors and by moderators: the text goes from all pages, also from earlier messages of a reload. The owner
+// locks the room, and invites.
 
 import assert from 'node:assert/strict';
 import { enter, expect, expectText, hear, join, logIn, nc, play, register, say, serveAccounts } from '../stage.mjs';
@@ -66,4 +67,22 @@ await play(async () => {
   await expectMessages(
     eve, 'bob: Message deleted', 'bob: second of bob', 'tom: Message deleted', 'tom: Message deleted', 'tom: Message deleted',
   );
+
+  // A locked room: eve is inside and stays, mia is invited, and ned is not.
+  await say(owen, '/lock maybe');
+  await expectText(owen, '#not-sent', 'Type /lock open|accounts|invited to choose who may enter the room.');
+  await owen.fill('#text', '');
+  await say(owen, '/lock invited');
+  await hear(owen, 'You locked the room: only the invited may enter');
+  await hear(eve, 'owen locked the room: only the invited may enter');
+  const mia = nc(server, 'mia');
+  await mia.hear(/^HELLO/, 'OK NICK mia');
+  await say(owen, '/invite mia');
+  await hear(owen, 'You invited mia');
+  await mia.hear('#ops INVITE owen mia on');
+  mia.say('JOIN #ops');
+  await hear(owen, 'mia joined');
+  const ned = nc(server, 'ned');
+  ned.say('JOIN #ops');
+  await ned.hear(/^HELLO/, 'OK NICK ned', /^ERR JOIN room-locked /);
 });
