@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+#[cfg(feature = "store")]
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "store")]
 use super::common::DEADLINE;
 use super::{ControlledServer, stderr, stdout};
 
