@@ -32,6 +32,8 @@ export class People {
   #openMenu;
   /** Whether the user moderates the room: each name has a button for the menu. */
   #hasMenus = false;
+  /** What the list last got of each member. */
+  #items = new WeakMap();
   /** The press in progress, `{ member, id, x, y }`, or null. */
   #press = null;
   #wasPressed = false;
@@ -57,6 +59,7 @@ export class People {
     this.#room = room;
     this.#recipients = recipients;
     this.#press = null;
+    this.#members = null;
     this.#list.clear();
   }
 
@@ -67,10 +70,7 @@ export class People {
     const isOther = hasMenus !== this.#hasMenus;
     this.#hasMenus = hasMenus;
     if (people !== this.#members || me !== this.#me || isConnected !== this.#isConnected) this.#showSummary(isConnected);
-    if (people !== this.#members || me !== this.#me || isOther) {
-      const isChanged = ({ name }) => isOther || name === me || name === this.#me;
-      this.#list.show(people.map((member) => (isChanged(member) ? { ...member } : member)));
-    }
+    if (people !== this.#members || me !== this.#me || isOther) this.#list.show(people.map((member) => this.#itemOf(member)));
     [this.#members, this.#me, this.#isConnected] = [people, me, isConnected];
   }
 
@@ -82,6 +82,17 @@ export class People {
     }
   }
 
+  /** What the list shows of a member: the same object as before if it shows the same. */
+  #itemOf(member) {
+    const isMe = member.name === this.#room.me;
+    const hasMenu = this.#hasMenus && !isMe;
+    const before = this.#items.get(member);
+    if (before?.isMe === isMe && before.hasMenu === hasMenu) return before;
+    const item = { ...member, isMe, hasMenu };
+    this.#items.set(member, item);
+    return item;
+  }
+
   #showSummary(isConnected) {
     const count = this.#room.people.length;
     byId('people').classList.toggle('stale', !isConnected && count > 0);
@@ -90,15 +101,14 @@ export class People {
     byId('people-help').textContent = help(count, isConnected);
   }
 
-  #update(item, { key, name, isCoordinator, rank }) {
-    const isMe = name === this.#room.me;
+  #update(item, { key, name, isCoordinator, rank, isMe, hasMenu }) {
     const tag = isMe ? 'span' : 'button';
     const isMade = item.firstElementChild?.localName === tag;
     const person = isMade ? item.firstElementChild : element(tag, { className: 'person' });
     const role = isCoordinator ? [' ', element('span', { className: 'role' }, 'coordinator')] : [];
     const badge = rank ? [' ', element('span', { className: 'rank' }, rank)] : [];
     person.replaceChildren(nameNode(name), ...(isMe ? [' ', element('span', { className: 'self' }, '(you)')] : []), ...role, ...badge);
-    this.#showMenuButton(item, isMe ? null : name);
+    this.#showMenuButton(item, hasMenu ? name : null);
     if (!isMe) {
       person.type = 'button';
       person.dataset.key = key;
@@ -109,11 +119,10 @@ export class People {
     return item;
   }
 
-  /** Shows or removes the button for the menu of a member; `name` is null for the user. */
+  /** Shows the button for the menu of the member of this name, or removes it if the name is null. */
   #showMenuButton(item, name) {
     const before = item.querySelector('.more');
-    const isShown = this.#hasMenus && name !== null;
-    if (!isShown) return before?.remove();
+    if (name === null) return before?.remove();
     const button = before ?? element('button', { type: 'button', className: 'more' }, '⋯');
     button.setAttribute('aria-haspopup', 'menu');
     button.setAttribute('aria-label', `Actions for ${name}`);
