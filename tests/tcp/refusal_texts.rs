@@ -74,7 +74,7 @@ const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] 
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 73] = [
+const REFUSALS: [(&str, &str); 75] = [
     ("PASS", "PASS password-missing the password is missing¦; write: ~PASS password"),
     ("PASS hunter2", "PASS password-unexpected this server needs no password"),
     ("PASS {longest token}", "PASS password-wrong the password is wrong¦; write: ~PASS password"),
@@ -225,6 +225,8 @@ const REFUSALS: [(&str, &str); 73] = [
         "BAN duration-invalid invalid duration '7x': expected a number and s, m, h, d or w, at most 3660 days; then the \
          reason¦; write: ~BAN name|@name|address [duration] [reason]",
     ),
+    ("DELETE 9", "DELETE message-unknown there is no message 9¦; write: ~HISTORY [count]"),
+    ("DELETE 4", "DELETE not-author message 4 is not yours; its author and the moderators of the room can delete it"),
     ("BAN 127.0.0.1", "BAN address-refused '127.0.0.1' cannot be banned: it has addresses of the server's own machine"),
     (
         "SET echo on now",
