@@ -36,9 +36,12 @@ fn check_error(site: &Site, arguments: &[&str], expected: &str) {
 
 #[test]
 fn valid_configuration_is_one_line() {
-    let site = Site::new("[listeners]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\nport-file = \"port\"\n[limits]\nno-watch = false\n");
+    let site = Site::new(
+        "[listeners]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\nport-file = \"port\"\n[limits]\nno-watch = false\n",
+    );
     let output = check_in(&site, &["--config", "x.toml", "--log", "debug"]);
-    let expected = "chinwagd: the configuration \"x.toml\" can be used; checked: 4 options, 2 addresses, the port file\n";
+    let expected =
+        "chinwagd: the configuration \"x.toml\" can be used; checked: 4 options, 2 addresses, the port file\n";
     assert_eq!(output.out, expected);
     assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
 }
@@ -86,7 +89,11 @@ fn addresses_and_files_are_checked() {
     let no_such = "this machine has no such address; use one of its own, or 0.0.0.0 for all of them";
     check_error(&site, &["--listen", "192.0.2.1:7"], &format!("cannot listen on 192.0.2.1:7: {no_such}"));
     check_error(&site, &["--port-file", "x.toml/port"], "cannot write the port file \"x.toml/port\": Not a directory");
-    check_error(&site, &["--port-file", "no/port"], "cannot write the port file \"no/port\": No such file or directory");
+    check_error(
+        &site,
+        &["--port-file", "no/port"],
+        "cannot write the port file \"no/port\": No such file or directory",
+    );
     site.write("text", "text");
     let unexpected = "expected a new path, an empty file or an older port file; found a file with other content";
     check_error(&site, &["--port-file", "text"], &format!("cannot write the port file \"text\": {unexpected}"));
@@ -238,7 +245,8 @@ mod store {
     #[test]
     fn store_of_a_killed_server_is_not_changed() {
         let site = Site::new("");
-        let mut server = Server::spawn(&mut site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=a?b#%41.db"]));
+        let mut server =
+            Server::spawn(&mut site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=a?b#%41.db"]));
         server.join("alice").send("MSG hi");
         server.signal("-KILL");
         server.wait();
@@ -267,7 +275,11 @@ mod store {
     fn path_of_the_store_is_checked() {
         let site = Site::new("");
         fs::create_dir(site.at("directory")).expect("a directory");
-        check_error(&site, &["--data", "no/chat.db"], "cannot open the store \"no/chat.db\": No such file or directory");
+        check_error(
+            &site,
+            &["--data", "no/chat.db"],
+            "cannot open the store \"no/chat.db\": No such file or directory",
+        );
         check_error(&site, &["--data", "new.db/"], "cannot open the store \"new.db/\": Is a directory");
         let expected = "cannot use \"directory\" as a store: it is a directory; --data expects the path of a regular file, or of a file to create";
         check_error(&site, &["--data", "directory"], expected);
@@ -298,7 +310,8 @@ fn permissions_are_those_of_the_user() {
         let error = String::from_utf8(output.stderr).expect("UTF-8");
         (output.status.code(), error.replace(&format!("{}/", site.path().display()), ""))
     };
-    let mut arguments = vec!["--listen", &listen, "--port-file", "port", "--password-file", "password", "--control", "control"];
+    let mut arguments =
+        vec!["--listen", &listen, "--port-file", "port", "--password-file", "password", "--control", "control"];
     let mut expected = "chinwagd: cannot listen on chat: Permission denied\n\
                         chinwagd: cannot create the control socket \"control\": Permission denied; \
                         choose another path with --control, or --control off\n\

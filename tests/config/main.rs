@@ -61,7 +61,8 @@ impl Site {
     /// The names of the files, sorted.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path()).expect("the directory");
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("a file").file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("a file").file_name().into_string().unwrap()).collect();
         names.sort_unstable();
         names
     }

@@ -73,7 +73,8 @@ fn printed_options_give_the_same_options() {
     assert!(first.contains("\nlisten = [\"http://127.0.0.1:0\", \"tls://127.0.0.1:0\"]  # x.toml:2\n"), "{first}");
     assert!(first.contains("\ndead-peer-timeout = 16  # x.toml:35\n"), "{first}");
     // The same, from a command line.
-    let third = print(&site, &["--config", "y.toml", "--history", "99", "--listen=127.0.0.1:1", "--listen=https://[::1]:2"]);
+    let third =
+        print(&site, &["--config", "y.toml", "--history", "99", "--listen=127.0.0.1:1", "--listen=https://[::1]:2"]);
     assert!(third.contains("\nhistory = 99  # command line\n"), "{third}");
     assert!(third.contains("\nlisten = [\"127.0.0.1:1\", \"https://[::1]:2\"]  # command line\n"), "{third}");
     assert!(!site.at("chat.db").exists() && !site.at("port").exists());
@@ -87,7 +88,8 @@ fn defaults_in_comments_are_values() {
     let stored: &[&str] = if cfg!(feature = "store") { &["--data", "chat.db"] } else { &[] };
     let arguments = [&["--listen", listen], stored].concat();
     let printed = print(&site, &arguments);
-    let is_value = |line: &&str| !line.split('"').nth(1).is_some_and(|form| form.bytes().all(|c| c.is_ascii_uppercase()));
+    let is_value =
+        |line: &&str| !line.split('"').nth(1).is_some_and(|form| form.bytes().all(|c| c.is_ascii_uppercase()));
     let defaults = printed.lines().skip(1).filter_map(|line| line.strip_prefix("# "));
     let defaults: Vec<_> = defaults.filter(is_value).collect();
     let count = if cfg!(feature = "store") && cfg!(feature = "web") { 23 } else { 17 };

@@ -66,9 +66,14 @@ impl Reload for TlsCertificates {
         for files in &self.files {
             match files.load(&provider) {
                 Err(fault) => report.errors.push(fault.to_string()),
-                Ok(key) => report.notes.extend(find_validity_problem(&key, &provider, UnixTime::now()).map(|problem| {
-                    format!("clients will not accept the certificate {}: {problem}", quoted_path(&files.certificate))
-                })),
+                Ok(key) => {
+                    report.notes.extend(find_validity_problem(&key, &provider, UnixTime::now()).map(|problem| {
+                        format!(
+                            "clients will not accept the certificate {}: {problem}",
+                            quoted_path(&files.certificate)
+                        )
+                    }))
+                }
             }
         }
         report.count(self.files.len(), "certificate", "certificates");
