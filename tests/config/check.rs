@@ -63,7 +63,7 @@ fn every_error_is_found_in_one_run() {
         "x.toml:7: invalid --send-timeout 31s",
         "cannot listen on 192.0.2.1:0: this machine has no such address",
         "cannot write the port file \"no/port\": No such file or directory",
-        "cannot read \"missing\"",
+        "cannot read the password file \"missing\"",
     ];
     for start in starts {
         let start = format!("chinwagd: {}", start.replace("--lgo=off", "--lgo"));
@@ -97,7 +97,11 @@ fn addresses_and_files_are_checked() {
     site.write("text", "text");
     let unexpected = "expected a new path, an empty file or an older port file; found a file with other content";
     check_error(&site, &["--port-file", "text"], &format!("cannot write the port file \"text\": {unexpected}"));
-    check_error(&site, &["--password-file", "none"], "cannot read \"none\": No such file or directory");
+    check_error(
+        &site,
+        &["--password-file", "none"],
+        "cannot read the password file \"none\": No such file or directory",
+    );
     let unix = |name: &str| format!("unix://{}", site.at(name).display());
     check_error(&site, &["--listen", &unix("no/chat")], "cannot listen on no/chat: No such file or directory");
     let kind = "expected a new path or the socket of a server that no longer runs; found a file";
@@ -139,7 +143,18 @@ fn socket_of_a_dead_server_is_no_error() {
 fn running_server_is_a_note() {
     let site = Site::new("");
     let listen = format!("unix://{}", site.at("chat").display());
-    let mut arguments = vec!["--listen", "127.0.0.1:0", "--listen", &listen, "--log", "error", "--control", "control"];
+    let mut arguments = vec![
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        &listen,
+        "--log",
+        "error",
+        "--control",
+        "control",
+        "--epoch",
+        "k7qd",
+    ];
     if cfg!(feature = "store") {
         arguments.extend(["--data", "chat.db"]);
     }
@@ -195,7 +210,11 @@ fn password_that_everybody_can_read_is_a_note() {
     assert_eq!(check(0o600), "");
     assert_eq!(check(0o644), "chinwagd: note: every user of this machine can read \"password\": chmod 600\n");
     site.write("password", "");
-    check_error(&site, &["--password-file", "password"], "\"password\" is empty: expected one line, the password");
+    check_error(
+        &site,
+        &["--password-file", "password"],
+        "the password file \"password\" is empty: expected one line, the password",
+    );
 }
 
 #[cfg(feature = "store")]
@@ -205,7 +224,8 @@ mod store {
     /// A store that a server has used, in this directory.
     fn make_store(site: &Site) {
         let server = Server::spawn(
-            site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=chat.db"]).stderr(Stdio::piped()),
+            site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=chat.db", "--epoch=k7qd"])
+                .stderr(Stdio::piped()),
         );
         server.join("alice");
         server.stop();
@@ -245,8 +265,12 @@ mod store {
     #[test]
     fn store_of_a_killed_server_is_not_changed() {
         let site = Site::new("");
-        let mut server =
-            Server::spawn(&mut site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=a?b#%41.db"]));
+        let mut server = Server::spawn(&mut site.command(&[
+            "--listen=127.0.0.1:0",
+            "--log=error",
+            "--data=a?b#%41.db",
+            "--epoch=k7qd",
+        ]));
         server.join("alice").send("MSG hi");
         server.signal("-KILL");
         server.wait();
@@ -316,7 +340,7 @@ fn permissions_are_those_of_the_user() {
                         chinwagd: cannot create the control socket \"control\": Permission denied; \
                         choose another path with --control, or --control off\n\
                         chinwagd: cannot write the port file \"port\": Permission denied\n\
-                        chinwagd: cannot read \"password\": Permission denied\n"
+                        chinwagd: cannot read the password file \"password\": Permission denied\n"
         .to_owned();
     if cfg!(feature = "store") {
         arguments.extend(["--data", "chat.db"]);

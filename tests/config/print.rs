@@ -71,7 +71,7 @@ fn printed_options_give_the_same_options() {
     let second = print(&site, &["--config", "y.toml"]);
     assert_eq!(without_places(&first), without_places(&second));
     assert!(first.contains("\nlisten = [\"http://127.0.0.1:0\", \"tls://127.0.0.1:0\"]  # x.toml:2\n"), "{first}");
-    assert!(first.contains("\ndead-peer-timeout = 16  # x.toml:35\n"), "{first}");
+    assert!(first.contains("\ndead-peer-timeout = 16  # x.toml:36\n"), "{first}");
     // The same, from a command line.
     let third =
         print(&site, &["--config", "y.toml", "--history", "99", "--listen=127.0.0.1:1", "--listen=https://[::1]:2"]);
@@ -92,7 +92,7 @@ fn defaults_in_comments_are_values() {
         |line: &&str| !line.split('"').nth(1).is_some_and(|form| form.bytes().all(|c| c.is_ascii_uppercase()));
     let defaults = printed.lines().skip(1).filter_map(|line| line.strip_prefix("# "));
     let defaults: Vec<_> = defaults.filter(is_value).collect();
-    let count = if cfg!(feature = "store") && cfg!(feature = "web") { 23 } else { 17 };
+    let count = if cfg!(feature = "store") && cfg!(feature = "web") { 22 } else { 16 };
     assert!(defaults.len() >= count, "{defaults:#?}");
     let sections = printed.lines().skip(1).map(|line| match line.strip_prefix("# ") {
         Some(default) if is_value(&default) => default,

@@ -25,7 +25,9 @@ pub(super) fn run(parsed: Parsed<Arguments>) -> ExitCode {
         server.listen.clear();
     }
     let report = server::check(&server);
-    errors.iter().for_each(|error| drop(print_usage_error(PROGRAM, "", error)));
+    for error in &errors {
+        print_usage_error(PROGRAM, "", error);
+    }
     report.errors.iter().for_each(|error| print_error(PROGRAM, error));
     report.notes.iter().for_each(|note| print_error(PROGRAM, &format!("note: {note}")));
     if !errors.is_empty() {
