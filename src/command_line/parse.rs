@@ -138,7 +138,8 @@ fn add_config_file(_: &mut GivenOptions, _: &CommandInfoWithArgs, _: &CommandLin
     Vec::new()
 }
 
-#[cfg(all(test, feature = "config"))]
+#[cfg(test)]
+#[cfg(feature = "config")]
 mod tests {
     use std::fs;
     use std::path::PathBuf;
