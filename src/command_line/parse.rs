@@ -26,7 +26,7 @@ pub struct Parsed<Arguments> {
 pub struct OptionError {
     /// The option whose value is wrong, if there is one.
     pub option: Option<&'static str>,
-    /// What is wrong, and where in the configuration file.
+    /// The problem, with its place in the configuration file.
     pub text: String,
 }
 
