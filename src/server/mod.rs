@@ -26,6 +26,7 @@ mod admission;
 mod announce;
 mod banned_networks;
 mod bound_sockets;
+mod check;
 mod clock;
 mod connection;
 mod control;
@@ -79,6 +80,7 @@ pub use self::account_file::{AccountFile, AccountFileError};
 use self::admission::Admission;
 use self::banned_networks::BannedNetworks;
 use self::bound_sockets::{BoundSockets, RunFiles};
+pub use self::check::{CheckReport, check};
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
 pub use self::control::ControlOptions;
@@ -224,6 +226,11 @@ pub trait Reload: fmt::Debug + Send + Sync {
     /// # Errors
     /// The first problem, with its file. The server goes on with the old contents.
     fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// Adds to the report whether the files can be used. By default, reads them, and adds the first problem.
+    fn check(&self, report: &mut CheckReport) {
+        report.errors.extend(self.reload().err().map(|error| error.to_string()));
+    }
 
     /// The certificates among their contents. By default, there are none.
     fn certificates(&self) -> Vec<CertificateStatus> {
@@ -504,6 +511,8 @@ mod tests {
         fn file_bytes(&self) -> io::Result<u64> {
             Ok(0)
         }
+
+        fn check(&self, _: &mut CheckReport) {}
 
         fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
             let sessions = Sessions::new(SharedState::default(), options.timeouts);

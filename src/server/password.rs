@@ -4,8 +4,9 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Reload, log};
+use super::{CheckReport, Reload, log};
 use crate::password_file::PasswordFile;
+use crate::process::quoted_path;
 use crate::protocol::{Password, Verifier};
 use crate::session::PasswordCheck;
 
@@ -34,6 +35,20 @@ impl Reload for ServerPassword {
             log::exposed_password(&self.path);
         }
         Ok(())
+    }
+
+    fn check(&self, report: &mut CheckReport) {
+        match PasswordFile::<Password>::read(&self.path) {
+            Ok(PasswordFile { is_exposed, .. }) => {
+                report
+                    .notes
+                    .extend(is_exposed.then(|| {
+                        format!("every user of this machine can read {}: chmod 600", quoted_path(&self.path))
+                    }));
+            }
+            Err(error) => report.errors.push(error.to_string()),
+        }
+        report.checked.push("the password file".to_owned());
     }
 }
 

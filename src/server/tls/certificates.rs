@@ -19,7 +19,7 @@ use crate::fingerprint::Fingerprint;
 use crate::limits::PEM_FILE_BYTES_MAX;
 use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
 use crate::protocol::Timestamp;
-use crate::server::{CertificateStatus, Reload, log};
+use crate::server::{CertificateStatus, CheckReport, Reload, log};
 
 /// A certificate and its key, as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,25 @@ impl Reload for TlsCertificates {
         }
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
+    }
+
+    /// Finds the fault of each pair of files, and certificates that clients will not accept.
+    fn check(&self, report: &mut CheckReport) {
+        let provider = ring::default_provider();
+        for files in &self.files {
+            let key = match files.load(&provider) {
+                Ok(key) => key,
+                Err(fault) => {
+                    report.errors.push(fault.to_string());
+                    continue;
+                }
+            };
+            if let Some(problem) = find_validity_problem(&key, &provider, UnixTime::now()) {
+                let path = quoted_path(&files.certificate);
+                report.notes.push(format!("clients will not accept the certificate {path}: {problem}"));
+            }
+        }
+        report.count(self.files.len(), "certificate", "certificates");
     }
 
     fn certificates(&self) -> Vec<CertificateStatus> {
