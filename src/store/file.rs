@@ -5,13 +5,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use super::existing::{BACKUP, backup_time};
+use super::migration_log::MigrationLog;
 use super::open_error::OpenError;
 use super::schema::{MIGRATIONS, Seq, key_of, read_state};
 use super::store_path::{StorePath, companion};
 use super::{Durability, Options, StoredMessage, StoredState, accounts, log, moderation, rooms, words};
-use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
+use crate::limits::{STORE_BUSY_MS_MAX, STORE_RESTORED_ACCOUNTS_SKIPPED, STORE_WAL_CHECKPOINT_BYTES};
 use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
 /// `PRAGMA application_id` of a store: "chwg".
@@ -63,6 +65,9 @@ pub(super) fn open(
     if is_new && store_path.wal_bytes() > 0 {
         return Err(OpenError::Orphaned(path));
     }
+    if !is_new && store_path.is_wal_foreign().unwrap_or_default() {
+        return Err(OpenError::ForeignWal(path));
+    }
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
     if !is_new && !is_ours(&connection).map_err(sqlite)? {
         return Err(OpenError::OtherProgram(path));
@@ -74,7 +79,7 @@ pub(super) fn open(
         return Err(OpenError::Moved(path, before));
     }
     configure(&connection, is_new).map_err(sqlite)?;
-    migrate(&mut connection, version, migrations).map_err(sqlite)?;
+    migrate(&mut connection, &path, version, migrations).map_err(sqlite)?;
     words::prepare(&mut connection).map_err(sqlite)?;
     let state = load_state(&mut connection, options.durability, epoch, new_epoch, count).map_err(sqlite)?;
     note_path(&connection, &path).map_err(sqlite)?;
@@ -97,7 +102,7 @@ impl StoreFile {
     }
 }
 
-fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     // The file exists, and its path had no symbolic links. A link that is there now would lead to another file.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -105,7 +110,7 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     Ok(id == APPLICATION_ID)
 }
@@ -171,12 +176,14 @@ fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")
 }
 
-fn read_version(connection: &Connection) -> rusqlite::Result<usize> {
+pub(super) fn read_version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Migrates the file from `version` to the current one.
-fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> rusqlite::Result<()> {
+/// Migrates the file from `version` to the current one. Each step is a transaction: if the process ends, the next start continues.
+fn migrate(connection: &mut Connection, path: &Path, version: usize, migrations: &[&str]) -> rusqlite::Result<()> {
+    let log = (version > 0 && !migrations.is_empty()).then(|| MigrationLog::begin(connection, path, version));
+    let log = log.transpose()?;
     for (number, migration) in (version + 1..).zip(migrations) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
@@ -188,13 +195,14 @@ fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> 
         free_pages(connection, None)?;
         checkpoint(connection)?;
     }
-    Ok(())
+    log.map_or(Ok(()), |log| log.end(connection))
 }
 
 /// Loads the state that the last server left, and determines the epochs.
 ///
 /// If a server with relaxed durability crashed, its last messages may be lost, and their ids would be given again: a new epoch begins in
-/// every room. With another epoch for the first room, the operator says that ids may be given again, as after a restored backup.
+/// every room. So it does if the file is a copy: the original may have given further ids. With another epoch for the first room, the operator
+/// says that ids may be given again, as after a backup that another program made.
 fn load_state(
     connection: &mut Connection,
     durability: Durability,
@@ -205,9 +213,15 @@ fn load_state(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let may_lack_messages: bool =
         transaction.query_row("SELECT EXISTS (SELECT 1 FROM state WHERE key = ?)", [RELAXED], |row| row.get(0))?;
+    let backup_of = backup_time(&transaction)?;
+    let may_lack_messages = may_lack_messages || backup_of.is_some();
     let kept = rooms::lobby_epoch(&transaction)?;
     if may_lack_messages && epoch.is_some() && epoch == kept {
         log::epoch_may_repeat_ids();
+    }
+    if let Some(at) = backup_of {
+        end_backup(&transaction)?;
+        log::restored(at);
     }
     let continues = !may_lack_messages && (epoch.is_none() || epoch == kept);
     let other_rooms = new_epoch.clone();
@@ -232,6 +246,14 @@ fn load_state(
     let before = before.max(evicted);
     let oldest_id = oldest_id.map(MessageId);
     Ok(StoredState { epoch, last_id, oldest_id, before, messages, topic, rules, rooms, last_room, accounts, sanctions })
+}
+
+/// Makes a copy the store: removes its mark, and skips the numbers of accounts that the original may have given since.
+fn end_backup(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM state WHERE key = ?", [BACKUP])?;
+    let sql = "UPDATE state SET value = min(value + ?, ?) WHERE key = ?";
+    let last_max = u32::MAX - 1;
+    transaction.execute(sql, params![STORE_RESTORED_ACCOUNTS_SKIPPED, last_max, accounts::LAST_ACCOUNT]).map(drop)
 }
 
 /// Removes the note `RELAXED`: the server shuts down cleanly, and all messages are on the disk.
