@@ -5,7 +5,9 @@ mod common;
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod backup;
 mod clock;
+mod interrupted;
 mod faults;
 mod killed;
 mod paths;

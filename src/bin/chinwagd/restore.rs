@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{print_error, print_output};
+use chinwag::command_line::{print_error, print_output, print_usage_error};
 use chinwag::process::quoted_path;
 use chinwag::store::{CopyError, ExistingStore, PartialFile, RestorePlace};
 
@@ -39,12 +39,16 @@ pub(super) struct Restore {
 
     /// the store to replace, as in the command line of the server; it need not exist (default: none, it must be given)
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
-    data: PathBuf,
+    data: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Restore) -> ExitCode {
+    let Restore { file, data } = arguments;
+    let Some(store) = data else {
+        return print_usage_error(PROGRAM, "restore", "missing --data: expected restore --data <path> <file>");
+    };
     let progress = ProgressLine::new();
-    let done = restore(&arguments.file, &arguments.data, &progress);
+    let done = restore(file, store, &progress);
     progress.clear();
     match done {
         Ok(report) => print_output(PROGRAM, &report),
