@@ -17,11 +17,11 @@ use crate::protocol::{Name, PasswordHash, RoomName, Text, Timestamp, Token};
 /// The result of a check.
 #[derive(Clone, Debug, Default)]
 pub struct CheckReport {
-    /// What is wrong. Empty: nothing.
+    /// The problems. Empty: nothing is wrong.
     pub problems: Vec<String>,
-    /// What to do about it.
+    /// The steps to take.
     pub advice: BTreeSet<Advice>,
-    /// What the operator may want to know, and is not wrong.
+    /// Facts that the operator may want to know, and that are not problems.
     pub notes: Vec<String>,
     /// The number of messages that were read.
     pub messages: u64,
@@ -33,14 +33,14 @@ pub struct CheckReport {
     pub version: usize,
 }
 
-/// What to do about a problem.
+/// A step to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Advice {
     /// The file is damaged.
     Restore,
     /// Rows cannot be used: the server ignores them.
     LookAtRows,
-    /// The index must be made anew.
+    /// The index must be filled again.
     RebuildIndex,
 }
 
@@ -138,7 +138,7 @@ fn count(connection: &Connection, table: &str) -> rusqlite::Result<u64> {
     connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
 }
 
-/// A room, and what was read of its messages.
+/// A room, and the facts about its messages so far.
 #[derive(Debug)]
 struct RoomCheck {
     name: String,

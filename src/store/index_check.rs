@@ -1,6 +1,6 @@
 //! Checks that the full-text index agrees with the messages. SQLite cannot do that alone: the index has no texts.
 //!
-//! The terms of all messages are indexed anew, in a table that ends with the connection. Both indexes are then read side by side: their
+//! The terms of all messages are indexed again, in a table that ends with the connection. Both indexes are then read side by side: their
 //! entries have one order.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -33,7 +33,7 @@ pub(super) fn check_index(
         return Ok(());
     }
     connection.execute_batch(TABLES)?;
-    index_anew(connection, report.messages, follow)?;
+    index_again(connection, report.messages, follow)?;
     follow(Progress::start(Phase::Index, 0));
     if let Some((is_missing, seq)) = first_difference(connection)? {
         let sql = "SELECT name || ' ' || id FROM messages JOIN rooms USING (room) WHERE seq = ?";
@@ -46,7 +46,7 @@ pub(super) fn check_index(
 }
 
 /// Indexes the messages that the store has indexed.
-fn index_anew(connection: &Connection, total: u64, follow: Follow<'_>) -> rusqlite::Result<()> {
+fn index_again(connection: &Connection, total: u64, follow: Follow<'_>) -> rusqlite::Result<()> {
     words::define_terms(connection)?;
     let (mut after, last) = (Seq(0), words::indexed(connection)?);
     let sql = "SELECT max(seq) FROM (SELECT seq FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)";

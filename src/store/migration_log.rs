@@ -41,7 +41,7 @@ impl MigrationLog {
     }
 }
 
-/// An estimate: a migration writes most of the database anew, into the write-ahead log.
+/// An estimate: a migration writes most of the database again, into the write-ahead log.
 fn percent(wal_bytes: u64, database_bytes: u64) -> u64 {
     (wal_bytes.saturating_mul(100) / database_bytes).min(99)
 }

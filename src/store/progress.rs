@@ -9,7 +9,7 @@ pub enum Phase {
     Structure,
     /// Reads the messages.
     Messages,
-    /// Computes the terms of the messages anew.
+    /// Computes the terms of the messages again.
     Terms,
     /// Compares them with the index.
     Index,

@@ -106,7 +106,7 @@ fn await_messages(acknowledged: &Mutex<Messages>, further: usize) -> Messages {
     }
 }
 
-/// What the restored server has: the acknowledged messages, the account, the ban, and another epoch.
+/// The restored server has the acknowledged messages, the account, the ban, and another epoch.
 fn check_restored(data: &Path, control: &Path, acknowledged: &Messages) {
     let server = serve_as_stored(data, &["--control", control.to_str().expect("a path")]);
     let (mut reader, epoch) = join_any(&server, "reader");
@@ -230,7 +230,7 @@ fn full_disk_leaves_no_backup() {
         assert!(told.contains(expected), "{setup}: {told}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "code 1\n", "{setup}: {told}");
     }
-    // The same for the place of a store, which stays as it is.
+    // A restoration fails as well, and the store stays as it is.
     let backup = directory.path().join("backup.db");
     succeeds(run(&["backup", "--data"], &[&data, &backup]));
     let place = tempfile::tempdir().expect("a directory");

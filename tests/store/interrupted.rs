@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::backup::{chinwagd, names, run, succeeds};
-use crate::common::{DEADLINE, STOP_DEADLINE, Server, exit_status};
+use crate::common::{DEADLINE, STOP_DEADLINE, Server, command, exit_status};
 use crate::paths::{history, serve, store};
 
 /// Messages of about 3 kB: enough that no work on them is done at once.
@@ -135,7 +135,7 @@ fn interrupted_migration_is_repeated_at_the_next_start() {
         let mut server = serve(directory.path(), "chat.db");
         let mut child = server.spawn().expect("the server starts");
         let deadline = Instant::now() + DEADLINE;
-        // The migration writes the messages anew.
+        // The migration writes the messages again.
         while wal.metadata().map_or(0, |wal| wal.len()) < 1 << 20 {
             assert_eq!(child.try_wait().expect("it can be waited for"), None, "it was too fast");
             assert!(Instant::now() < deadline, "it does not begin");
@@ -146,9 +146,8 @@ fn interrupted_migration_is_repeated_at_the_next_start() {
         assert!(start.elapsed() < STOP_DEADLINE + Duration::from_secs(1), "{:?}", start.elapsed());
         assert_eq!(version(), 3, "{name}: the step of the migration was not committed");
     }
-    let mut command = serve(directory.path(), "chat.db");
-    command.args(["--log", "info"]);
-    let server = Server::spawn(&mut command);
+    let data = path.to_str().expect("a path");
+    let server = Server::spawn(command(&["--listen", "127.0.0.1:0", "--data", data]).stderr(Stdio::piped()));
     assert_eq!(history(&server).len(), 100);
     let log = server.stop();
     assert!(log.contains("migrating the store to the current version"), "{log}");

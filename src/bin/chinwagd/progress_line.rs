@@ -6,7 +6,7 @@ use std::time::Duration;
 use chinwag::store::{Phase, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Interval at which the time is shown anew.
+/// Interval at which the time is updated.
 const TICK: Duration = Duration::from_millis(200);
 
 /// A line that is overwritten. Clones share it.

@@ -7,7 +7,7 @@ use crate::store::store_path::companion;
 
 const SILENT: Follow<'_> = &|_| {};
 
-/// What a check finds wrong.
+/// The problems that a check finds.
 pub(super) fn problems(path: &Path) -> Vec<String> {
     ExistingStore::open(path).unwrap().check(SILENT).unwrap().problems
 }
