@@ -4,6 +4,8 @@ mod closed;
 #[cfg(feature = "accounts")]
 mod hidden_line;
 mod small_file;
+#[cfg(feature = "store")]
+mod terminal_progress;
 
 use std::fs::{self, FileType};
 use std::io::{self, Read, Write};
@@ -22,6 +24,8 @@ pub use self::hidden_line::read_hidden_line;
 pub use self::small_file::exposed_file_text;
 #[cfg(feature = "store")]
 pub(crate) use self::small_file::is_exposed;
+#[cfg(feature = "store")]
+pub(crate) use self::terminal_progress::{BesideProgress, TerminalProgress, clear_progress};
 pub(crate) use self::small_file::{LineError, SmallFile, SmallFileError, only_line};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 

@@ -102,6 +102,11 @@ pub(super) fn restored(at: Timestamp) {
     );
 }
 
+/// Whether information is logged.
+pub(super) fn is_shown() -> bool {
+    tracing::enabled!(tracing::Level::INFO)
+}
+
 pub(super) fn migration_begins(path: &Path, from: usize, to: usize) {
     info!(path = %path.display(), from, to, "migrating the store to the current version");
 }

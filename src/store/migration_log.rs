@@ -1,4 +1,4 @@
-//! Reports in the log how far a migration is.
+//! Reports how far a migration is: at a terminal in a line below the log, otherwise in the log.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use super::log;
 use super::schema::MIGRATIONS;
 use super::store_path::companion;
 use crate::limits::{STORE_MIGRATION_STEPS_PER_CHECK, STORE_PROGRESS_LOG_MS};
+use crate::process::TerminalProgress;
 
 /// A migration that is running.
 #[derive(Debug)]
@@ -23,8 +24,11 @@ impl MigrationLog {
         let (wal, began) = (companion(path, "-wal"), Instant::now());
         let database_bytes = bytes_of(path).max(1);
         let mut logged = began;
+        let line = log::is_shown().then(|| TerminalProgress::show("migrating the store")).flatten();
         let report = move || {
-            if logged.elapsed() >= Duration::from_millis(STORE_PROGRESS_LOG_MS) {
+            if let Some(line) = &line {
+                line.set_percent(percent(bytes_of(&wal), database_bytes));
+            } else if logged.elapsed() >= Duration::from_millis(STORE_PROGRESS_LOG_MS) {
                 logged = Instant::now();
                 log::migrating(percent(bytes_of(&wal), database_bytes));
             }
@@ -36,8 +40,10 @@ impl MigrationLog {
 
     /// Reports the end.
     pub(super) fn end(self, connection: &mut Connection) -> rusqlite::Result<()> {
+        // Also removes the line.
+        connection.progress_handler(0, None::<fn() -> bool>)?;
         log::migrated(self.began.elapsed().as_secs());
-        connection.progress_handler(0, None::<fn() -> bool>)
+        Ok(())
     }
 }
 
