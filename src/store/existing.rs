@@ -1,9 +1,9 @@
 //! A file that exists, opened to read: by `chinwagd backup`, `restore` and `check`, also while a server uses it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
+use rustix::fs::{Access, access};
 
 use super::OpenError;
 use super::file::{connect, is_ours, read_version};
@@ -44,8 +44,8 @@ impl ExistingStore {
         if let Some(kind) = irregular_kind(&given.metadata().map_err(failed)?) {
             return Err(OpenError::NotRegular(given.to_owned(), kind));
         }
-        // A file without read permission is not `OpenError::Companions`.
-        fs::File::open(given).map_err(failed)?;
+        // A file that may not be read is not `OpenError::Companions`. It is not opened here: see `StorePath::lock`.
+        access(given, Access::READ_OK).map_err(|error| failed(error.into()))?;
         let path = given.canonicalize().map_err(failed)?;
         let sqlite = |error| OpenError::from_sqlite(&path, error);
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;

@@ -10,10 +10,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use crate::common::{Client, DEADLINE, EPOCH, Server, exit_code};
 use crate::faults::in_namespace;
-use crate::paths::{history, refused, serve, store};
+use crate::paths::{history, refused, serve};
 
 const WRITERS: usize = 10;
 
@@ -69,6 +70,12 @@ fn join_any(server: &Server, nick: &str) -> (Client, String) {
     (client, epoch)
 }
 
+/// Stores a message, as a client that stays.
+fn store(client: &mut Client, text: &str) {
+    client.send(&format!("MSG {text}"));
+    client.until_start("OK MSG ");
+}
+
 /// Sends messages until `stop`, and records the acknowledged ones.
 fn write_messages(address: SocketAddr, number: usize, acknowledged: &Mutex<Messages>, stop: &AtomicBool) {
     let stream = TcpStream::connect(address).expect("a connection");
@@ -94,14 +101,15 @@ fn write_messages(address: SocketAddr, number: usize, acknowledged: &Mutex<Messa
 
 /// Waits until this number of further messages is acknowledged. Returns all that were.
 fn await_messages(acknowledged: &Mutex<Messages>, further: usize) -> Messages {
-    let deadline = std::time::Instant::now() + DEADLINE;
+    let deadline = Instant::now() + DEADLINE;
     let first = acknowledged.lock().expect("a lock").len();
     loop {
-        let messages = acknowledged.lock().expect("a lock").clone();
+        let messages = acknowledged.lock().expect("a lock");
         if messages.len() >= first + further {
-            return messages;
+            return messages.clone();
         }
-        assert!(std::time::Instant::now() < deadline, "{} messages", messages.len());
+        assert!(Instant::now() < deadline, "{} messages", messages.len());
+        drop(messages);
         thread::yield_now();
     }
 }
@@ -235,14 +243,16 @@ fn full_disk_leaves_no_backup() {
     succeeds(run(&["backup", "--data"], &[&data, &backup]));
     let place = tempfile::tempdir().expect("a directory");
     let script = format!(
-        "mount -t tmpfs -o size=300k chinwag \"$1\"
+        "mount -t tmpfs -o size={2} chinwag \"$1\"
         \"$2\" restore --data \"$1/chat.db\" '{0}' >&2
         cp \"$1/chat.db\" '{1}'
         \"$2\" restore --data \"$1/chat.db\" '{0}' || echo \"code $?\"
         ls -A \"$1\"
         cmp \"$1/chat.db\" '{1}'",
         backup.display(),
-        directory.path().join("before.db").display()
+        directory.path().join("before.db").display(),
+        // One copy fits, and two do not.
+        backup.metadata().expect("a backup").len() * 3 / 2
     );
     let output = in_namespace(&script, place.path()).expect("as above").output().expect("unshare runs");
     let told = String::from_utf8_lossy(&output.stderr);
@@ -255,11 +265,12 @@ fn restore_beside_a_running_server_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
-    store(&server, "hello");
+    let mut ann = server.join("ann");
+    store(&mut ann, "hello");
     succeeds(run(&["backup", "--data"], &[&at("chat.db"), &at("backup.db")]));
     let why = fails(run(&["restore", "--data"], &[&at("chat.db"), &at("backup.db")]));
     assert!(why.contains("is in use by another chinwagd; stop that one"), "{why}");
-    store(&server, "again");
+    store(&mut ann, "again");
     assert_eq!(server.stop(), "", "nothing was displaced");
     // A truncated backup.
     let backup = fs::read(at("backup.db")).expect("a backup");
@@ -277,9 +288,10 @@ fn backup_beside_an_old_wal_is_refused_by_the_server() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
-    store(&server, "hello");
+    let mut ann = server.join("ann");
+    store(&mut ann, "hello");
     succeeds(run(&["backup", "--data"], &[&at("chat.db"), &at("backup.db")]));
-    store(&server, "again");
+    store(&mut ann, "again");
     server.signal("-KILL");
     drop(server);
     fs::copy(at("backup.db"), at("chat.db")).expect("a copy");
@@ -321,7 +333,7 @@ fn progress_is_shown_at_a_terminal_only() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
-    store(&server, "hello");
+    store(&mut server.join("ann"), "hello");
     server.stop();
     if !crate::common::needs("script") {
         return;
