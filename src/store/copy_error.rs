@@ -40,45 +40,44 @@ pub enum CopyError {
 
 impl fmt::Display for CopyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |path: &Path| quoted_path(path);
         match self {
             Self::Source(OpenError::OtherProgram(path)) => {
-                write!(f, "{} is not a store of chinwagd; choose another file", quoted(path))
+                write!(f, "{} is not a store of chinwagd; choose another file", quoted_path(path))
             }
             Self::Source(OpenError::Sqlite(path, error)) if is_damage(error) => {
-                write!(f, "{} is damaged ({error}); use another backup", quoted(path))
+                write!(f, "{} is damaged ({error}); use another backup", quoted_path(path))
             }
             Self::Source(error) | Self::Place(error) => error.fmt(f),
             Self::Exists(path) => {
-                write!(f, "{} exists and is not replaced: choose another name, or remove it first", quoted(path))
+                write!(f, "{} exists and is not replaced: choose another name, or remove it first", quoted_path(path))
             }
             Self::InProgress(path) => {
-                write!(f, "another process is writing {}: wait for its end, or choose another name", quoted(path))
+                write!(f, "another process is writing {}: wait for its end, or choose another name", quoted_path(path))
             }
-            Self::NotRegular(path, kind) => write!(f, "cannot write {}: it is {kind}; remove it", quoted(path)),
-            Self::Write(path, error) => write!(f, "cannot write {}: {}", quoted(path), error_text(error)),
+            Self::NotRegular(path, kind) => write!(f, "cannot write {}: it is {kind}; remove it", quoted_path(path)),
+            Self::Write(path, error) => write!(f, "cannot write {}: {}", quoted_path(path), error_text(error)),
             Self::Full(path) => write!(
                 f,
                 "cannot write {}: the disk is full; free some space, or choose another place, and try again",
-                quoted(path)
+                quoted_path(path)
             ),
             Self::Busy(path) => {
-                write!(f, "another program keeps the store {} locked; end that program and try again", quoted(path))
+                write!(f, "another program keeps the store {} locked; end that program and try again", quoted_path(path))
             }
             Self::Damaged(path, found) => write!(
                 f,
                 "{} is damaged ({found}); for all that is wrong with it: chinwagd check --data {}",
-                quoted(path),
-                quoted(path)
+                quoted_path(path),
+                quoted_path(path)
             ),
-            Self::SameFile(path) => write!(f, "{} is the store itself: expected a backup of it", quoted(path)),
+            Self::SameFile(path) => write!(f, "{} is the store itself: expected a backup of it", quoted_path(path)),
             Self::Moved(place, kept, error) => write!(
                 f,
                 "{error}; the old store is now {}: to use it again, move it (and its -wal, if there is one) back to {}",
-                quoted(kept),
-                quoted(place)
+                quoted_path(kept),
+                quoted_path(place)
             ),
-            Self::Sqlite(path, error) => write!(f, "cannot write {}: {error}", quoted(path)),
+            Self::Sqlite(path, error) => write!(f, "cannot write {}: {error}", quoted_path(path)),
         }
     }
 }
