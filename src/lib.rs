@@ -41,6 +41,7 @@
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |
 //! | How does an operator add accounts, and when does no server run? | `server/operator.rs`, `server/hub/operator.rs`, `server/account_file.rs` |
+//! | How is a store backed up while a server uses it, and what does a restored one have to forget? | `store/copy.rs`, `store/file.rs` (`load_state`) |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
 //! `accounts`, `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first four:

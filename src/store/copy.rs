@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 use super::copy_error::CopyError;
 use super::existing::{BACKUP, ExistingStore};
-use super::file::connect;
+use super::file::{connect, free_pages};
 use super::progress::{Follow, Phase, Progress};
 use super::store_path::{FileId, JOURNAL_MODE_AT, ROLLBACK, companion, irregular_kind};
 use crate::limits::STORE_COPIED_AT_ONCE_PAGES;
@@ -145,6 +145,8 @@ impl ExistingStore {
         connection.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", params![BACKUP, at.to_string()]).map_err(failed)?;
         // The copy need not be moved together with the `-wal` of the original.
         connection.execute("DELETE FROM state WHERE key = 'path'", []).map_err(failed)?;
+        // Free pages have the bytes of deleted messages.
+        free_pages(&connection, None).map_err(failed)?;
         follow(Progress::start(Phase::Structure, 0));
         let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
         if found != "ok" {

@@ -142,6 +142,25 @@ fn deleted_text_is_not_in_a_backup() {
     close(store);
 }
 
+/// Messages that were evicted leave their bytes on free pages.
+#[test]
+fn evicted_text_is_not_in_a_backup() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let (store, _) = open(&at("chat.db"), Retention::All).unwrap();
+    commit(&store, (1..=40).map(|id| past(id, &format!("xylophonist {}", "word ".repeat(700)))).collect());
+    close(store);
+    // As a server does it, but the file keeps the pages.
+    execute(&at("chat.db"), "PRAGMA secure_delete = FAST; DELETE FROM messages WHERE id < 40");
+    let count = |name| fs::read(at(name)).unwrap().windows(11).filter(|found| found == b"xylophonist").count();
+    assert!(count("chat.db") > 20, "the bytes are there");
+    back_up(&at("chat.db"), &at("backup.db")).unwrap();
+    // In the table and in the index.
+    assert!(count("backup.db") <= 2, "{}", count("backup.db"));
+    let backup = Connection::open(at("backup.db")).unwrap();
+    assert_eq!(backup.query_row("PRAGMA freelist_count", [], |row| row.get::<_, u64>(0)), Ok(0));
+}
+
 #[test]
 fn restored_store_keeps_the_old_one_with_its_wal() {
     let directory = tempfile::tempdir().unwrap();
