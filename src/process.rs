@@ -24,9 +24,9 @@ pub use self::hidden_line::read_hidden_line;
 pub use self::small_file::exposed_file_text;
 #[cfg(feature = "store")]
 pub(crate) use self::small_file::is_exposed;
+pub(crate) use self::small_file::{LineError, SmallFile, SmallFileError, only_line};
 #[cfg(feature = "store")]
 pub(crate) use self::terminal_progress::{BesideProgress, TerminalProgress, clear_progress};
-pub(crate) use self::small_file::{LineError, SmallFile, SmallFileError, only_line};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 
 /// Catches these signals, unless they are ignored since the start of the program: `nohup` ignores SIGHUP, and a shell script ignores SIGINT

@@ -212,7 +212,10 @@ fn check_messages(
         }
     }
     for (key, count) in without_room.into_iter().take(STORE_PROBLEMS_SHOWN_MAX) {
-        report.problem(Advice::LookAtRows, format!("messages of room {key}, which the table rooms does not have: {count}"));
+        report.problem(
+            Advice::LookAtRows,
+            format!("messages of room {key}, which the table rooms does not have: {count}"),
+        );
     }
     Ok(())
 }
@@ -271,7 +274,8 @@ fn check_accounts(connection: &Connection, report: &mut CheckReport) -> rusqlite
     let stored = accounts::load(connection)?;
     report.accounts = stored.accounts.len() as u64;
     let tokens: usize = stored.accounts.iter().map(|account| account.tokens.len()).sum();
-    let read = [("accounts", stored.accounts.len()), ("account_tokens", tokens), ("resting_names", stored.resting.len())];
+    let read =
+        [("accounts", stored.accounts.len()), ("account_tokens", tokens), ("resting_names", stored.resting.len())];
     for (table, read) in read {
         report.invalid_rows(table, count(connection, table)?.saturating_sub(read as u64));
     }

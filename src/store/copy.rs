@@ -142,7 +142,9 @@ impl ExistingStore {
         copy.file.write_all_at(&ROLLBACK, JOURNAL_MODE_AT).map_err(written)?;
         let connection = open_to_write(copy.path(), "MEMORY").map_err(failed)?;
         // A copy of a copy is as old as that.
-        connection.execute("INSERT OR IGNORE INTO state VALUES (?, ?)", params![BACKUP, at.to_string()]).map_err(failed)?;
+        connection
+            .execute("INSERT OR IGNORE INTO state VALUES (?, ?)", params![BACKUP, at.to_string()])
+            .map_err(failed)?;
         // The copy need not be moved together with the `-wal` of the original.
         connection.execute("DELETE FROM state WHERE key = 'path'", []).map_err(failed)?;
         // Free pages have the bytes of deleted messages.

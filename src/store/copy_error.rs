@@ -62,7 +62,11 @@ impl fmt::Display for CopyError {
                 quoted_path(path)
             ),
             Self::Busy(path) => {
-                write!(f, "another program keeps the store {} locked; end that program and try again", quoted_path(path))
+                write!(
+                    f,
+                    "another program keeps the store {} locked; end that program and try again",
+                    quoted_path(path)
+                )
             }
             Self::Damaged(path, found) => write!(
                 f,

@@ -72,7 +72,8 @@ fn first_difference(connection: &Connection) -> rusqlite::Result<Option<(bool, i
     ];
     let (mut found, mut expected) = (found.query([])?, expected.query([])?);
     loop {
-        let [found, expected] = [found.next()?.map(read_entry).transpose()?, expected.next()?.map(read_entry).transpose()?];
+        let [found, expected] =
+            [found.next()?.map(read_entry).transpose()?, expected.next()?.map(read_entry).transpose()?];
         match (found, expected) {
             (None, None) => return Ok(None),
             (Some(found), Some(expected)) if found == expected => {}

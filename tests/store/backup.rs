@@ -186,7 +186,8 @@ fn backup_under_load_has_every_acknowledged_message() {
     writers.into_iter().for_each(|writer| writer.join().expect("a writer"));
     drop(server);
     assert_eq!(at("backup.db").metadata().expect("a backup").permissions().mode() & 0o777, 0o600);
-    let leftover = names(directory.path()).into_iter().find(|name| name != "backup.db" && name.starts_with("backup.db"));
+    let leftover =
+        names(directory.path()).into_iter().find(|name| name != "backup.db" && name.starts_with("backup.db"));
     assert_eq!(leftover, None);
     succeeds(run(&["check", "--data"], &[&at("backup.db")]));
     let report = succeeds(run(&["restore", "--data"], &[&data, &at("backup.db")]));
@@ -225,7 +226,9 @@ fn full_disk_leaves_no_backup() {
     let mut ann = server.join("ann");
     (0..30).for_each(|_| ann.send(&format!("MSG {}", "x".repeat(3000))));
     ann.sync();
-    let limited = |setup: &str| format!("{setup}\n \"$2\" backup --data '{}' \"$1/backup.db\" || echo \"code $?\"", data.display());
+    let limited = |setup: &str| {
+        format!("{setup}\n \"$2\" backup --data '{}' \"$1/backup.db\" || echo \"code $?\"", data.display())
+    };
     for (setup, expected) in [
         ("mount -t tmpfs -o size=64k chinwag \"$1\"", "the disk is full; free some space"),
         ("ulimit -f 64", "cannot write "),

@@ -28,7 +28,10 @@ use super::values::parse_path;
             an error or a signal leaves no file behind.",
     note = "The server goes on meanwhile; the -wal of the store can grow. Run it as the user of the server, or as root.",
     error_code(0, "the backup is complete, checked and on the disk; its size is printed"),
-    error_code(1, "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written"),
+    error_code(
+        1,
+        "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written"
+    ),
     error_code(2, "invalid command line"),
     error_code(130, "ended by SIGINT; no backup was made"),
     error_code(143, "ended by SIGTERM; no backup was made")
@@ -77,7 +80,6 @@ fn back_up(store: PathBuf, file: &PathBuf, progress: &ProgressLine) -> Result<St
     interruption.finish(|| copy.put_in_place()).map_err(|error| error.to_string())?;
     Ok(report)
 }
-
 
 /// The time for the mark of a copy.
 pub(super) fn now() -> Timestamp {

@@ -22,10 +22,10 @@ mod listen;
 mod moderate;
 #[cfg(feature = "accounts")]
 mod new_password;
-#[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
-mod proxies;
 #[cfg(feature = "store")]
 mod progress_line;
+#[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
+mod proxies;
 #[cfg(feature = "store")]
 mod restore;
 mod status;

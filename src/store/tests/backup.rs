@@ -76,7 +76,10 @@ fn first_server_of_a_backup_begins_new_epochs() {
     let (store, _) = open(&at("chat.db"), Retention::All).unwrap();
     store_messages(&store);
     let ann = accounts::account(AccountId(3), "ann");
-    assert_eq!(try_commit(&store, Batch { accounts: vec![AccountWrite::Insert(ann.clone())], ..Batch::default() }), Ok(()));
+    assert_eq!(
+        try_commit(&store, Batch { accounts: vec![AccountWrite::Insert(ann.clone())], ..Batch::default() }),
+        Ok(())
+    );
     back_up(&at("chat.db"), &at("copied.db")).unwrap();
     close(store);
     restore(&at("copied.db"), &at("restored.db")).unwrap();
@@ -253,7 +256,10 @@ fn backup_of_an_older_version_is_migrated_and_begins_a_new_epoch() {
         back_up(&old, &copy).unwrap();
         assert_eq!(ExistingStore::open(&copy).unwrap().summary().unwrap().messages, 3);
         let [note] = &notes(&copy)[..] else { panic!("one note") };
-        assert!(note.starts_with(&format!("the store has version {version}, and the next start migrates it")), "{note}");
+        assert!(
+            note.starts_with(&format!("the store has version {version}, and the next start migrates it")),
+            "{note}"
+        );
         let (store, found) = open(&copy, Retention::All).unwrap();
         assert_eq!((found.epoch.to_string().as_str(), ids(&found), found.last_id.0), ("first", vec![3, 4, 9], 70));
         close(store);
@@ -279,45 +285,59 @@ fn check_finds_each_kind_of_problem() {
     };
     check("UPDATE messages SET name = 'a b' WHERE id = 1", &["the table messages has rows that cannot be used: 2"]);
     check("UPDATE messages SET time = x'00' WHERE id = 9", &["the table messages has rows that cannot be used: 1"]);
-    check("UPDATE rooms SET name = 'ops' WHERE room = 2", &[
-        "the table rooms has rows that cannot be used: 1",
-        "messages of room 2, which the table rooms does not have: 3",
-    ]);
-    check("UPDATE rooms SET last_id = 7 WHERE room = 1", &[
-        "#lobby: the ids up to 40 were given, but the table rooms says 7",
-    ]);
+    check(
+        "UPDATE rooms SET name = 'ops' WHERE room = 2",
+        &[
+            "the table rooms has rows that cannot be used: 1",
+            "messages of room 2, which the table rooms does not have: 3",
+        ],
+    );
+    check(
+        "UPDATE rooms SET last_id = 7 WHERE room = 1",
+        &["#lobby: the ids up to 40 were given, but the table rooms says 7"],
+    );
     check("UPDATE messages SET id = 100 WHERE id = 3 AND room = 2; UPDATE rooms SET last_id = 100 WHERE room = 2", &[]);
-    check("UPDATE messages SET id = 5000 - id WHERE room = 1; UPDATE rooms SET last_id = 5000", &[
-        "#lobby: messages whose ids are not above those of all earlier messages: 39",
-    ]);
-    check("UPDATE state SET value = 4 WHERE key = 'last_seq'", &[
-        "messages with a seq above last_seq in the table state: 39",
-    ]);
-    check("UPDATE messages SET account = 2 WHERE id = 2 AND room = 1", &[
-        "messages of accounts with a number above last_account in the table state: 1",
-    ]);
+    check(
+        "UPDATE messages SET id = 5000 - id WHERE room = 1; UPDATE rooms SET last_id = 5000",
+        &["#lobby: messages whose ids are not above those of all earlier messages: 39"],
+    );
+    check(
+        "UPDATE state SET value = 4 WHERE key = 'last_seq'",
+        &["messages with a seq above last_seq in the table state: 39"],
+    );
+    check(
+        "UPDATE messages SET account = 2 WHERE id = 2 AND room = 1",
+        &["messages of accounts with a number above last_account in the table state: 1"],
+    );
     check("UPDATE accounts SET name = ''", &["the table accounts has rows that cannot be used: 1"]);
-    check("UPDATE accounts SET password = 'secret'", &[
-        "the account ann has no valid password; set one with: chinwagd account password ann",
-    ]);
-    check("UPDATE state SET value = 0 WHERE key = 'last_account'", &[
-        "an account has the number 1, above last_account in the table state",
-    ]);
-    check("INSERT INTO account_tokens VALUES (9, 1, x'00', 'ci', '', '', NULL)", &[
-        "the table account_tokens has rows that cannot be used: 1",
-    ]);
-    check("INSERT INTO sanctions VALUES (1, 'no', NULL, '', '', '', NULL, NULL, NULL)", &[
-        "the table sanctions has rows that cannot be used: 1",
-    ]);
-    check("INSERT INTO audit (number, time, act) VALUES (1, '', '')", &[
-        "the table audit has rows that cannot be used: 1",
-    ]);
-    check("UPDATE messages SET text = 'coffee' WHERE room = 2 AND id = 2", &[
-        "the index lacks words of the message #ops 2; there may be more",
-    ]);
-    check("UPDATE messages SET text = 'tea' WHERE room = 2 AND id = 3", &[
-        "the index has words that are not in the text of the message #ops 3; there may be more",
-    ]);
+    check(
+        "UPDATE accounts SET password = 'secret'",
+        &["the account ann has no valid password; set one with: chinwagd account password ann"],
+    );
+    check(
+        "UPDATE state SET value = 0 WHERE key = 'last_account'",
+        &["an account has the number 1, above last_account in the table state"],
+    );
+    check(
+        "INSERT INTO account_tokens VALUES (9, 1, x'00', 'ci', '', '', NULL)",
+        &["the table account_tokens has rows that cannot be used: 1"],
+    );
+    check(
+        "INSERT INTO sanctions VALUES (1, 'no', NULL, '', '', '', NULL, NULL, NULL)",
+        &["the table sanctions has rows that cannot be used: 1"],
+    );
+    check(
+        "INSERT INTO audit (number, time, act) VALUES (1, '', '')",
+        &["the table audit has rows that cannot be used: 1"],
+    );
+    check(
+        "UPDATE messages SET text = 'coffee' WHERE room = 2 AND id = 2",
+        &["the index lacks words of the message #ops 2; there may be more"],
+    );
+    check(
+        "UPDATE messages SET text = 'tea' WHERE room = 2 AND id = 3",
+        &["the index has words that are not in the text of the message #ops 3; there may be more"],
+    );
 }
 
 /// The rows that another program deletes are not missed: an operator may do that.
