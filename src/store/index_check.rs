@@ -3,7 +3,7 @@
 //! The terms of all messages are indexed again, in a table that ends with the connection. Both indexes are then read side by side: their
 //! entries have one order.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Rows, params};
 
 use super::check::{Advice, CheckReport};
 use super::progress::{Follow, Phase, Progress};
@@ -35,10 +35,15 @@ pub(super) fn check_index(
     connection.execute_batch(TABLES)?;
     index_again(connection, report.messages, follow)?;
     follow(Progress::start(Phase::Index, 0));
-    if let Some((is_missing, seq)) = first_difference(connection)? {
-        let sql = "SELECT name || ' ' || id FROM messages JOIN rooms USING (room) WHERE seq = ?";
+    let Comparison { difference, has_orphans } = compare(connection)?;
+    if has_orphans {
+        let note = "the index has words of messages that another program deleted: SEARCH ignores them";
+        report.notes.push(note.to_owned());
+    }
+    if let Some((is_missing, seq)) = difference {
+        let sql = "SELECT rooms.name || ' ' || id FROM messages JOIN rooms USING (room) WHERE seq = ?";
         let message: Option<String> = connection.query_row(sql, [seq], |row| row.get(0)).optional()?;
-        let message = message.unwrap_or_else(|| format!("with the seq {seq}, which does not exist"));
+        let message = message.unwrap_or_else(|| format!("with the seq {seq}"));
         let how = if is_missing { "lacks words" } else { "has words that are not in the text" };
         report.problem(Advice::RebuildIndex, format!("the index {how} of the message {message}; there may be more"));
     }
@@ -64,26 +69,46 @@ fn index_again(connection: &Connection, total: u64, follow: Follow<'_>) -> rusql
     Ok(())
 }
 
-/// The first entry that only one of the indexes has: whether the store's index lacks it, and the `seq` of its message.
-fn first_difference(connection: &Connection) -> rusqlite::Result<Option<(bool, i64)>> {
-    let [mut found, mut expected] = [
-        connection.prepare("SELECT term, doc FROM temp.found")?,
-        connection.prepare("SELECT term, doc FROM temp.expected")?,
-    ];
-    let (mut found, mut expected) = (found.query([])?, expected.query([])?);
-    loop {
-        let [found, expected] =
-            [found.next()?.map(read_entry).transpose()?, expected.next()?.map(read_entry).transpose()?];
-        match (found, expected) {
-            (None, None) => return Ok(None),
-            (Some(found), Some(expected)) if found == expected => {}
-            (Some(found), Some(expected)) if found < expected => return Ok(Some((false, found.1))),
-            (_, Some(expected)) => return Ok(Some((true, expected.1))),
-            (Some(found), None) => return Ok(Some((false, found.1))),
-        }
-    }
+/// A comparison of the two indexes.
+#[derive(Debug, Default)]
+struct Comparison {
+    /// The first entry that only one of the indexes has: whether the store's index lacks it, and the `seq` of its message.
+    difference: Option<(bool, i64)>,
+    /// Whether the store's index has entries of messages that do not exist.
+    has_orphans: bool,
 }
 
-fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    Ok((row.get_ref(0)?.as_bytes()?.to_vec(), row.get(1)?))
+/// Compares the indexes up to the first difference. Entries of messages that do not exist are none: an operator may delete messages.
+fn compare(connection: &Connection) -> rusqlite::Result<Comparison> {
+    let mut exists = connection.prepare("SELECT 1 FROM messages WHERE seq = ?")?;
+    let mut found = connection.prepare("SELECT term, doc FROM temp.found")?;
+    let mut expected = connection.prepare("SELECT term, doc FROM temp.expected")?;
+    let (mut found, mut expected) = (found.query([])?, expected.query([])?);
+    let mut comparison = Comparison::default();
+    let (mut ours, mut theirs) = (next_entry(&mut found)?, next_entry(&mut expected)?);
+    while ours.is_some() || theirs.is_some() {
+        match (&ours, &theirs) {
+            (ours, theirs) if ours == theirs => {}
+            (Some(entry), other) if other.as_ref().is_none_or(|other| entry < other) => {
+                if exists.exists([entry.1])? {
+                    comparison.difference = Some((false, entry.1));
+                    return Ok(comparison);
+                }
+                comparison.has_orphans = true;
+                ours = next_entry(&mut found)?;
+                continue;
+            }
+            (_, missing) => {
+                comparison.difference = missing.as_ref().map(|entry| (true, entry.1));
+                return Ok(comparison);
+            }
+        }
+        (ours, theirs) = (next_entry(&mut found)?, next_entry(&mut expected)?);
+    }
+    Ok(comparison)
+}
+
+fn next_entry(rows: &mut Rows<'_>) -> rusqlite::Result<Option<Entry>> {
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((row.get_ref(0)?.as_bytes()?.to_vec(), row.get(1)?)))
 }

@@ -351,8 +351,10 @@ fn ids_without_a_message_are_a_note() {
     close(store);
     assert_eq!(notes(&path), [""; 0], "evicted messages are not missed");
     execute(&path, "DELETE FROM messages WHERE id IN (20, 21, 40)");
-    let [note] = &notes(&path)[..] else { panic!("one note") };
-    assert!(note.starts_with("#lobby: ids without a message: 3;"), "{note}");
+    assert_eq!(problems(&path), [""; 0]);
+    let [missing, orphans] = &notes(&path)[..] else { panic!("{:?}", notes(&path)) };
+    assert!(missing.starts_with("#lobby: ids without a message: 3;"), "{missing}");
+    assert!(orphans.starts_with("the index has words of messages that another program deleted"), "{orphans}");
 }
 
 #[test]
