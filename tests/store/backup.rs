@@ -301,7 +301,8 @@ fn backup_beside_an_old_wal_is_refused_by_the_server() {
     refused(directory.path(), "chat.db", "belongs to the file that was there before");
     // The command does everything.
     succeeds(run(&["restore", "--data"], &[&at("chat.db"), &at("backup.db")]));
-    let (mut reader, epoch) = join_any(&serve_as_stored(&at("chat.db"), &[]), "reader");
+    let server = serve_as_stored(&at("chat.db"), &[]);
+    let (mut reader, epoch) = join_any(&server, "reader");
     assert_ne!(epoch, EPOCH);
     reader.send("HISTORY 9");
     assert!(reader.sync().iter().any(|line| line.ends_with(" hello")));
