@@ -189,7 +189,7 @@ fn check_messages(
     let (mut invalid, mut late, mut strangers, mut names) = (0, 0, 0, BTreeSet::new());
     let mut without_room = BTreeMap::<i64, u64>::new();
     while let Some(row) = rows.next()? {
-        if report.messages % STORE_CHECKED_AT_ONCE == 0 {
+        if report.messages.is_multiple_of(STORE_CHECKED_AT_ONCE) {
             follow(Progress { phase: Phase::Messages, done: report.messages, total });
         }
         report.messages += 1;

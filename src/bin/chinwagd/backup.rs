@@ -1,6 +1,6 @@
 //! `chinwagd backup`: copies a store into a file, while a server uses it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: Backup) -> ExitCode {
         return print_usage_error(PROGRAM, "backup", &what);
     }
     let progress = ProgressLine::new();
-    let made = find_store("backup", data, control).and_then(|store| back_up(store, &file, &progress));
+    let made = find_store("backup", data, control).and_then(|store| back_up(&store, &file, &progress));
     progress.clear();
     match made {
         Ok(report) => print_output(PROGRAM, &report),
@@ -69,8 +69,8 @@ pub(super) fn run(arguments: Backup) -> ExitCode {
 }
 
 /// Makes the backup. Returns the report for the user.
-fn back_up(store: PathBuf, file: &PathBuf, progress: &ProgressLine) -> Result<String, String> {
-    let source = ExistingStore::open(&store).map_err(|error| error.to_string())?;
+fn back_up(store: &Path, file: &Path, progress: &ProgressLine) -> Result<String, String> {
+    let source = ExistingStore::open(store).map_err(|error| error.to_string())?;
     let interruption = Interruption::catch(progress, "no backup was made")?;
     let create = || PartialFile::create_new(file).map(|copy| (copy.path().to_owned(), copy));
     let copy = interruption.create(create).map_err(|error| error.to_string())?;

@@ -87,7 +87,7 @@ fn first_server_of_a_backup_begins_new_epochs() {
         let (store, found) = open_with(&at(name), Durability::Full, None);
         assert_eq!((found.epoch.to_string(), found.last_id), ("new".to_owned(), MessageId(40)), "{name}");
         assert_eq!((found.rooms[0].epoch.to_string(), found.rooms[0].last_id), ("new".to_owned(), MessageId(3)));
-        assert_eq!(found.accounts.accounts, [ann.clone()]);
+        assert_eq!(found.accounts.accounts, std::slice::from_ref(&ann));
         assert_eq!(found.accounts.last, AccountId(1_000_003), "numbers of accounts that were added later are skipped");
         assert_eq!(find_ids(&store, "tea", 40).len(), 40);
         close(store);
