@@ -183,7 +183,9 @@ fn backup_under_load_has_every_acknowledged_message() {
     let checked = succeeds(run(&["check", "--control", socket], &[]));
     assert!(checked.contains(": nothing is wrong; messages: "), "{checked}");
     stop.store(true, Ordering::Relaxed);
-    writers.into_iter().for_each(|writer| writer.join().expect("a writer"));
+    for writer in writers {
+        writer.join().expect("a writer");
+    }
     drop(server);
     assert_eq!(at("backup.db").metadata().expect("a backup").permissions().mode() & 0o777, 0o600);
     let leftover =
