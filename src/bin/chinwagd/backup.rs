@@ -27,7 +27,7 @@ use super::values::parse_path;
     note = "The file must not exist. It has the mode 600, as it has the hashes of passwords. Until it is complete, its name ends with .partial; \
             an error or a signal leaves no file behind.",
     note = "The server goes on meanwhile; the -wal of the store can grow. Run it as the user of the server, or as root.",
-    error_code(0, "the backup is complete, checked and on the disk; its size is printed"),
+    error_code(0, "the backup is complete, checked and on the disk; a line says what it has"),
     error_code(
         1,
         "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written"
@@ -76,7 +76,8 @@ fn back_up(store: &Path, file: &Path, progress: &ProgressLine) -> Result<String,
     let copy = interruption.create(create).map_err(|error| error.to_string())?;
     source.copy_to(&copy, now(), &|done| progress.show(done)).map_err(|error| error.to_string())?;
     let summary = ExistingStore::open(copy.path()).and_then(|copy| copy.summary());
-    let report = format!("wrote {}: {}", quoted_path(file), described(&summary)?);
+    let bytes = copy.path().metadata().map_or(0, |metadata| metadata.len());
+    let report = format!("wrote {}: {}; {bytes} bytes", quoted_path(file), described(&summary)?);
     interruption.finish(|| copy.put_in_place()).map_err(|error| error.to_string())?;
     Ok(report)
 }
