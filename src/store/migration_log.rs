@@ -47,9 +47,9 @@ impl MigrationLog {
     }
 }
 
-/// An estimate: a migration writes most of the database again, into the write-ahead log.
+/// An estimate: a migration writes the database again, into the write-ahead log, where it takes about a fifth more.
 fn percent(wal_bytes: u64, database_bytes: u64) -> u64 {
-    (wal_bytes.saturating_mul(100) / database_bytes).min(99)
+    (wal_bytes.saturating_mul(80) / database_bytes).min(99)
 }
 
 fn bytes_of(path: &Path) -> u64 {
@@ -62,6 +62,6 @@ mod tests {
 
     #[test]
     fn percent_is_below_100_until_the_end() {
-        assert_eq!([(0, 1), (1, 3), (3, 3), (9, 3)].map(|(wal, file)| percent(wal, file)), [0, 33, 99, 99]);
+        assert_eq!([(0, 1), (10, 100), (120, 100), (900, 100)].map(|(wal, file)| percent(wal, file)), [0, 8, 96, 99]);
     }
 }

@@ -70,9 +70,12 @@ fn restore(file: &Path, store: &Path, progress: &ProgressLine) -> Result<String,
     source.copy_to(&copy, now(), &|done| progress.show(done)).map_err(text)?;
     let summary = described(&ExistingStore::open(copy.path()).and_then(|copy| copy.summary()))?;
     let kept = interruption.finish(|| place.put(copy, now())).map_err(text)?;
-    let kept = kept.map(|kept| format!("\nthe old store is {}", quoted_path(&kept))).unwrap_or_default();
+    let kept = match kept {
+        Some(kept) => format!("the old store is {}", quoted_path(&kept)),
+        None => "there was no store at this path".to_owned(),
+    };
     Ok(format!(
-        "restored {} from {}: {summary}{kept}\nthe next start of the server begins a new epoch",
+        "restored {} from {}: {summary}\n{kept}\nthe next start of the server begins a new epoch",
         quoted_path(store),
         quoted_path(file)
     ))
