@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chinwag::store::{Phase, Progress};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Interval at which the time is updated.
 const TICK: Duration = Duration::from_millis(200);
@@ -33,9 +33,11 @@ impl ProgressLine {
         self.bar.set_position(done);
     }
 
-    /// Removes the line, before other lines are printed.
+    /// Removes the line for good, before other lines are printed.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
+        // Another thread may still work.
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
     }
 }
 
