@@ -135,9 +135,12 @@ pub const STORE_CHECKPOINT_LONG_MS_MAX: u64 = 4_000;
 /// reading.
 pub const STORE_CHECKPOINT_PAUSE_FACTOR: u64 = 10;
 
-/// Pages, usually of 4 KiB, that a backup copies before it has the disk write them: a signal then ends it within a second, also on a slow
-/// disk, and little is left to write at the end.
+/// Pages, usually of 4 KiB, that a backup copies between two reports of its progress.
 pub const STORE_COPIED_AT_ONCE_PAGES: i32 = 2_048;
+
+/// Such steps, of 64 MiB together, after which a backup has the disk write them: a signal then ends it within about a second, also on a
+/// slow disk. It is not done more often, because the server cannot empty the write-ahead log meanwhile.
+pub const STORE_COPY_STEPS_PER_SYNC: u32 = 8;
 
 /// Numbers of accounts that are skipped when a server uses a backup as its store: more than accounts that were added after the backup. So no
 /// number means two accounts.
