@@ -42,6 +42,7 @@
 //! | What does the operator's log say? | `server/log/mod.rs` |
 //! | How does an operator add accounts, and when does no server run? | `server/operator.rs`, `server/hub/operator.rs`, `server/account_file.rs` |
 //! | What does `chinwagd --check` check? | `server/check.rs` |
+//! | How is a store backed up while a server uses it, and what does a restored one have to forget? | `store/copy.rs`, `store/file.rs` (`load_state`) |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
 //! `accounts`, `config`, `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:

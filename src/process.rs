@@ -4,6 +4,8 @@ mod closed;
 #[cfg(feature = "accounts")]
 mod hidden_line;
 mod small_file;
+#[cfg(feature = "store")]
+mod terminal_progress;
 
 use std::fs::{self, FileType};
 use std::io::{self, Read, Write};
@@ -24,6 +26,8 @@ pub use self::small_file::exposed_file_text;
 #[cfg(feature = "store")]
 pub(crate) use self::small_file::is_exposed;
 pub(crate) use self::small_file::{LineError, SmallFile, SmallFileError, only_line};
+#[cfg(feature = "store")]
+pub(crate) use self::terminal_progress::{BesideProgress, TerminalProgress, clear_progress};
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 
 /// Catches these signals, unless they are ignored since the start of the program: `nohup` ignores SIGHUP, and a shell script ignores SIGINT

@@ -135,6 +135,29 @@ pub const STORE_CHECKPOINT_LONG_MS_MAX: u64 = 4_000;
 /// reading.
 pub const STORE_CHECKPOINT_PAUSE_FACTOR: u64 = 10;
 
+/// Pages, usually of 4 KiB, that a backup copies between two reports of its progress.
+pub const STORE_COPIED_AT_ONCE_PAGES: i32 = 2_048;
+
+/// Such steps, of 64 MiB together, after which a backup has the disk write them: a signal then ends it within about a second, also on a
+/// slow disk. It is not done more often, because the server cannot empty the write-ahead log meanwhile.
+pub const STORE_COPY_STEPS_PER_SYNC: u32 = 8;
+
+/// Numbers of accounts that are skipped when a server uses a backup as its store: more than accounts that were added after the backup. So no
+/// number means two accounts.
+pub const STORE_RESTORED_ACCOUNTS_SKIPPED: u32 = 1_000_000;
+
+/// Most problems of one kind that `chinwagd check` describes.
+pub const STORE_PROBLEMS_SHOWN_MAX: usize = 20;
+
+/// Messages that `chinwagd check` reads between two reports of its progress.
+pub const STORE_CHECKED_AT_ONCE: u64 = 10_000;
+
+/// Interval at which the log reports the progress of a migration or of the index, in milliseconds.
+pub const STORE_PROGRESS_LOG_MS: u64 = 5_000;
+
+/// Steps of SQLite's virtual machine between two looks at that clock.
+pub const STORE_MIGRATION_STEPS_PER_CHECK: i32 = 100_000;
+
 /// Longest time that the store waits for another program that reads or writes the file, in milliseconds.
 pub const STORE_BUSY_MS_MAX: u64 = 5_000;
 

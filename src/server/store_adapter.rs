@@ -54,7 +54,7 @@ impl StoreOpener for store::Options {
     }
 
     fn check(&self, report: &mut CheckReport) {
-        match store::check(&self.path) {
+        match store::check_usable(&self.path) {
             Err(OpenError::Locked(path)) => report.notes.push(format!(
                 "the store {} is in use by another chinwagd, and was not checked: stop that one before the start",
                 quoted_path(&path)

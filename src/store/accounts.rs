@@ -12,7 +12,7 @@ use crate::protocol::{
 };
 
 /// State key: the highest account number that was ever given.
-const LAST_ACCOUNT: &str = "last_account";
+pub(super) const LAST_ACCOUNT: &str = "last_account";
 
 /// An account in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

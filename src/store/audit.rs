@@ -105,15 +105,28 @@ impl AuditReader {
     }
 }
 
+/// The columns of an entry, for [`read_record`].
+const COLUMNS: &str = "number, time, moderator, moderator_account, account_name, act, room, target, target_account, sanction, message, until, reason";
+
+/// The number of entries that cannot be read.
+pub(super) fn count_invalid(connection: &Connection) -> rusqlite::Result<u64> {
+    let mut rows = connection.prepare(&format!("SELECT {COLUMNS} FROM audit"))?;
+    let mut rows = rows.query([])?;
+    let mut invalid = 0;
+    while let Some(row) = rows.next()? {
+        invalid += u64::from(read_record(row).is_err());
+    }
+    Ok(invalid)
+}
+
 fn select(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRecord>> {
     let AuditQuery { before, limit, room, by } = query;
-    let sql = "SELECT number, time, moderator, moderator_account, account_name, act, room, target, target_account, sanction, message, \
-               until, reason FROM audit WHERE number < ? ORDER BY number DESC";
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE number < ? ORDER BY number DESC");
     let before = before.and_then(|AuditNumber(before)| i64::try_from(before).ok()).unwrap_or(i64::MAX);
     let mut room = Wanted::new(room.as_ref().map(RoomName::key), |raw| Some(RoomName::new(raw).ok()?.key().to_owned()));
     let mut by = Wanted::new(by.as_ref().map(Name::key), |raw| Some(Name::new(raw).ok()?.key().to_owned()));
     let (mut records, mut invalid) = (Vec::new(), 0);
-    let mut rows = connection.prepare(sql)?;
+    let mut rows = connection.prepare(&sql)?;
     let mut rows = rows.query([before])?;
     while records.len() < *limit
         && let Some(row) = rows.next()?

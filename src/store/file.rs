@@ -6,13 +6,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use super::existing::{BACKUP, backup_time};
+use super::migration_log::MigrationLog;
 use super::open_error::OpenError;
 use super::schema::{MIGRATIONS, Seq, key_of, read_state};
 use super::store_path::{self, StorePath, companion};
 use super::{Durability, Options, StoredMessage, StoredState, accounts, log, moderation, rooms, words};
-use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
+use crate::limits::{STORE_BUSY_MS_MAX, STORE_RESTORED_ACCOUNTS_SKIPPED, STORE_WAL_CHECKPOINT_BYTES};
 use crate::process::check_directory;
 use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
@@ -66,7 +68,7 @@ pub(super) fn open(
     let version = check_contents(&connection, &path, is_new)?;
     let migrations = &MIGRATIONS[version..];
     configure(&connection, is_new).map_err(sqlite)?;
-    migrate(&mut connection, version, migrations).map_err(sqlite)?;
+    migrate(&mut connection, &path, version, migrations).map_err(sqlite)?;
     words::prepare(&mut connection).map_err(sqlite)?;
     let state = load_state(&mut connection, options.durability, epoch, new_epoch, count).map_err(sqlite)?;
     note_path(&connection, &path).map_err(sqlite)?;
@@ -88,7 +90,7 @@ pub(super) fn open(
 ///
 /// # Errors
 /// The reason why the server would not start.
-pub fn check(given: &Path) -> Result<(), OpenError> {
+pub fn check_usable(given: &Path) -> Result<(), OpenError> {
     let found = StorePath::lock_existing(given)?;
     let Some(found) = found else {
         let path = store_path::new_path(given)?;
@@ -107,11 +109,17 @@ pub fn check(given: &Path) -> Result<(), OpenError> {
     check_contents(&connection, &path, false).map(drop)
 }
 
-/// Whether the file is empty. If so, checks that it has no contents elsewhere.
+/// Whether the file is empty. If so, checks that it has no contents elsewhere; otherwise, that the `-wal` is its own.
 fn check_new(found: &StorePath) -> Result<bool, OpenError> {
     let path = || found.path().to_owned();
     let is_new = found.is_empty().map_err(|error| OpenError::File(path(), error))?;
-    if is_new && found.wal_bytes() > 0 { Err(OpenError::Orphaned(path())) } else { Ok(is_new) }
+    if is_new && found.wal_bytes() > 0 {
+        return Err(OpenError::Orphaned(path()));
+    }
+    if !is_new && found.is_wal_foreign().unwrap_or_default() {
+        return Err(OpenError::ForeignWal(path()));
+    }
+    Ok(is_new)
 }
 
 /// Checks that the contents are those of a store that this version can use, under this path. Returns the version of the contents.
@@ -139,7 +147,7 @@ impl StoreFile {
     }
 }
 
-fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     // The file exists, and its path had no symbolic links. A link that is there now would lead to another file.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -162,7 +170,7 @@ fn connect_immutable(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri, flags)
 }
 
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     Ok(id == APPLICATION_ID)
 }
@@ -228,12 +236,14 @@ fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")
 }
 
-fn read_version(connection: &Connection) -> rusqlite::Result<usize> {
+pub(super) fn read_version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Migrates the file from `version` to the current one.
-fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> rusqlite::Result<()> {
+/// Migrates the file from `version` to the current one. Each step is a transaction: if the process ends, the next start continues.
+fn migrate(connection: &mut Connection, path: &Path, version: usize, migrations: &[&str]) -> rusqlite::Result<()> {
+    let log = (version > 0 && !migrations.is_empty()).then(|| MigrationLog::begin(connection, path, version));
+    let log = log.transpose()?;
     for (number, migration) in (version + 1..).zip(migrations) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
@@ -245,13 +255,14 @@ fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> 
         free_pages(connection, None)?;
         checkpoint(connection)?;
     }
-    Ok(())
+    log.map_or(Ok(()), |log| log.end(connection))
 }
 
 /// Loads the state that the last server left, and determines the epochs.
 ///
 /// If a server with relaxed durability crashed, its last messages may be lost, and their ids would be given again: a new epoch begins in
-/// every room. With another epoch for the first room, the operator says that ids may be given again, as after a restored backup.
+/// every room. So it does if the file is a copy: the original may have given further ids. With another epoch for the first room, the operator
+/// says that ids may be given again, as after a backup that another program made.
 fn load_state(
     connection: &mut Connection,
     durability: Durability,
@@ -262,9 +273,15 @@ fn load_state(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let may_lack_messages: bool =
         transaction.query_row("SELECT EXISTS (SELECT 1 FROM state WHERE key = ?)", [RELAXED], |row| row.get(0))?;
+    let backup_of = backup_time(&transaction)?;
+    let may_lack_messages = may_lack_messages || backup_of.is_some();
     let kept = rooms::lobby_epoch(&transaction)?;
     if may_lack_messages && epoch.is_some() && epoch == kept {
         log::epoch_may_repeat_ids();
+    }
+    if let Some(at) = backup_of {
+        end_backup(&transaction)?;
+        log::restored(at);
     }
     let continues = !may_lack_messages && (epoch.is_none() || epoch == kept);
     let other_rooms = new_epoch.clone();
@@ -289,6 +306,14 @@ fn load_state(
     let before = before.max(evicted);
     let oldest_id = oldest_id.map(MessageId);
     Ok(StoredState { epoch, last_id, oldest_id, before, messages, topic, rules, rooms, last_room, accounts, sanctions })
+}
+
+/// Makes a copy the store: removes its mark, and skips the numbers of accounts that the original may have given since.
+fn end_backup(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM state WHERE key = ?", [BACKUP])?;
+    let sql = "UPDATE state SET value = min(value + ?, ?) WHERE key = ?";
+    let last_max = u32::MAX - 1;
+    transaction.execute(sql, params![STORE_RESTORED_ACCOUNTS_SKIPPED, last_max, accounts::LAST_ACCOUNT]).map(drop)
 }
 
 /// Removes the note `RELAXED`: the server shuts down cleanly, and all messages are on the disk.

@@ -90,8 +90,42 @@ pub(super) fn exposed_accounts(path: &Path) {
 
 pub(super) fn epoch_may_repeat_ids() {
     warn!(
-        "the last server ran with --durability relaxed and did not stop cleanly: its newest messages may be lost, and new messages may get their ids, with the same --epoch; start with another --epoch to tell clients"
+        "the store may lack messages, because it is a backup or because the last server ran with --durability relaxed and did not stop cleanly: new messages may get their ids, with the same --epoch; start with another --epoch, or without one, to tell clients"
     );
+}
+
+/// A server uses a copy of a store for the first time.
+pub(super) fn restored(at: Timestamp) {
+    warn!(
+        %at,
+        "the store is a backup: what changed after it was made is undone, and a new epoch begins in every room; passwords and access tokens that were changed or revoked since are valid again, and bans are those of that time"
+    );
+}
+
+/// Whether information is logged.
+pub(super) fn is_shown() -> bool {
+    tracing::enabled!(tracing::Level::INFO)
+}
+
+pub(super) fn migration_begins(path: &Path, from: usize, to: usize) {
+    info!(path = %path.display(), from, to, "migrating the store to the current version");
+}
+
+pub(super) fn migrating(percent: u64) {
+    info!(percent, "migrating the store");
+}
+
+pub(super) fn migrated(seconds: u64) {
+    info!(seconds, "migrated the store");
+}
+
+/// The index lags far behind, as after a migration.
+pub(super) fn indexing(messages_left: u64) {
+    info!(messages_left, "indexing messages; until it is done, searches wait");
+}
+
+pub(super) fn indexed() {
+    info!("indexed all messages");
 }
 
 pub(super) fn wal_grows(bytes: u64) {

@@ -6,23 +6,34 @@
 //!
 //! `file` opens and migrates the file; `rooms` is the directory of the rooms; `audit` has the audit log; `accounts` has the accounts, also of a file that no server uses (`account_file`); `deletion` removes the texts of deleted messages, which `hidden` keeps from readers before that is committed; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
 //! terms from `terms`; `clock` and `clock_notes` decide whether messages may be deleted by age.
+//!
+//! `existing` opens a file that a server may use, to read it: `copy` backs it up, `restore` puts a backup in its place, `check` checks it.
 
 mod account_file;
 mod accounts;
 mod audit;
+mod check;
 mod clock;
 mod clock_notes;
+mod copy;
+mod copy_error;
 mod deletion;
+mod existing;
 mod file;
 mod hidden;
+mod index_check;
+mod indexing_log;
 #[cfg(test)]
 mod layers;
 mod log;
+mod migration_log;
 mod moderation;
 mod open_error;
 mod page;
+mod progress;
 mod query;
 mod queue;
+mod restore;
 mod rooms;
 mod schema;
 mod store_path;
@@ -41,12 +52,18 @@ use async_channel::Receiver;
 pub use self::account_file::AccountTables;
 pub use self::accounts::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
 use self::audit::AuditReader;
-pub use self::file::{Retention, check};
+pub use self::check::{Advice, CheckReport};
+pub use self::copy::PartialFile;
+pub use self::copy_error::CopyError;
+pub use self::existing::{ExistingStore, StoreSummary};
+pub use self::file::{Retention, check_usable};
 pub use self::hidden::HiddenMessages;
 pub use self::open_error::OpenError;
 pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
+pub use self::progress::{Follow, Phase, Progress};
 use self::query::PendingSearch;
 pub use self::query::{Query, QueryQueues, StoreQuery};
+pub use self::restore::RestorePlace;
 pub use self::rooms::{NewRoom, RoomRecord};
 pub use self::store_path::file_bytes;
 use self::writer::{CommitGate, StoreWriter};

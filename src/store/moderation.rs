@@ -80,8 +80,17 @@ fn insert_sanction(transaction: &Transaction<'_>, sanction: &Sanction) -> rusqli
 /// another program or another version may have written are left out if they are invalid; the log has their count.
 pub(super) fn load_sanctions(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Sanction>> {
     transaction.execute("DELETE FROM sanctions WHERE room IS NOT NULL AND room NOT IN (SELECT room FROM rooms)", [])?;
+    let (sanctions, invalid) = read_sanctions(transaction)?;
+    if invalid > 0 {
+        log::sanctions_invalid(invalid);
+    }
+    Ok(sanctions)
+}
+
+/// Reads the sanctions. Also returns the number of rows that cannot be read.
+pub(super) fn read_sanctions(connection: &Connection) -> rusqlite::Result<(Vec<Sanction>, u32)> {
     let sql = "SELECT sanction, kind, room, target, subjects, created, until, moderator, reason FROM sanctions ORDER BY sanction";
-    let mut rows = transaction.prepare(sql)?;
+    let mut rows = connection.prepare(sql)?;
     let mut rows = rows.query([])?;
     let (mut sanctions, mut invalid) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
@@ -90,10 +99,7 @@ pub(super) fn load_sanctions(transaction: &Transaction<'_>) -> rusqlite::Result<
             None => invalid += 1,
         }
     }
-    if invalid > 0 {
-        log::sanctions_invalid(invalid);
-    }
-    Ok(sanctions)
+    Ok((sanctions, invalid))
 }
 
 fn read_sanction(row: &Row<'_>) -> Option<Sanction> {

@@ -32,6 +32,8 @@ pub enum OpenError {
     Newer(PathBuf, usize),
     /// The file is empty, but its `-wal` is not.
     Orphaned(PathBuf),
+    /// The file is a copy of a store, but has a `-wal` of another file beside it.
+    ForeignWal(PathBuf),
     /// The file was last used under this other path, and messages are still in the `-wal` there.
     Moved(PathBuf, PathBuf),
     /// The disk is full.
@@ -87,6 +89,13 @@ impl fmt::Display for OpenError {
                     "the store {shown} is empty, but {wal} holds messages of the file that was there; put that file back, or move {wal} away to start with an empty store"
                 )
             }
+            Self::ForeignWal(path) => {
+                let wal = beside(path, "-wal");
+                write!(
+                    f,
+                    "the store {shown} is a copy, and {wal} belongs to the file that was there before; move {wal} away and start again; chinwagd restore does that by itself"
+                )
+            }
             Self::Moved(path, before) => {
                 let (wal, wal_before, before) = (beside(path, "-wal"), beside(before, "-wal"), quoted_path(before));
                 write!(
@@ -129,6 +138,7 @@ impl OpenError {
             | Self::OtherProgram(path)
             | Self::Newer(path, _)
             | Self::Orphaned(path)
+            | Self::ForeignWal(path)
             | Self::Moved(path, _)
             | Self::Full(path)
             | Self::Companions(path, _)

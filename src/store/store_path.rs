@@ -53,9 +53,16 @@ struct KnownLengths {
 const WAL_HEADER_BYTES: u64 = 32;
 const WAL_FRAME_HEADER_BYTES: u64 = 24;
 
+/// Where the header of a database has the two bytes that say whether it uses a write-ahead log
+/// (<https://sqlite.org/fileformat2.html#file_format_version_numbers>).
+pub(super) const JOURNAL_MODE_AT: u64 = 18;
+
+/// These bytes in a file that uses none. A server's file uses one before the `-wal` has its first frame.
+pub(super) const ROLLBACK: [u8; 2] = [1, 1];
+
 /// Identity of a file, by whatever path it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileId {
+pub(super) struct FileId {
     device: u64,
     inode: u64,
 }
@@ -156,6 +163,14 @@ impl StorePath {
     /// Whether the file is empty.
     pub(super) fn is_empty(&self) -> io::Result<bool> {
         Ok(self.lock.metadata()?.len() == 0)
+    }
+
+    /// Whether the `-wal` beside the file belongs to another one: the file, a copy of a store, never had one. SQLite does not notice that, and
+    /// would write the frames of the other file into this one.
+    pub(super) fn is_wal_foreign(&self) -> io::Result<bool> {
+        let mut journal_mode = [0; 2];
+        self.lock.read_exact_at(&mut journal_mode, JOURNAL_MODE_AT)?;
+        Ok(journal_mode == ROLLBACK && self.wal_bytes() > 0)
     }
 
     /// See [`is_exposed`].
@@ -354,7 +369,7 @@ pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The kind of file, unless it is a regular file.
-fn irregular_kind(metadata: &Metadata) -> Option<&'static str> {
+pub(super) fn irregular_kind(metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     Some(match () {
         () if kind.is_file() => return None,

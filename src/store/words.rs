@@ -22,14 +22,8 @@ const RULES: &str = "word_rules";
 
 /// Prepares the writing connection: defines `index_terms` in SQL, and empties the index if its terms follow other rules.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("index_terms", 2, flags, |arguments| {
-        let (room, text) = (RoomPrefix::new(arguments.get(0)?), arguments.get_raw(1).as_str().unwrap_or_default());
-        Ok(message_terms(&room, text))
-    })?;
-    let sql = "SELECT value FROM state WHERE key = ?";
-    let rules: Option<String> = connection.query_row(sql, [RULES], |row| row.get(0)).optional()?;
-    if rules.as_deref() == Some(&rules_version()) {
+    define_terms(connection)?;
+    if has_our_rules(connection)? {
         return Ok(());
     }
     let transaction = connection.transaction()?;
@@ -37,6 +31,27 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     set_state(&transaction, INDEXED, Seq(0))?;
     transaction.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", params![RULES, rules_version()])?;
     transaction.commit()
+}
+
+/// Defines `index_terms` in SQL.
+pub(super) fn define_terms(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("index_terms", 2, flags, |arguments| {
+        let (room, text) = (RoomPrefix::new(arguments.get(0)?), arguments.get_raw(1).as_str().unwrap_or_default());
+        Ok(message_terms(&room, text))
+    })
+}
+
+/// Whether the terms in the index follow the rules of this version.
+pub(super) fn has_our_rules(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT value FROM state WHERE key = ?";
+    let rules: Option<String> = connection.query_row(sql, [RULES], |row| row.get(0)).optional()?;
+    Ok(rules.as_deref() == Some(&rules_version()))
+}
+
+/// The `seq` of the last message whose terms are in the index.
+pub(super) fn indexed(connection: &Connection) -> rusqlite::Result<Seq> {
+    read_state(connection, INDEXED)
 }
 
 /// The `seq` of the message with this id in the room or, if it is deleted, of the room's last one before it.

@@ -18,6 +18,7 @@ use super::clock_notes::{
     time_shifts,
 };
 use super::file::{LAST_SEQ, StoreFile, checkpoint, free_pages, last_seq, note_clean_shutdown};
+use super::indexing_log::IndexingLog;
 use super::schema::{Seq, key_of, set_state};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
@@ -49,6 +50,7 @@ pub(super) struct StoreWriter {
     /// The last stored message.
     stored: Seq,
     count: u64,
+    indexing_log: IndexingLog,
     /// The searches that wait until words are indexed.
     searches: Vec<PendingSearch>,
 }
@@ -175,6 +177,7 @@ impl StoreWriter {
             gate,
             stored,
             count,
+            indexing_log: IndexingLog::default(),
             searches: Vec::new(),
         })
     }
@@ -289,7 +292,7 @@ impl StoreWriter {
         left
     }
 
-    fn index_some(&self, has_time: bool) -> rusqlite::Result<PendingWork> {
+    fn index_some(&mut self, has_time: bool) -> rusqlite::Result<PendingWork> {
         let connection = &self.file.connection;
         // Other programs that write to the file may have added messages.
         let mut last = self.stored;
@@ -297,6 +300,7 @@ impl StoreWriter {
             last = last.max(search.until(connection)?);
         }
         if !words::index_lags(connection, last)? {
+            self.indexing_log.ends();
             return Ok(PendingWork::Nothing);
         }
         if !has_time && self.searches.is_empty() && !words::index_lags_far(connection, last)? {
@@ -305,7 +309,12 @@ impl StoreWriter {
         let transaction = connection.unchecked_transaction()?;
         words::index_messages(&transaction, last)?;
         transaction.commit()?;
-        Ok(if words::index_lags(connection, last)? { PendingWork::Urgent } else { PendingWork::Nothing })
+        if !words::index_lags(connection, last)? {
+            self.indexing_log.ends();
+            return Ok(PendingWork::Nothing);
+        }
+        self.indexing_log.goes_on(last.0.saturating_sub(words::indexed(connection)?.0));
+        Ok(PendingWork::Urgent)
     }
 
     /// Evicts some of the surplus messages, up to `at_least` or a fixed number, and reports it. Returns the pending work.

@@ -33,7 +33,7 @@ fn unusable_file_fails_the_start() {
 }
 
 /// Runs a script as root of a namespace of its own, in which it can mount; or says why not, loudly, where that is allowed.
-fn in_namespace(script: &str, directory: &Path) -> Option<Command> {
+pub(crate) fn in_namespace(script: &str, directory: &Path) -> Option<Command> {
     let allowed = Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|output| output.status.success());
     if !allowed {
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");

@@ -5,8 +5,10 @@ mod common;
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod backup;
 mod clock;
 mod faults;
+mod interrupted;
 mod killed;
 mod paths;
 mod retention;

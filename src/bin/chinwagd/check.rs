@@ -1,61 +1,84 @@
-//! `chinwagd --check`: whether a server with these options can start.
+//! `chinwagd check`: checks a store, also while a server uses it.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chinwag::command_line::{EXIT_USAGE, GivenOptions, Parsed, print_error, print_output, print_usage_error};
-#[cfg(feature = "config")]
+use argh::{ArgsInfo, FromArgs};
+use chinwag::command_line::{print_error, print_output, print_usage_error};
 use chinwag::process::quoted_path;
-use chinwag::server::{self, CheckReport};
+use chinwag::store::{CheckReport, ExistingStore};
 
-use super::{Arguments, PROGRAM, configuration};
+use super::PROGRAM;
+use super::interruption::Interruption;
+use super::progress_line::ProgressLine;
+use super::store_of_server::{find_conflict, find_store};
+use super::values::parse_path;
 
-/// Prints every error that it finds, or one line about what it has checked. Returns the exit code.
-pub(super) fn run(parsed: Parsed<Arguments>) -> ExitCode {
-    let Parsed { arguments, options, errors } = parsed;
-    let invalid: Vec<_> = errors.iter().filter_map(|error| error.option).collect();
-    // An error about an option without its value follows from the error about the value.
-    let is_new = |conflict: &String| !invalid.iter().any(|option| conflict.contains(option));
-    let conflicts = configuration::find_conflicts(&arguments).filter(is_new).map(|conflict| options.locate(&conflict));
-    let errors: Vec<_> = errors.into_iter().map(|error| error.text).chain(conflicts).collect();
-    let subject = subject(&arguments);
-    let has_no_listener = arguments.listen.is_empty() && invalid.contains(&"--listen");
-    let mut server = configuration::server_options(arguments);
-    if has_no_listener {
-        // Instead of the default one.
-        server.listen.clear();
+/// check a store or a backup: the file itself, its rows, and whether the search index agrees with the messages. Nothing is changed, and a server
+/// may use the store meanwhile.
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(
+    subcommand,
+    name = "check",
+    help_triggers("-h", "--help"),
+    example = "{command_name}\n{command_name} --data backup.db",
+    note = "It reads the store as it is at the start. If many messages arrive meanwhile, the -wal of the store grows: check a backup instead.",
+    note = "It needs about as much space for temporary files, in $TMPDIR or /var/tmp, as the search index has.",
+    error_code(0, "nothing is wrong"),
+    error_code(1, "something is wrong, and the lines on standard error say what; or the store cannot be read"),
+    error_code(2, "invalid command line"),
+    error_code(130, "ended by SIGINT"),
+    error_code(143, "ended by SIGTERM")
+)]
+pub(super) struct Check {
+    /// the store or backup (default: the store of the running server, which needs a control socket)
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    data: Option<PathBuf>,
+
+    /// path of the server's control socket (default: control.sock in the first directory of `$RUNTIME_DIRECTORY` or, without that,
+    /// /run/chinwag/control.sock)
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    control: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Check) -> ExitCode {
+    let Check { data, control } = arguments;
+    if let Some(what) = find_conflict(data.as_ref(), control.as_ref()) {
+        return print_usage_error(PROGRAM, "check", &what);
     }
-    let report = server::check(&server);
-    for error in &errors {
-        print_usage_error(PROGRAM, "", error);
-    }
-    let notes = report.notes.iter().map(|note| format!("note: {note}"));
-    for text in report.errors.iter().cloned().chain(notes) {
-        print_error(PROGRAM, &text);
-    }
-    if !errors.is_empty() {
-        ExitCode::from(EXIT_USAGE)
-    } else if !report.errors.is_empty() {
-        ExitCode::FAILURE
-    } else {
-        print_output(PROGRAM, &format!("{PROGRAM}: {subject} can be used; checked: {}", checked(&options, report)))
+    let progress = ProgressLine::new();
+    let checked = find_store("check", data, control).and_then(|store| check(&store, &progress));
+    progress.clear();
+    match checked {
+        Ok((store, report)) => print_report(&store, &report),
+        Err(what) => {
+            print_error(PROGRAM, &what);
+            ExitCode::FAILURE
+        }
     }
 }
 
-/// Where the options are.
-#[cfg(feature = "config")]
-fn subject(arguments: &Arguments) -> String {
-    let path = arguments.config.as_deref();
-    path.map_or("the command line".to_owned(), |path| format!("the configuration {}", quoted_path(path)))
+fn check(store: &Path, progress: &ProgressLine) -> Result<(PathBuf, CheckReport), String> {
+    let store = ExistingStore::open(store).map_err(|error| error.to_string())?;
+    let _interruption = Interruption::catch(progress, "the check is not complete")?;
+    let report = store.check(&|done| progress.show(done)).map_err(|error| error.to_string())?;
+    Ok((store.path().to_owned(), report))
 }
 
-#[cfg(not(feature = "config"))]
-fn subject(_: &Arguments) -> String {
-    "the command line".to_owned()
-}
-
-/// The parts that were checked, as a list.
-fn checked(options: &GivenOptions, report: CheckReport) -> String {
-    let count = options.names().filter(|name| !["--check", "--config"].contains(name)).count();
-    let options = format!("{count} option{}", if count == 1 { "" } else { "s" });
-    [options].into_iter().chain(report.checked).collect::<Vec<_>>().join(", ")
+fn print_report(store: &Path, report: &CheckReport) -> ExitCode {
+    for note in &report.notes {
+        print_error(PROGRAM, &format!("note: {note}"));
+    }
+    if report.problems.is_empty() {
+        let CheckReport { messages, rooms, accounts, version, .. } = report;
+        let counts = format!("messages: {messages}, rooms: {rooms}, accounts: {accounts}, version: {version}");
+        return print_output(PROGRAM, &format!("{}: nothing is wrong; {counts}", quoted_path(store)));
+    }
+    for problem in &report.problems {
+        print_error(PROGRAM, &format!("{}: {problem}", quoted_path(store)));
+    }
+    for advice in &report.advice {
+        print_error(PROGRAM, &advice.to_string());
+    }
+    ExitCode::FAILURE
 }

@@ -7,21 +7,33 @@ mod account_list;
 #[cfg(feature = "accounts")]
 mod accounts;
 mod audit;
+#[cfg(feature = "store")]
+mod backup;
 #[cfg(feature = "tls")]
 mod cert;
+#[cfg(feature = "store")]
 mod check;
 mod configuration;
+mod configuration_check;
 mod control;
 mod control_client;
+#[cfg(feature = "store")]
+mod interruption;
 mod listen;
 mod moderate;
 #[cfg(feature = "accounts")]
 mod new_password;
+#[cfg(feature = "store")]
+mod progress_line;
 #[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
 mod proxies;
+#[cfg(feature = "store")]
+mod restore;
 mod status;
 #[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "store")]
+mod store_of_server;
 #[cfg(feature = "tls")]
 mod tls;
 mod unix_socket;
@@ -404,6 +416,12 @@ enum Subcommand {
     Account(account::Account),
     #[cfg(feature = "tls")]
     Cert(cert::Cert),
+    #[cfg(feature = "store")]
+    Backup(backup::Backup),
+    #[cfg(feature = "store")]
+    Restore(restore::Restore),
+    #[cfg(feature = "store")]
+    Check(check::Check),
     Status(status::Status),
     Moderate(moderate::Moderate),
     Audit(audit::Audit),
@@ -415,7 +433,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     if parsed.arguments.check && !parsed.arguments.version {
-        return check::run(parsed);
+        return configuration_check::run(parsed);
     }
     let Parsed { arguments, options, .. } = parsed;
     if arguments.version {
@@ -426,6 +444,12 @@ fn main() -> ExitCode {
         Some(Subcommand::Account(account)) => return account::run(account),
         #[cfg(feature = "tls")]
         Some(Subcommand::Cert(cert)) => return cert::run(cert),
+        #[cfg(feature = "store")]
+        Some(Subcommand::Backup(backup)) => return backup::run(backup),
+        #[cfg(feature = "store")]
+        Some(Subcommand::Restore(restore)) => return restore::run(&restore),
+        #[cfg(feature = "store")]
+        Some(Subcommand::Check(check)) => return check::run(check),
         Some(Subcommand::Status(status)) => return status::run(status),
         Some(Subcommand::Moderate(moderate)) => return moderate::run(moderate),
         Some(Subcommand::Audit(audit)) => return audit::run(audit),

@@ -76,6 +76,8 @@ pub fn start(level: LevelFilter, format: LogFormat) -> Log {
         LogLine::with_message(style, wall_time(), Level::WARN, "dropped log lines").with_number("count", count).finish()
     };
     let stderr = Stream::new(io::stderr(), None);
+    #[cfg(feature = "store")]
+    let stderr = crate::process::BesideProgress(stderr);
     let writer = LogWriter::new(stderr, Duration::from_millis(LOG_FLUSH_MS_MAX), dropped);
     let queue = writer.queue();
     subscriber(level, style, move || queue.clone()).init();
@@ -96,6 +98,8 @@ fn subscriber<W: io::Write + 'static>(
 
 /// Writes the waiting lines, for at most [`LOG_FLUSH_MS_MAX`], and ends the log.
 pub(super) fn end() {
+    #[cfg(feature = "store")]
+    crate::process::clear_progress();
     let writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take();
     drop(writer);
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::{AccountId, ModerationRecord, Role, RoomLock};
 
 /// Writes a file of an older version, with messages with these ids. Its server had given or reserved the ids up to `ids_up_to`.
-fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
+pub(super) fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
     let file = Connection::open(path).unwrap();
     file.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
     file.pragma_update(None, "application_id", 0x6368_7767).unwrap();

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod deletion;
 mod migration;
 mod model;
@@ -366,6 +367,7 @@ pub(super) fn integrity(path: &Path) -> String {
         terms.split_terminator(' ').map(|term| (term.to_owned(), *seq)).collect::<Vec<_>>()
     };
     assert!(tokens == messages.iter().flat_map(terms).collect(), "the index is not that of the messages");
+    assert_eq!(backup::problems(path), [""; 0], "a check finds problems that are none");
     file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
 }
 
