@@ -108,7 +108,7 @@ impl ScriptClient {
         self
     }
 
-    /// Takes the nickname, reads what was missed, and sends again what the room does not have.
+    /// Takes the nickname, reads the missed messages, and sends those again that the room does not have.
     fn catch_up(&mut self, connection: &mut Connection) {
         connection.send("SET tags on\nSET echo on\n");
         if let Some(token) = self.resume_token.take() {
