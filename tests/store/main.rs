@@ -15,4 +15,5 @@ mod retention;
 mod rooms;
 mod synced;
 mod truncated;
+mod upgrade;
 mod waiting;
