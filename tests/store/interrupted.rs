@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::backup::{chinwagd, names, run, succeeds};
-use crate::common::{DEADLINE, STOP_DEADLINE, Server, command, exit_status};
+use crate::common::{DEADLINE, STOP_DEADLINE, Server, command, exit_status, needs};
 use crate::paths::{history, serve, store};
 
 /// Messages of about 3 kB: enough that no work on them is done at once.
@@ -153,4 +153,27 @@ fn interrupted_migration_is_repeated_at_the_next_start() {
     assert!(log.contains("migrating the store to the current version"), "{log}");
     assert!(log.contains("from=3 to=8") && log.contains("migrated the store"), "{log}");
     assert_eq!(version(), 8);
+}
+
+/// At a terminal, a line below the log shows the progress; it neither breaks the lines of the log nor stays.
+#[test]
+fn progress_of_a_migration_breaks_no_line_of_the_log() {
+    if !needs("script") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    Connection::open(at("chat.db")).expect("it opens").execute_batch(VERSION_3).expect("a store of version 3");
+    let server = format!("{} --listen 127.0.0.1:0 --data {}", env!("CARGO_BIN_EXE_chinwagd"), at("chat.db"));
+    let line = format!("mkfifo {0}; {server} >{0} & read -r _ <{0}; kill $!; wait $!", at("out"));
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).envs([("TERM", "xterm"), ("NO_COLOR", "1")]).stdin(Stdio::null());
+    let output = script.output().expect("script runs");
+    let shown = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(output.status.success() && shown.contains("migrating the store ["), "{shown:?}");
+    // Each line of the log begins at the left edge, after the progress was removed.
+    let lines = shown.split(['\r', '\n', 'K']).filter(|line| line.contains(" INFO ")).collect::<Vec<_>>();
+    assert!(lines.iter().all(|line| line.starts_with("20")), "{lines:?}");
+    let (_, after) = shown.split_once("INFO migrated the store").unwrap_or_else(|| panic!("{shown:?}"));
+    assert!(after.contains("INFO stopped") && !after.contains("migrating the store ["), "{shown:?}");
 }

@@ -340,7 +340,7 @@ struct Arguments {
     keep: Option<Retention>,
 
     /// the epoch in HELLO: the word that names this numbering of message ids. Set it for tests with fixed output, or to a new word
-    /// after you restore an older copy of the store (default: as stored; otherwise random at each start)
+    /// after you put back a copy of the store that another program than chinwagd backup made (default: as stored; otherwise random at each start)
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
 
