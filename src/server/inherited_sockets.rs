@@ -47,11 +47,11 @@ enum SocketKind {
 
 /// What a descriptor is that is not a listening stream socket, and what is expected.
 #[cfg(feature = "systemd")]
-mod unusable {
-    pub(super) const CONNECTION: &str = "it is a connection; set Accept=no in its .socket unit";
-    pub(super) const DATAGRAM: &str = "it is a datagram socket; use ListenStream= in its .socket unit";
-    pub(super) const OTHER: &str = "it is not a stream socket; use ListenStream= in its .socket unit";
-}
+const CONNECTION: &str = "it is a connection; set Accept=no in its .socket unit";
+#[cfg(feature = "systemd")]
+const DATAGRAM: &str = "it is a datagram socket; use ListenStream= in its .socket unit";
+#[cfg(feature = "systemd")]
+const NO_STREAM: &str = "it is not a stream socket; use ListenStream= in its .socket unit";
 
 /// The name of a socket to which systemd has given none, as for sd_listen_fds_with_names(3).
 #[cfg(feature = "systemd")]
@@ -69,11 +69,12 @@ impl InheritedSockets {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':').filter(|name| !name.is_empty());
         let mut passed = ListenFd::from_env();
+        let count = passed.len();
         let socket = |index| InheritedSocket {
             name: names.next().unwrap_or(NO_NAME).to_owned(),
             kind: SocketKind::take(&mut passed, index),
         };
-        Self { sockets: (0..passed.len()).map(socket).collect(), other_process: None }
+        Self { sockets: (0..count).map(socket).collect(), other_process: None }
     }
 }
 
@@ -128,15 +129,15 @@ impl InheritedSockets {
 impl SocketKind {
     /// Takes the descriptor with this index.
     fn take(passed: &mut ListenFd, index: usize) -> Self {
-        let unusable = Self::Unusable(unusable::CONNECTION);
+        let or_connection = |is_listening, socket| if is_listening { socket } else { Self::Unusable(CONNECTION) };
         if let Ok(Some(socket)) = passed.take_tcp_listener(index) {
-            return if socket_acceptconn(&socket) == Ok(true) { Self::Tcp(socket) } else { unusable };
+            return or_connection(socket_acceptconn(&socket) == Ok(true), Self::Tcp(socket));
         }
         if let Ok(Some(socket)) = passed.take_unix_listener(index) {
-            return if socket_acceptconn(&socket) == Ok(true) { Self::Unix(socket) } else { unusable };
+            return or_connection(socket_acceptconn(&socket) == Ok(true), Self::Unix(socket));
         }
         let is_datagram = passed.take_udp_socket(index).is_ok() || passed.take_unix_datagram(index).is_ok();
-        Self::Unusable(if is_datagram { unusable::DATAGRAM } else { unusable::OTHER })
+        Self::Unusable(if is_datagram { DATAGRAM } else { NO_STREAM })
     }
 }
 

@@ -61,7 +61,7 @@ impl fmt::Display for StartError {
                     "cannot create the control socket {path}: {why}; choose another path with --control, or --control off"
                 )
             }
-            Self::Inherited(error) => error.fmt(f),
+            Self::Inherited(error) => fmt::Display::fmt(error, f),
             Self::Certificates(error) | Self::Password(error) | Self::Store(error) => fmt::Display::fmt(error, f),
             Self::PortFile(path, error) => {
                 write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))

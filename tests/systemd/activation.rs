@@ -97,10 +97,7 @@ fn first_client_starts_the_server_and_its_line_is_not_lost() {
     alice.expect(HELLO);
     alice.expect("OK NICK alice");
     let path_text = path.display();
-    assert_eq!(
-        server.stdout_line(),
-        format!("chinwagd: listening on {path_text} - join with: nc -U {path_text}")
-    );
+    assert_eq!(server.stdout_line(), format!("chinwagd: listening on {path_text} - join with: nc -U {path_text}"));
     let mut bob = unix(&path).expect("it accepts");
     bob.expect(HELLO);
     bob.send("NICK bob");

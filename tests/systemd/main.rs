@@ -40,7 +40,11 @@ fn activated(sockets: &[(&str, &dyn AsFd)], arguments: &[&str]) -> (Command, Vec
     let mut command = Command::new("bash");
     command.args(["-c", PASS_SOCKETS, "bash"]).args(inherited.iter().map(|socket| socket.as_raw_fd().to_string()));
     command.args(["--", env!("CARGO_BIN_EXE_chinwagd"), "--epoch", EPOCH, "--log", "error"]).args(arguments);
-    command.env("LISTEN_FDNAMES", names.join(":")).env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
+    command
+        .env("LISTEN_FDNAMES", names.join(":"))
+        .env_remove("RUNTIME_DIRECTORY")
+        .env_remove("NOTIFY_SOCKET")
+        .stdin(Stdio::null());
     (command, inherited)
 }
 

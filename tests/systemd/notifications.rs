@@ -95,7 +95,10 @@ fn reload_is_between_reloading_and_ready() {
 #[test]
 fn hangup_without_files_does_not_stop_the_service() {
     let service = Service::start(0, &[]);
-    assert_eq!([service.receive(), service.receive(), service.receive()].concat(), "STATUS=startingREADY=1STATUS=clients: 0, members: 0");
+    assert_eq!(
+        [service.receive(), service.receive(), service.receive()].concat(),
+        "STATUS=startingREADY=1STATUS=clients: 0, members: 0"
+    );
     service.server.signal("-HUP");
     assert!(service.receive_event().starts_with("RELOADING=1\n"));
     assert_eq!(service.receive_event(), "READY=1");

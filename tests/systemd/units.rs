@@ -10,10 +10,7 @@ const UNITS: [(&str, &str); 4] = [
     ("chinwag.service", include_str!("../../packaging/systemd/chinwag.service")),
     ("chinwag.socket", include_str!("../../packaging/systemd/chinwag.socket")),
     ("chinwag-web.socket", include_str!("../../packaging/systemd/chinwag-web.socket")),
-    (
-        "chinwag.service.d/socket-activation.conf",
-        include_str!("../../packaging/systemd/socket-activation.conf"),
-    ),
+    ("chinwag.service.d/socket-activation.conf", include_str!("../../packaging/systemd/socket-activation.conf")),
 ];
 
 /// Writes the units, with the server of this build.

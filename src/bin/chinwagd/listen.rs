@@ -71,7 +71,9 @@ pub(super) fn listeners(arguments: &mut Arguments, certificates: &Certificates) 
         #[cfg(feature = "tls")]
         (Scheme::Tls, Some(certificates)) => Listener::tls(socket, certificates),
         #[cfg(all(feature = "tls", feature = "web"))]
-        (Scheme::Https, Some(certificates)) => Listener::https(socket, certificates, &proxies.web_options(&web_options)),
+        (Scheme::Https, Some(certificates)) => {
+            Listener::https(socket, certificates, &proxies.web_options(&web_options))
+        }
         #[cfg(feature = "web")]
         (Scheme::Http, _) => Listener::web(socket, &proxies.web_options(&web_options)),
         _ => Listener::lines(socket),

@@ -39,8 +39,8 @@ use chinwag::limits::{
     ROOMS_MAX_DEFAULT,
 };
 use chinwag::protocol::Token;
-use chinwag::server::{self, ServiceManager};
 use chinwag::server::log::{self, LogFormat};
+use chinwag::server::{self, ServiceManager};
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
 #[cfg(feature = "web")]

@@ -106,7 +106,9 @@ mod tests {
     #[track_caller]
     fn proxies(raw: &str) -> Proxies {
         match parse_uri(raw) {
-            Ok(ListenUri::Ip(_, _, proxies) | ListenUri::Unix(_, proxies) | ListenUri::Inherited(_, _, proxies)) => proxies,
+            Ok(ListenUri::Ip(_, _, proxies) | ListenUri::Unix(_, proxies) | ListenUri::Inherited(_, _, proxies)) => {
+                proxies
+            }
             Err(error) => panic!("{raw}: {error}"),
         }
     }

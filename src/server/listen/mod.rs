@@ -219,29 +219,31 @@ impl Listeners {
         inherited: &mut InheritedSockets,
     ) -> Result<(), StartError> {
         match &listener.endpoint {
-            Endpoint::Tcp(SocketSource::Bind(address), protocol) => self
-                .add_tcp(listener, TcpSocket::bind(*address, options), protocol)
-                .map_err(|error| StartError::Listen(ListenAddress::Ip(*address), error)),
+            Endpoint::Tcp(SocketSource::Bind(address), protocol) => {
+                let bound = TcpSocket::bind(*address, options);
+                let added = bound.and_then(|socket| self.add_tcp(listener, socket, protocol));
+                added.map_err(|error| StartError::Listen(ListenAddress::Ip(*address), error))
+            }
             Endpoint::Unix(SocketSource::Bind(socket), protocol) => {
                 let address = ListenAddress::Unix(socket.path.clone());
-                let bound = socket.bind().and_then(|(socket, file)| {
+                let added = socket.bind().and_then(|(socket, file)| {
                     self.socket_files.push(file);
                     self.add_unix(listener, socket, address.clone(), protocol)
                 });
-                bound.map_err(|error| StartError::Listen(address, error))
+                added.map_err(|error| StartError::Listen(address, error))
             }
             Endpoint::Tcp(SocketSource::Inherited(name), protocol) => {
                 let sockets = inherited.take_tcp(listener.scheme, name).map_err(StartError::Inherited)?;
-                let mut add = |socket| self.add_tcp(listener, TcpSocket::inherit(socket, options), protocol);
-                sockets.into_iter().try_for_each(&mut add).map_err(|error| unusable(name, &error))
+                let add = |socket| self.add_tcp(listener, TcpSocket::inherit(socket, options)?, protocol);
+                sockets.into_iter().try_for_each(add).map_err(|error| unusable(name, &error))
             }
             Endpoint::Unix(SocketSource::Inherited(name), protocol) => {
                 let sockets = inherited.take_unix(name).map_err(StartError::Inherited)?;
-                let mut add = |socket: UnixListener| {
+                let add = |socket: UnixListener| {
                     let address = unix_address(&socket.local_addr()?);
                     self.add_unix(listener, socket, address, protocol)
                 };
-                sockets.into_iter().try_for_each(&mut add).map_err(|error| unusable(name, &error))
+                sockets.into_iter().try_for_each(add).map_err(|error| unusable(name, &error))
             }
         }
     }
@@ -249,10 +251,9 @@ impl Listeners {
     fn add_tcp(
         &mut self,
         listener: &Listener,
-        socket: io::Result<TcpSocket>,
+        socket: TcpSocket,
         protocol: &Arc<dyn ListenerProtocol<Tcp>>,
     ) -> io::Result<()> {
-        let socket = socket?;
         let address = ListenAddress::Ip(socket.local_addr()?);
         self.push(listener, address, BoundEndpoint::Tcp(socket, Arc::clone(protocol)));
         Ok(())

@@ -267,7 +267,12 @@ mod tests {
 
     /// A line with these fields, without its line ending.
     fn render(format: LogFormat, is_colored: bool, fields: &[(&str, &str)]) -> String {
-        let line = LogLine::with_message(LineStyle { format, is_colored, ..LineStyle::default() }, Timestamp(0), Level::INFO, "joined");
+        let line = LogLine::with_message(
+            LineStyle { format, is_colored, ..LineStyle::default() },
+            Timestamp(0),
+            Level::INFO,
+            "joined",
+        );
         let line = fields.iter().fold(line, |line, (key, value)| line.with_text(key, value)).finish();
         line.strip_suffix('\n').expect("a line ending").to_owned()
     }

@@ -92,7 +92,8 @@ impl ServiceManager {
         context: &Arc<ConnectionContext>,
         admission: &Arc<Admission>,
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let (notifier, context, admission) = (Arc::clone(self.notifier.as_ref()?), Arc::clone(context), Arc::clone(admission));
+        let (notifier, context, admission) =
+            (Arc::clone(self.notifier.as_ref()?), Arc::clone(context), Arc::clone(admission));
         Some(async move { notifier.watch(&context.to_hub, &admission).await })
     }
 }
