@@ -129,7 +129,7 @@ fn name_stands_for_all_its_sockets() {
     let [(a, address_a), (b, address_b), (c, address_c)] = [listener(), listener(), listener()];
     let sockets: [(&str, &dyn AsFd); 4] = [("chat", &a), ("unknown", &b), ("chat", &socket), ("chat", &c)];
     let arguments = ["--listen", "unix+fd://chat", "--listen", "tcp+fd://chat", "--listen", "tcp+fd://unknown"];
-    let (mut command, _sockets) = activated(&sockets, &arguments);
+    let (mut command, _sockets) = activated(&sockets, "error", &arguments);
     let child = command.arg("--port-file").arg(&port_file).stdout(Stdio::piped()).spawn().expect("bash starts");
     let mut client = unix(&path).expect("it accepts");
     client.expect(HELLO);
@@ -143,7 +143,7 @@ fn name_stands_for_all_its_sockets() {
     // The sockets still belong to the test: clients that connect now wait for the next server.
     let mut waiting = tcp(address_a).expect("it is queued");
     waiting.send("NICK alice");
-    let (mut command, _sockets) = activated(&sockets, &arguments);
+    let (mut command, _sockets) = activated(&sockets, "error", &arguments);
     let _server = RunningServer(command.stdout(Stdio::null()).spawn().expect("bash starts"));
     waiting.expect(HELLO);
     waiting.expect("OK NICK alice");
@@ -176,7 +176,7 @@ fn waiting_connection_gets_the_options_of_others() {
     }
     let (socket, address) = listener();
     let mut early = tcp(address).expect("it is queued");
-    let (mut command, _sockets) = activated(&[("chat", &socket)], &["--listen", "tcp+fd://chat"]);
+    let (mut command, _sockets) = activated(&[("chat", &socket)], "error", &["--listen", "tcp+fd://chat"]);
     let server = Server::spawn(&mut command);
     early.expect(HELLO);
     let mut late = tcp(address).expect("it accepts");
@@ -199,7 +199,7 @@ fn ipv4_client_of_an_ipv6_socket_has_its_ipv4_address() {
     socket.bind(&SocketAddr::from(([0_u16; 8], 0)).into()).expect("a port");
     socket.listen(10).expect("it listens");
     let port = socket.local_addr().expect("an address").as_socket().expect("an IP address").port();
-    let (mut command, _sockets) = activated(&[("chat", &socket)], &["--listen", "tcp+fd://chat", "--log", "info"]);
+    let (mut command, _sockets) = activated(&[("chat", &socket)], "info", &["--listen", "tcp+fd://chat"]);
     let server = Server::spawn(command.stderr(Stdio::piped()));
     let mut client = tcp(SocketAddr::from(([127, 0, 0, 1], port))).expect("it accepts");
     client.expect(HELLO);

@@ -33,13 +33,14 @@ const PASS_SOCKETS: &str = r#"
     exec "$@"
 "#;
 
-/// A command line of the server that gets these sockets, each with its name. They are open as long as the second value.
-fn activated(sockets: &[(&str, &dyn AsFd)], arguments: &[&str]) -> (Command, Vec<OwnedFd>) {
+/// A command line of the server that gets these sockets, each with its name, and a log of this level. The sockets are open as long as the
+/// second value.
+fn activated(sockets: &[(&str, &dyn AsFd)], log: &str, arguments: &[&str]) -> (Command, Vec<OwnedFd>) {
     let inherited: Vec<_> = sockets.iter().map(|(_, socket)| inheritable(*socket)).collect();
     let names: Vec<_> = sockets.iter().map(|(name, _)| *name).collect();
     let mut command = Command::new("bash");
     command.args(["-c", PASS_SOCKETS, "bash"]).args(inherited.iter().map(|socket| socket.as_raw_fd().to_string()));
-    command.args(["--", env!("CARGO_BIN_EXE_chinwagd"), "--epoch", EPOCH, "--log", "error"]).args(arguments);
+    command.args(["--", env!("CARGO_BIN_EXE_chinwagd"), "--epoch", EPOCH, "--log", log]).args(arguments);
     command
         .env("LISTEN_FDNAMES", names.join(":"))
         .env_remove("RUNTIME_DIRECTORY")

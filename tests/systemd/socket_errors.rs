@@ -11,7 +11,7 @@ use crate::common::{DEADLINE, exit_code};
 
 /// The error of a server with these sockets and arguments. `process`: the process that the sockets are for, if it is not the server.
 fn start_error(sockets: &[(&str, &dyn AsFd)], arguments: &[&str], process: Option<&str>) -> String {
-    let (mut command, _sockets) = activated(sockets, arguments);
+    let (mut command, _sockets) = activated(sockets, "error", arguments);
     let mut child = command
         .envs(process.map(|process| ("PID", process)))
         .stdout(Stdio::null())

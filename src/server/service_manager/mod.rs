@@ -86,7 +86,7 @@ impl ServiceManager {
         }
     }
 
-    /// Sends signs of life, and the numbers of clients and members, until the hub ends. `None`: the service manager wants no messages.
+    /// Sends signs of life, and the numbers of clients and members, until it is dropped. `None`: the service manager wants no messages.
     pub(super) fn watch(
         &self,
         context: &Arc<ConnectionContext>,
@@ -126,7 +126,7 @@ impl Notifier {
     }
 
     /// Sends a sign of life at each interval in which the hub gives one. If the hub is stuck, the service manager gets none, and restarts
-    /// the server. Returns when the hub has ended.
+    /// the server. A hub that has ended gives none either.
     async fn watch(self: &Arc<Self>, hub: &HubSender, admission: &Admission) {
         let mut ticks = Timer::interval(self.interval());
         let mut status = StatusLine::default();
