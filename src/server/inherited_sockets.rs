@@ -1,4 +1,4 @@
-//! Listening sockets that the process inherits, as systemd passes them (sd_listen_fds(3)). Each has a name, and several may have the same.
+//! Listening sockets that the process inherits, as systemd passes them (`sd_listen_fds(3)`). Each has a name, and several may have the same.
 //!
 //! systemd creates the sockets and keeps them: clients can connect before the server runs and while it restarts, and wait. The server
 //! removes no file of such a socket.
@@ -53,7 +53,7 @@ const DATAGRAM: &str = "it is a datagram socket; use ListenStream= in its .socke
 #[cfg(feature = "systemd")]
 const NO_STREAM: &str = "it is not a stream socket; use ListenStream= in its .socket unit";
 
-/// The name of a socket to which systemd has given none, as for sd_listen_fds_with_names(3).
+/// The name of a socket to which systemd has given none, as for `sd_listen_fds_with_names(3)`.
 #[cfg(feature = "systemd")]
 const NO_NAME: &str = "unknown";
 

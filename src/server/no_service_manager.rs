@@ -9,7 +9,7 @@ use super::inherited_sockets::InheritedSockets;
 
 /// The program that has started the process. This build takes nothing from it, and tells it nothing.
 #[derive(Clone, Debug, Default)]
-pub struct ServiceManager;
+pub struct ServiceManager(());
 
 #[expect(clippy::unused_self, clippy::unused_async, reason = "the interface is that of the feature")]
 impl ServiceManager {

@@ -1,4 +1,4 @@
-//! The socket on which the service manager receives messages (sd_notify(3)).
+//! The socket on which the service manager receives messages (`sd_notify(3)`).
 //!
 //! No crate sends them here: sd-notify opens a socket for each message, which fails when clients have taken all file descriptors, just when
 //! the watchdog must not fail, and it knows no names of abstract sockets.
@@ -46,7 +46,7 @@ impl NotifySocket {
     }
 }
 
-/// The time within which the service manager expects the next sign of life (sd_watchdog_enabled(3)). `None`: it expects none, at least not
+/// The time within which the service manager expects the next sign of life (`sd_watchdog_enabled(3)`). `None`: it expects none, at least not
 /// from this process.
 pub(super) fn watchdog_timeout() -> Option<Duration> {
     let number = |name| env::var(name).ok();

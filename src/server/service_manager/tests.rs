@@ -122,7 +122,7 @@ fn status_is_sent_when_it_changes_and_not_too_often() {
 fn sign_of_life_comes_twice_within_the_watchdog_timeout() {
     let interval = |watchdog| Notifier::new(Err(io::ErrorKind::NotFound.into()), watchdog).interval();
     assert_eq!(interval(None), Duration::from_millis(SERVICE_INTERVAL_MS_MAX));
-    assert_eq!(interval(Some(Duration::from_secs(3600))), Duration::from_millis(SERVICE_INTERVAL_MS_MAX));
+    assert_eq!(interval(Some(Duration::from_hours(1))), Duration::from_millis(SERVICE_INTERVAL_MS_MAX));
     assert_eq!(interval(Some(Duration::from_secs(3))), Duration::from_millis(1500));
     assert_eq!(interval(Some(Duration::from_micros(1))), Duration::from_millis(1));
 }
