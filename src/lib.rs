@@ -15,7 +15,7 @@
 //! | [`web`] | for browsers: the page, HTTP requests and answers, WebSocket frames | sockets |
 //! | [`store`] | messages and accounts on disk, and the three threads that write, read and search them | who gets them |
 //! | [`fingerprint`] | the fingerprint of a certificate, for both programs | whom to trust |
-//! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
+//! | [`process`] | inherited signals and standard streams, and the journal, for both programs | what to do about them |
 //! | [`password_file`] | reads a password, for both programs | what the password is for |
 //! | [`command_line`] | what both programs' command lines have in common, with the configuration file | what the arguments mean |
 //! | [`control`] | the protocol of the control socket, for the server, `chinwagd status` and `chinwagd account` | sockets |
@@ -37,6 +37,8 @@
 //! | How is a resume token checked? | `command/resume.rs` |
 //! | How is the password of the server checked? | `command/pass.rs` |
 //! | How is the password of an account checked? Who waits for that? | `session/logins.rs`, `server/password_pool.rs`, `server/password_hasher.rs` |
+//! | When does systemd restart a server that is stuck? | `server/service_manager/mod.rs` |
+//! | Which sockets does the server take from systemd? | `server/inherited_sockets.rs` |
 //! | What is sent when the server stops? | `server/shutdown.rs` |
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |
@@ -45,7 +47,7 @@
 //! | How is a store backed up while a server uses it, and what does a restored one have to forget? | `store/copy.rs`, `store/file.rs` (`load_state`) |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
-//! `accounts`, `config`, `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:
+//! `accounts`, `config`, `proxy`, `web`, `store`, `systemd` and `client` are Cargo features, on by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
 //! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `proxy`, `web` and `control` are pure: no clock, no I/O, no task, no

@@ -3,6 +3,7 @@
 mod closed;
 #[cfg(feature = "accounts")]
 mod hidden_line;
+pub(crate) mod journal;
 mod small_file;
 #[cfg(feature = "store")]
 mod terminal_progress;

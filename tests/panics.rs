@@ -3,19 +3,21 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use chinwag::limits::BACKLOG_BYTES_DEFAULT;
-use chinwag::server::{self, AccountOptions, Listener, Rate, ServerOptions};
+use chinwag::server::{self, AccountOptions, Listener, Rate, ServerOptions, ServiceManager};
 use chinwag::session::Timeouts;
 use common::{Client, DEADLINE};
 
 /// Starts a server within the test process. Returns its port.
 fn start(port_file: &Path) -> u16 {
     let options = ServerOptions {
-        listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
+        listen: vec![Listener::lines(SocketAddr::from(([127, 0, 0, 1], 0)))],
+        service_manager: ServiceManager::default(),
         port_file: Some(port_file.to_owned()),
         control: None,
         backlog_bytes: BACKLOG_BYTES_DEFAULT,

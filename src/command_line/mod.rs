@@ -32,7 +32,7 @@ pub use self::units::{
     size_with_unit,
 };
 use crate::limits::{ERROR_WRITE_MS_MAX, SHOWN_VALUE_CHARS_MAX};
-use crate::process::{error_text, write_line};
+use crate::process::{error_text, journal, write_line};
 
 /// The exit code after an error in the command line, as in most programs.
 pub const EXIT_USAGE: u8 = 2;
@@ -95,9 +95,10 @@ pub fn print_usage_error(program: &str, command: &str, what: &str) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Prints an error to standard error, in one line. Gives up if standard error accepts nothing within [`ERROR_WRITE_MS_MAX`].
+/// Prints an error to standard error, in one line. In the journal, it has the priority of an error. Gives up if standard error accepts nothing within [`ERROR_WRITE_MS_MAX`].
 pub fn print_error(program: &str, what: &str) {
-    let line = format!("{program}: {}", escaped(what.chars()));
+    let priority = if journal::reads(io::stderr()) { journal::ERROR } else { "" };
+    let line = format!("{priority}{program}: {}", escaped(what.chars()));
     // If this fails, the exit code still reports the error.
     let _ = write_line(io::stderr(), &line, Some(Duration::from_millis(ERROR_WRITE_MS_MAX)));
 }

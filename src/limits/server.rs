@@ -75,3 +75,16 @@ pub const REFUSED_LOG_SECONDS: u64 = 60;
 
 /// Pause after an accept failed because descriptors or memory ran out, in milliseconds, so that the loop does not spin.
 pub const ACCEPT_RETRY_MS: u64 = 100;
+
+/// Longest interval between two questions to the hub whether it is alive, in milliseconds, if there is a service manager. A watchdog may
+/// need a shorter one.
+pub const SERVICE_INTERVAL_MS_MAX: u64 = 5_000;
+
+/// Shortest interval between two texts for `systemctl status`, in milliseconds.
+pub const SERVICE_STATUS_MS_MIN: u64 = 2_000;
+
+/// Longest time that a message to the service manager waits for space in its socket, in milliseconds: the stop waits for one such message.
+pub const SERVICE_NOTIFY_MS_MAX: u64 = 200;
+
+/// Longest name of an inherited socket, in bytes: that of systemd (`FileDescriptorName=`).
+pub const SOCKET_NAME_BYTES_MAX: usize = 255;

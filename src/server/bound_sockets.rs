@@ -20,7 +20,8 @@ impl BoundSockets {
     /// # Errors
     /// The first socket that fails, unless it is a control socket that is not required. The server then listens on none, and leaves no file.
     pub(super) fn bind(options: &ServerOptions) -> Result<Self, StartError> {
-        let mut listeners = Listeners::bind(&options.listen, options.dead_peer_timeout)?;
+        let inherited = options.service_manager.take_sockets();
+        let mut listeners = Listeners::bind(&options.listen, options.dead_peer_timeout, inherited)?;
         let mut files = listeners.take_socket_files();
         let control = match &options.control {
             None => None,

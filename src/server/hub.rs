@@ -34,7 +34,7 @@ use smol::Timer;
 
 use self::operator::OperatorChange;
 pub use self::operator::{ModerationResult, OperatorResult};
-pub use self::status::HubStatus;
+pub use self::status::{HubStatus, SignOfLife};
 use super::banned_networks::BannedNetworks;
 use super::clock::Clock;
 use super::delivery::Delivery;
@@ -138,6 +138,10 @@ impl Hub {
             HubRequest::Probe(mailbox) => {
                 mailbox.count_answered();
                 mailbox.wake();
+            }
+            HubRequest::GiveSignOfLife(asking) => {
+                // Fails if the server stops.
+                let _ = asking.try_send(self.sign_of_life());
             }
             HubRequest::Status(asking) => {
                 // Fails if the operator no longer waits.

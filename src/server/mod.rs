@@ -32,6 +32,7 @@ mod connection;
 mod control;
 mod delivery;
 mod driver;
+mod inherited_sockets;
 mod listen;
 mod operator;
 mod password;
@@ -42,8 +43,11 @@ mod password_pool;
 mod password_threads;
 mod port_file;
 mod request_queue;
+#[cfg_attr(not(feature = "systemd"), path = "no_service_manager.rs")]
+mod service_manager;
 mod shutdown;
 mod sockets;
+mod start_error;
 #[cfg(feature = "store")]
 mod store_adapter;
 mod store_interface;
@@ -86,14 +90,17 @@ use self::connection::ConnectionContext;
 pub use self::control::ControlOptions;
 use self::control::{ControlServer, StatusSource};
 use self::hub::{Hub, HubRequest};
-pub use self::listen::{ListenAddress, Listener, Scheme};
+pub use self::inherited_sockets::InheritedSocketError;
+pub use self::listen::{ListenAddress, Listener, Scheme, SocketSource};
 use self::log::RunLog;
 pub use self::password::ServerPassword;
 #[cfg(feature = "accounts")]
 pub use self::password_hasher::hash_password;
 use self::port_file::PortFile;
+pub use self::service_manager::ServiceManager;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
+pub use self::start_error::StartError;
 pub use self::store_interface::StoreOpener;
 #[cfg(feature = "tls")]
 pub use self::tls::{CertificateFiles, TlsCertificates};
@@ -105,7 +112,6 @@ use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, STORED_ROOMS_PER_ROOM, TICK_MS};
-use crate::process::{error_text, quoted_path};
 use crate::protocol::{Timestamp, Token};
 use crate::session::{InputKind, PasswordPolicy, Sessions, Timeouts};
 use crate::state::{SessionId, SharedState, StateLimits};
@@ -115,6 +121,8 @@ use crate::state::{SessionId, SharedState, StateLimits};
 pub struct ServerOptions {
     /// The addresses to listen on, each with its protocol. Port 0: any free port.
     pub listen: Vec<Listener>,
+    /// The program that has started the process, such as systemd.
+    pub service_manager: ServiceManager,
     /// The file to write the listening ports to, one per line; `-` for a Unix socket.
     pub port_file: Option<PathBuf>,
     /// The control socket. `None`: there is none.
@@ -199,7 +207,7 @@ impl ServerOptions {
         self.password.is_some() || self.accounts.accounts_only
     }
 
-    /// The files that SIGHUP makes the server read again. If there are none, SIGHUP stops the server.
+    /// The files that SIGHUP makes the server read again. If there are none, and no service manager, SIGHUP stops the server.
     fn reloaded_files(&self) -> Vec<Arc<dyn Reload>> {
         let password = self.password.clone().map(|password| password as Arc<dyn Reload>);
         self.certificates.iter().cloned().chain(password).collect()
@@ -249,67 +257,6 @@ pub struct CertificateStatus {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a server could not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The server cannot listen on this address.
-    Listen(ListenAddress, io::Error),
-    /// The control socket cannot be created.
-    Control(PathBuf, io::Error),
-    /// The certificates cannot be used.
-    Certificates(Box<dyn Error + Send + Sync>),
-    /// The password cannot be read.
-    Password(Box<dyn Error + Send + Sync>),
-    /// The store cannot be opened.
-    Store(Box<dyn Error + Send + Sync>),
-    /// The port file cannot be written.
-    PortFile(PathBuf, io::Error),
-    /// The system refuses a resource: signal handlers, threads or epoll.
-    System(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen(address @ ListenAddress::Unix(_), error) if error.kind() == io::ErrorKind::AddrInUse => {
-                write!(f, "cannot listen on {address}: a server listens there already; stop it or choose another path")
-            }
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "cannot listen on {address}: the address is in use; stop what listens there or choose another port"
-                )
-            }
-            Self::Listen(ListenAddress::Ip(address), error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-                let every = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
-                write!(
-                    f,
-                    "cannot listen on {address}: this machine has no such address; use one of its own, or {every} for all of them"
-                )
-            }
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", error_text(error)),
-            Self::Control(path, error) => {
-                let path = quoted_path(path);
-                let why = match error.kind() {
-                    io::ErrorKind::AddrInUse => "a server listens there already".to_owned(),
-                    _ => error_text(error),
-                };
-                write!(
-                    f,
-                    "cannot create the control socket {path}: {why}; choose another path with --control, or --control off"
-                )
-            }
-            Self::Certificates(error) | Self::Password(error) | Self::Store(error) => fmt::Display::fmt(error, f),
-            Self::PortFile(path, error) => {
-                write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))
-            }
-            Self::System(error) => write!(f, "cannot start: {}", error_text(error)),
-        }
-    }
-}
-
-impl Error for StartError {}
-
 /// Runs a server until a signal stops it. Then closes all connections and returns.
 ///
 /// # Errors
@@ -319,7 +266,9 @@ impl Error for StartError {}
 /// If a task panics that all connections need: the hub, a listener, or the timer of ticks. A panic in a connection ends only that
 /// connection.
 pub fn run(options: &ServerOptions) -> Result<(), StartError> {
-    let signals = Signals::new(!options.reloaded_files().is_empty()).map_err(StartError::System)?;
+    // A service manager sends SIGHUP to reload, and expects the server to run on.
+    let has_reload = !options.reloaded_files().is_empty() || options.service_manager.is_notified();
+    let signals = Signals::new(has_reload).map_err(StartError::System)?;
     if let Some(path) = &options.port_file {
         // Checks before it opens the store, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
@@ -370,10 +319,15 @@ async fn serve(
     let BoundSockets { listeners, control, files } = bound;
     let (to_hub, requests) = request_queue::channel();
     let feed = Arc::new(Feed::new(options.backlog_bytes));
+    let manager = &options.service_manager;
+    manager.starting().await;
     let stop = async { Err(signals.wait_first().await) };
     let hub = match future::or(open_hub(&options, &feed), stop).await {
         Ok(hub) => hub?,
-        Err(signal) => return Ok(signal),
+        Err(signal) => {
+            manager.stopping().await;
+            return Ok(signal);
+        }
     };
     let (line_rate, send_timeout) = (options.line_rate, options.send_timeout());
     let store_reader = hub.store_reader().cloned();
@@ -397,17 +351,21 @@ async fn serve(
     let control = control.map(|socket| {
         log::control_socket(&socket.path);
         let status = StatusSource::new(&options, listeners.uris(), &admission, clients_max, &*context.clock);
-        ControlServer::new(socket, status, Arc::clone(&context), options.listen.len())
+        ControlServer::new(socket, status, Arc::clone(&context), listeners.len())
     });
     announce::announce(listeners.announcement()).await;
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
     critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
     if let Some(signals) = signals.take_reload() {
-        critical_tasks.push(executor.spawn(shutdown::reload_at(signals, options.reloaded_files())));
+        let reloading = shutdown::reload_at(signals, options.reloaded_files(), manager.clone());
+        critical_tasks.push(executor.spawn(reloading));
     }
+    manager.ready().await;
+    critical_tasks.extend(manager.watch(&context, &admission).map(|watching| executor.spawn(watching)));
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
     let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
+    manager.stopping().await;
     drop(critical_tasks);
     shutdown::close_connections(context, hub).await;
     drop(files);
@@ -489,7 +447,7 @@ fn spawn_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
 mod tests {
     use std::fs;
     use std::io::Write as _;
-    use std::net::TcpStream;
+    use std::net::{SocketAddr, TcpStream};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
 
@@ -542,6 +500,7 @@ mod tests {
     pub(super) fn options() -> ServerOptions {
         ServerOptions {
             listen: Vec::new(),
+            service_manager: ServiceManager::default(),
             port_file: None,
             control: None,
             backlog_bytes: crate::limits::BACKLOG_BYTES_DEFAULT,
@@ -571,7 +530,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let port_file = directory.path().join("port");
         let options = ServerOptions {
-            listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
+            listen: vec![Listener::lines(SocketAddr::from(([127, 0, 0, 1], 0)))],
             port_file: Some(port_file.clone()),
             store: Some(Arc::new(FaultyStore)),
             ..options()

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 
-use super::hub::{HubStatus, ModerationResult, OperatorResult};
+use super::hub::{HubStatus, ModerationResult, OperatorResult, SignOfLife};
 use crate::command::ClientLine;
 use crate::control::AccountRequest;
 use crate::feed::Mailbox;
@@ -31,6 +31,8 @@ pub enum HubRequest {
     KeepTicket(SessionId, Box<dyn Any + Send>),
     /// A health check: the hub adds one to this mailbox's count of answered lines.
     Probe(Arc<Mailbox>),
+    /// The service manager wants to know whether the hub is alive. The hub answers on this channel.
+    GiveSignOfLife(Sender<SignOfLife>),
     /// An operator asks for the figures of the server. The hub sends them to this channel.
     Status(Sender<HubStatus>),
     /// An operator asks for the audit log. The hub sends the entries that no store has to this channel.

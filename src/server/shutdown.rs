@@ -16,7 +16,7 @@ use smol::{Task, Timer};
 use super::connection::ConnectionContext;
 use super::hub::HubRequest;
 use super::log::{self, RunLog};
-use super::{Reload, RunFiles};
+use super::{Reload, RunFiles, ServiceManager};
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch_signals;
 use crate::session::InputKind;
@@ -33,7 +33,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Catches the signals. `has_reload`: SIGHUP makes the server read files again, even if it was ignored at the start (`nohup`).
+    /// Catches the signals. `has_reload`: SIGHUP makes the server read files again, if there are any, even if it was ignored at the start
+    /// (`nohup`).
     pub(super) fn new(has_reload: bool) -> io::Result<Self> {
         let hangup = [Signal::Hup];
         let (stop, reload) = if has_reload { (&[][..], Some(&hangup)) } else { (&hangup[..], None) };
@@ -104,15 +105,24 @@ impl Signals {
 }
 
 /// Reads all files again at each signal, in another thread, so that no task waits for a disk. A file that cannot be used does not affect
-/// the others.
-pub(super) async fn reload_at(mut signals: async_signal::Signals, files: Vec<Arc<dyn Reload>>) {
+/// the others. Tells the service manager when it begins and when it is done.
+pub(super) async fn reload_at(
+    mut signals: async_signal::Signals,
+    files: Vec<Arc<dyn Reload>>,
+    manager: ServiceManager,
+) {
     while signals.next().await.is_some() {
+        manager.reloading().await;
+        if files.is_empty() {
+            log::nothing_to_reload();
+        }
         for files in &files {
             let files = Arc::clone(files);
             if let Err(error) = smol::unblock(move || files.reload()).await {
                 log::reload_failed(&error.to_string());
             }
         }
+        manager.ready().await;
     }
 }
 

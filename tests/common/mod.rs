@@ -206,7 +206,9 @@ pub fn command(arguments: &[&str]) -> Command {
         .args(arguments)
         .stdin(Stdio::null())
         .env_remove("NO_COLOR")
-        .env_remove("RUNTIME_DIRECTORY");
+        .env_remove("RUNTIME_DIRECTORY")
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("JOURNAL_STREAM");
     command
 }
 

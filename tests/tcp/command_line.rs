@@ -195,7 +195,7 @@ fn other_option_name_is_refused_with_the_known_one() {
 }
 
 /// The options of each feature, each with a value that it accepts.
-const FEATURE_OPTIONS: [(&str, bool, &[&str]); 6] = [
+const FEATURE_OPTIONS: [(&str, bool, &[&str]); 7] = [
     // It has the switch --accounts-only, too.
     ("accounts", cfg!(feature = "accounts"), &["--registration=open"]),
     // It has the switch --print-config, too.
@@ -203,6 +203,8 @@ const FEATURE_OPTIONS: [(&str, bool, &[&str]); 6] = [
     // It has parameters of --listen.
     ("proxy", cfg!(feature = "proxy"), &[]),
     ("store", cfg!(feature = "store"), &["--data=x", "--durability=full", "--keep=all"]),
+    // It has a form of --listen.
+    ("systemd", cfg!(feature = "systemd"), &[]),
     ("tls", cfg!(feature = "tls"), &["--tls-cert=x", "--tls-key=x"]),
     (
         "web",

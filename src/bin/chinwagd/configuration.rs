@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chinwag::command_line::format_duration;
 use chinwag::limits::{CONNECT_BURST, SEND_TIMEOUT_SECONDS_DEFAULT};
-use chinwag::server::{self, Rate, ServerOptions, ServerPassword};
+use chinwag::server::{self, Rate, ServerOptions, ServerPassword, ServiceManager};
 use chinwag::session::Timeouts;
 
 use super::{Arguments, control, listen};
@@ -62,13 +62,14 @@ fn find_two_reports(arguments: &Arguments) -> Option<String> {
 }
 
 /// The configuration of the server.
-pub(super) fn server_options(mut arguments: Arguments) -> ServerOptions {
+pub(super) fn server_options(mut arguments: Arguments, service_manager: ServiceManager) -> ServerOptions {
     #[cfg(feature = "tls")]
     let certificates = super::tls::certificates(&mut arguments);
     #[cfg(not(feature = "tls"))]
     let certificates = None;
     ServerOptions {
         listen: listen::listeners(&mut arguments, &certificates),
+        service_manager,
         #[cfg(feature = "tls")]
         certificates: certificates.map(|certificates| certificates as _),
         #[cfg(not(feature = "tls"))]

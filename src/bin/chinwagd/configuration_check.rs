@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use chinwag::command_line::{EXIT_USAGE, GivenOptions, Parsed, print_error, print_output, print_usage_error};
 #[cfg(feature = "config")]
 use chinwag::process::quoted_path;
-use chinwag::server::{self, CheckReport};
+use chinwag::server::{self, CheckReport, ServiceManager};
 
 use super::{Arguments, PROGRAM, configuration};
 
@@ -19,7 +19,7 @@ pub(super) fn run(parsed: Parsed<Arguments>) -> ExitCode {
     let errors: Vec<_> = errors.into_iter().map(|error| error.text).chain(conflicts).collect();
     let subject = subject(&arguments);
     let has_no_listener = arguments.listen.is_empty() && invalid.contains(&"--listen");
-    let mut server = configuration::server_options(arguments);
+    let mut server = configuration::server_options(arguments, ServiceManager::default());
     if has_no_listener {
         // Instead of the default one.
         server.listen.clear();

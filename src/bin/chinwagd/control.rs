@@ -13,7 +13,7 @@ use super::values::parse_path;
 /// The name of the control socket in its directory.
 const FILE_NAME: &str = "control.sock";
 
-/// The directory of the unit in `docs/operating.md`.
+/// The directory of the unit in `packaging/systemd`.
 const UNIT_DIRECTORY: &str = "/run/chinwag";
 
 /// The value of the server's `--control`.

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use chinwag::command_line::{parse_number, quoted};
-use chinwag::server::{Listener, Scheme, UnixSocket};
+use chinwag::limits::SOCKET_NAME_BYTES_MAX;
+use chinwag::server::{Listener, Scheme, SocketSource, UnixSocket};
 
 use super::proxies::Proxies;
 use super::{Arguments, COMMAND_LINE, unix_socket};
@@ -26,17 +27,27 @@ pub(super) enum ListenUri {
     Ip(Scheme, Vec<SocketAddr>, Proxies),
     /// A Unix socket.
     Unix(UnixSocket, Proxies),
+    /// The sockets of this name that the process has inherited.
+    Inherited(Scheme, String, Proxies),
 }
 
 impl ListenUri {
     #[cfg(feature = "web")]
     pub(super) fn is_http(&self) -> bool {
-        matches!(self, Self::Ip(Scheme::Http | Scheme::Https, ..))
+        matches!(self.scheme(), Scheme::Http | Scheme::Https)
     }
 
     #[cfg(feature = "tls")]
     pub(super) fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Ip(Scheme::Tls | Scheme::Https, ..))
+        matches!(self.scheme(), Scheme::Tls | Scheme::Https)
+    }
+
+    #[cfg(any(feature = "tls", feature = "web"))]
+    fn scheme(&self) -> Scheme {
+        match self {
+            Self::Ip(scheme, ..) | Self::Inherited(scheme, ..) => *scheme,
+            Self::Unix(..) => Scheme::Unix,
+        }
     }
 }
 
@@ -56,23 +67,29 @@ pub(super) fn listeners(arguments: &mut Arguments, certificates: &Certificates) 
     #[cfg(feature = "web")]
     let web_options = super::web::options(arguments);
     #[cfg_attr(not(feature = "web"), expect(unused_variables, reason = "only HTTP has fields for proxies"))]
-    let over_ip = |scheme, address, proxies: &Proxies| match (scheme, certificates) {
+    let over_tcp = |scheme, socket: SocketSource<SocketAddr>, proxies: &Proxies| match (scheme, certificates) {
         #[cfg(feature = "tls")]
-        (Scheme::Tls, Some(certificates)) => Listener::tls(address, certificates),
+        (Scheme::Tls, Some(certificates)) => Listener::tls(socket, certificates),
         #[cfg(all(feature = "tls", feature = "web"))]
         (Scheme::Https, Some(certificates)) => {
-            Listener::https(address, certificates, &proxies.web_options(&web_options))
+            Listener::https(socket, certificates, &proxies.web_options(&web_options))
         }
         #[cfg(feature = "web")]
-        (Scheme::Http, _) => Listener::web(address, &proxies.web_options(&web_options)),
-        _ => Listener::lines(address),
+        (Scheme::Http, _) => Listener::web(socket, &proxies.web_options(&web_options)),
+        _ => Listener::lines(socket),
     };
     let mut listeners = Vec::new();
     for uri in uris {
         match uri {
             ListenUri::Ip(scheme, addresses, proxies) => {
-                let on = |address| proxies.apply(over_ip(scheme, address, &proxies));
+                let on = |address: SocketAddr| proxies.apply(over_tcp(scheme, address.into(), &proxies));
                 listeners.extend(addresses.into_iter().map(on));
+            }
+            ListenUri::Inherited(Scheme::Unix, name, proxies) => {
+                listeners.push(proxies.apply(Listener::unix(SocketSource::Inherited(name))));
+            }
+            ListenUri::Inherited(scheme, name, proxies) => {
+                listeners.push(proxies.apply(over_tcp(scheme, SocketSource::Inherited(name), &proxies)));
             }
             ListenUri::Unix(socket, proxies) => listeners.push(proxies.apply(Listener::unix(socket))),
         }
@@ -84,6 +101,7 @@ pub(super) fn listeners(arguments: &mut Arguments, certificates: &Certificates) 
 pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
     let mut addresses = BTreeSet::new();
     let mut paths = BTreeSet::new();
+    let mut names = BTreeSet::new();
     arguments.listen.iter().find_map(|uri| match uri {
         ListenUri::Ip(_, all, _) => {
             let duplicate =
@@ -93,11 +111,15 @@ pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
         ListenUri::Unix(UnixSocket { path, .. }, _) => (!paths.insert(path)).then(|| {
             format!("two --listen options have the path {}: expected another one for one of them", path.display())
         }),
+        // A name may stand for sockets of both kinds.
+        ListenUri::Inherited(scheme, name, _) => (!names.insert((*scheme == Scheme::Unix, name))).then(|| {
+            format!("two --listen options name the socket {}: expected another one for one of them", quoted(name))
+        }),
     })
 }
 
-/// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host; or `unix:///PATH`. All but `HOST:PORT` may have
-/// parameters after `?`.
+/// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host; or `unix:///PATH`, or `tcp+fd://NAME`. All but
+/// `HOST:PORT` may have parameters after `?`.
 pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
     for scheme in ["tcp:", "tls:", "http:", "https:"] {
         let is_scheme = raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -106,6 +128,9 @@ pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
         }
     }
     // `unix:/path` is a URI, too.
+    if let Some((scheme, address)) = raw.split_once("+fd://") {
+        return parse_inherited(parse_scheme(scheme)?, address);
+    }
     let (scheme, address) = match raw.split_once(":/") {
         Some((scheme, rest)) => (parse_scheme(scheme)?, rest.strip_prefix('/').unwrap_or_default()),
         None => return Ok(ListenUri::Ip(Scheme::Tcp, resolve(raw)?, Proxies::default())),
@@ -117,13 +142,38 @@ pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
     let (address, query) = address.split_once('?').unwrap_or((address, ""));
     // A browser shows the address with a slash at the end, and so does the line on standard output.
     let addresses = resolve(address.strip_suffix('/').unwrap_or(address))?;
+    Ok(ListenUri::Ip(scheme, addresses, parse_proxies(scheme, query)?))
+}
+
+fn parse_proxies(scheme: Scheme, query: &str) -> Result<Proxies, String> {
     let mut proxies = Proxies::default();
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         if !proxies.take(scheme, parameter)? {
             return Err(unknown_parameter(scheme, parameter));
         }
     }
-    Ok(ListenUri::Ip(scheme, addresses, proxies))
+    Ok(proxies)
+}
+
+/// Parses what follows `+fd://`: the name of a socket, as in `FileDescriptorName=` (systemd.socket(5)).
+fn parse_inherited(scheme: Scheme, rest: &str) -> Result<ListenUri, String> {
+    if !cfg!(feature = "systemd") {
+        return Err(format!("{scheme}+fd:// {}", COMMAND_LINE.needs_feature("systemd")));
+    }
+    let (name, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let is_allowed = |byte: u8| matches!(byte, b' '..=b'~') && byte != b':';
+    if !(1..=SOCKET_NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(is_allowed) {
+        return Err(format!(
+            "expected {scheme}+fd://NAME, the FileDescriptorName= of a .socket unit: 1 to {SOCKET_NAME_BYTES_MAX} ASCII characters \
+             without a colon"
+        ));
+    }
+    let proxies = parse_proxies(scheme, query);
+    let owned = query.split('&').find(|parameter| parameter.starts_with("mode=") || parameter.starts_with("owner="));
+    if let (Scheme::Unix, Some(_)) = (scheme, owned) {
+        return Err("the .socket unit has the mode and the owner of an inherited socket: SocketMode=, SocketUser=, SocketGroup=".to_owned());
+    }
+    Ok(ListenUri::Inherited(scheme, name.to_owned(), proxies?))
 }
 
 /// The error about a parameter that listeners with this scheme do not have.
@@ -253,6 +303,23 @@ mod tests {
             let form = "expected unix:///PATH, such as unix:///run/chinwag/chat.sock";
             assert_eq!(parse_uri(raw).unwrap_err(), form, "{raw:?}");
         }
+    }
+
+    #[test]
+    #[cfg(feature = "systemd")]
+    fn inherited_socket_has_a_name() {
+        let inherited = |scheme, name: &str| Ok(ListenUri::Inherited(scheme, name.to_owned(), Proxies::default()));
+        assert_eq!(parse_uri("tcp+fd://chat"), inherited(Scheme::Tcp, "chat"));
+        assert_eq!(parse_uri("unix+fd://chinwag.socket"), inherited(Scheme::Unix, "chinwag.socket"));
+        #[cfg(feature = "web")]
+        assert_eq!(parse_uri("HTTP+fd://a b/c"), inherited(Scheme::Http, "a b/c"));
+        let form = "expected tcp+fd://NAME, the FileDescriptorName= of a .socket unit: 1 to 255 ASCII characters without a colon";
+        for raw in ["", "?proxy=::1", "a:b", "zo\u{eb}", "a\n", &"x".repeat(256)] {
+            assert_eq!(parse_uri(&format!("tcp+fd://{raw}")).unwrap_err(), form, "{raw:?}");
+        }
+        let owner = "the .socket unit has the mode and the owner of an inherited socket: SocketMode=, SocketUser=, SocketGroup=";
+        assert_eq!(parse_uri("unix+fd://chat?mode=600").unwrap_err(), owner);
+        assert_eq!(parse_uri("fd://chat").unwrap_err(), format!("unknown scheme \"fd\"; expected {SCHEMES}"));
     }
 
     #[test]

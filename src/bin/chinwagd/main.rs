@@ -52,8 +52,8 @@ use chinwag::limits::{
     ROOMS_MAX_DEFAULT,
 };
 use chinwag::protocol::Token;
-use chinwag::server;
 use chinwag::server::log::{self, LogFormat};
+use chinwag::server::{self, ServiceManager};
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
 #[cfg(feature = "web")]
@@ -84,6 +84,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
         Feature { name: "config", is_built: cfg!(feature = "config"), options: &["--config", "--print-config"] },
         Feature { name: "proxy", is_built: cfg!(feature = "proxy"), options: &[] },
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
+        Feature { name: "systemd", is_built: cfg!(feature = "systemd"), options: &[] },
         Feature {
             name: "tls",
             is_built: cfg!(feature = "tls"),
@@ -166,7 +167,8 @@ const COMMAND_LINE: CommandLine = CommandLine {
             seconds.",
     note = "A <size> is a number with a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
     note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
-    note = "With a tls:// or https:// listener, or with --password-file, SIGHUP reads these files again, and does not stop the server.",
+    note = "With a tls:// or https:// listener, or with --password-file, SIGHUP reads these files again, and does not stop the server. \
+            Under systemd (Type=notify), SIGHUP never stops the server.",
     note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
             NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
             script) stays ignored.",
@@ -214,6 +216,11 @@ struct Arguments {
         all(feature = "proxy", feature = "web"),
         doc = "http://HOST:PORT?forwarded=10.0.0.0/8 or ?x-forwarded-for=10.0.0.0/8 takes the client's address from that field of \
                requests from these addresses. "
+    )]
+    #[cfg_attr(
+        feature = "systemd",
+        doc = "tcp+fd://NAME takes the sockets of this name from systemd (FileDescriptorName=), as do tls+fd, http+fd, https+fd and \
+               unix+fd. "
     )]
     #[doc = "Put an IPv6 address in brackets; port 0 takes a free port \
              (default: tcp://127.0.0.1:9999, which only this machine can reach)"]
@@ -462,14 +469,24 @@ fn main() -> ExitCode {
     if arguments.print_config {
         return command_line::print_output(PROGRAM, options.render_config::<Arguments>(&COMMAND_LINE).trim_end());
     }
+    // Before the log has a thread.
+    let service_manager = service_manager();
     let log = log::start(arguments.log, arguments.log_format);
-    match server::run(&configuration::server_options(arguments)) {
+    match server::run(&configuration::server_options(arguments, service_manager)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log.report_start_error(PROGRAM, &error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// The program that has started the server, if this build can talk to it.
+fn service_manager() -> ServiceManager {
+    #[cfg(feature = "systemd")]
+    return ServiceManager::from_environment();
+    #[cfg(not(feature = "systemd"))]
+    ServiceManager::default()
 }
 
 /// The text of `--version`: the version, then the features.

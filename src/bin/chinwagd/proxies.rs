@@ -106,7 +106,9 @@ mod tests {
     #[track_caller]
     fn proxies(raw: &str) -> Proxies {
         match parse_uri(raw) {
-            Ok(ListenUri::Ip(_, _, proxies) | ListenUri::Unix(_, proxies)) => proxies,
+            Ok(ListenUri::Ip(_, _, proxies) | ListenUri::Unix(_, proxies) | ListenUri::Inherited(_, _, proxies)) => {
+                proxies
+            }
             Err(error) => panic!("{raw}: {error}"),
         }
     }
@@ -126,6 +128,10 @@ mod tests {
         assert_eq!(proxies("tcp://[::1]:9999/?proxy=10.0.0.0/8,2001:db8::1"), both);
         assert_eq!(proxies("tcp://[::1]:9999?proxy=10.0.0.0/8&proxy=2001:db8::1"), both);
         assert_eq!(proxies("unix:///run/x?mode=600&proxy=unix"), header("unix"));
+        if cfg!(feature = "systemd") {
+            assert_eq!(proxies("unix+fd://chat?proxy=unix"), header("unix"));
+            assert_eq!(proxies("tcp+fd://chat?proxy=10.0.0.9"), header("10.0.0.9"));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The figures of the hub, for `chinwagd status`.
+//! The figures of the hub, for `chinwagd status` and for the service manager.
 
 use super::Hub;
 use crate::limits::BACKLOG_FEEDS;
@@ -36,7 +36,21 @@ pub struct HubStatus {
     pub store_failure: Option<String>,
 }
 
+/// What the hub answers to show that it is alive. It takes the same time whatever the number of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignOfLife {
+    /// Members, with or without a connection.
+    pub members: usize,
+    /// The store has not stored the last messages.
+    pub has_store_failure: bool,
+}
+
 impl Hub {
+    pub(super) fn sign_of_life(&self) -> SignOfLife {
+        let has_store_failure = self.sessions.sequencer().failure().is_some();
+        SignOfLife { members: self.sessions.state().member_count(), has_store_failure }
+    }
+
     /// The current figures. Counts the sessions, so it takes longer the more there are.
     pub fn status(&self) -> HubStatus {
         let (sessions, state, feed) = (&self.sessions, self.sessions.state(), self.delivery.feed());

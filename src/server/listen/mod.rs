@@ -7,7 +7,7 @@ mod socket;
 
 use std::fmt::Debug;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,9 +18,10 @@ use smol::{Async, Executor, Task, Timer};
 
 pub use self::address::{ListenAddress, Scheme};
 pub(super) use self::socket::user_timeout;
-use self::socket::{ListeningSocket, bind_tcp, create_tcp};
+use self::socket::{ListeningSocket, TcpOptions, TcpSocket};
 use super::admission::{Admission, AdmissionLimit, Ticket};
 use super::connection::{Connection, ConnectionContext, send_refusal};
+use super::inherited_sockets::{InheritedSocketError, InheritedSockets, unix_address};
 use super::log::FrequentEvent;
 use super::sockets::Sockets;
 use super::transport::{Tcp, Transport, Unix};
@@ -66,19 +67,34 @@ impl ListenerProxies {
 
 #[derive(Clone, Debug)]
 enum Endpoint {
-    Tcp(SocketAddr, Arc<dyn ListenerProtocol<Tcp>>),
-    Unix(UnixSocket, Arc<dyn ListenerProtocol<Unix>>),
+    Tcp(SocketSource<SocketAddr>, Arc<dyn ListenerProtocol<Tcp>>),
+    Unix(SocketSource<UnixSocket>, Arc<dyn ListenerProtocol<Unix>>),
+}
+
+/// Where the socket of a listener comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketSource<A> {
+    /// The server creates it, at this address.
+    Bind(A),
+    /// The process has inherited one or more sockets of this name.
+    Inherited(String),
+}
+
+impl<A> From<A> for SocketSource<A> {
+    fn from(address: A) -> Self {
+        Self::Bind(address)
+    }
 }
 
 impl Listener {
     /// Creates a listener for clients that speak plain lines: nc, telnet, scripts.
-    pub fn lines(address: SocketAddr) -> Self {
-        Self::over_tcp(Scheme::Tcp, address, Arc::new(LinesProtocol))
+    pub fn lines(socket: impl Into<SocketSource<SocketAddr>>) -> Self {
+        Self::over_tcp(Scheme::Tcp, socket.into(), Arc::new(LinesProtocol))
     }
 
     /// Creates a listener for clients on the same machine that speak plain lines.
-    pub fn unix(socket: UnixSocket) -> Self {
-        let endpoint = Endpoint::Unix(socket, Arc::new(LinesProtocol));
+    pub fn unix(socket: impl Into<SocketSource<UnixSocket>>) -> Self {
+        let endpoint = Endpoint::Unix(socket.into(), Arc::new(LinesProtocol));
         Self { scheme: Scheme::Unix, endpoint, proxies: ListenerProxies::default() }
     }
 
@@ -92,8 +108,12 @@ impl Listener {
         self.scheme == Scheme::Tls
     }
 
-    pub(super) fn over_tcp(scheme: Scheme, address: SocketAddr, protocol: Arc<dyn ListenerProtocol<Tcp>>) -> Self {
-        Self { scheme, endpoint: Endpoint::Tcp(address, protocol), proxies: ListenerProxies::default() }
+    pub(super) fn over_tcp(
+        scheme: Scheme,
+        socket: SocketSource<SocketAddr>,
+        protocol: Arc<dyn ListenerProtocol<Tcp>>,
+    ) -> Self {
+        Self { scheme, endpoint: Endpoint::Tcp(socket, protocol), proxies: ListenerProxies::default() }
     }
 
     /// Notes the proxies that name the clients of requests, for the log.
@@ -113,18 +133,21 @@ impl Listener {
     }
 
     /// Checks whether the server can listen on the address. Listens on none.
-    fn check(&self, dead_peer_timeout: Option<Duration>) -> io::Result<()> {
+    fn check(&self, options: TcpOptions) -> io::Result<()> {
         match &self.endpoint {
             // Clients cannot connect before the socket listens.
-            Endpoint::Tcp(address, _) => create_tcp(*address, dead_peer_timeout).map(drop),
-            Endpoint::Unix(socket, _) => socket.check(),
+            Endpoint::Tcp(SocketSource::Bind(address), _) => TcpSocket::create(*address, options).map(drop),
+            Endpoint::Unix(SocketSource::Bind(socket), _) => socket.check(),
+            Endpoint::Tcp(SocketSource::Inherited(_), _) | Endpoint::Unix(SocketSource::Inherited(_), _) => Ok(()),
         }
     }
 
-    fn address(&self) -> ListenAddress {
+    /// The address that the server binds. `None`: it inherits the socket.
+    fn bound_address(&self) -> Option<ListenAddress> {
         match &self.endpoint {
-            Endpoint::Tcp(address, _) => ListenAddress::Ip(*address),
-            Endpoint::Unix(socket, _) => ListenAddress::Unix(socket.path.clone()),
+            Endpoint::Tcp(SocketSource::Bind(address), _) => Some(ListenAddress::Ip(*address)),
+            Endpoint::Unix(SocketSource::Bind(socket), _) => Some(ListenAddress::Unix(socket.path.clone())),
+            Endpoint::Tcp(SocketSource::Inherited(_), _) | Endpoint::Unix(SocketSource::Inherited(_), _) => None,
         }
     }
 }
@@ -185,53 +208,110 @@ struct BoundListener {
 }
 
 enum BoundEndpoint {
-    Tcp(Async<TcpListener>, Arc<dyn ListenerProtocol<Tcp>>),
+    Tcp(TcpSocket, Arc<dyn ListenerProtocol<Tcp>>),
     Unix(Async<UnixListener>, Arc<dyn ListenerProtocol<Unix>>),
 }
 
 impl Listeners {
-    /// Listens on all addresses.
+    /// Listens on all addresses, and on all inherited sockets.
     ///
     /// # Errors
-    /// The first address that the server cannot listen on. It then listens on none.
-    pub(super) fn bind(listeners: &[Listener], dead_peer_timeout: Option<Duration>) -> Result<Self, StartError> {
+    /// The first address or socket that the server cannot listen on, or a socket that no listener names. It then listens on none.
+    pub(super) fn bind(
+        listeners: &[Listener],
+        dead_peer_timeout: Option<Duration>,
+        mut inherited: InheritedSockets,
+    ) -> Result<Self, StartError> {
+        inherited.check().map_err(StartError::Inherited)?;
         let mut bound = Self { all: Vec::new(), socket_files: Vec::new() };
         for listener in listeners {
-            bound.add(listener, dead_peer_timeout).map_err(|error| StartError::Listen(listener.address(), error))?;
+            bound.add(listener, TcpOptions { dead_peer_timeout }, &mut inherited)?;
         }
+        inherited.check_all_taken().map_err(StartError::Inherited)?;
         Ok(bound)
     }
 
-    /// Adds to the report on which addresses the server cannot listen.
+    /// Adds to the report on which addresses the server cannot listen. Only systemd can check the sockets that the server inherits.
     pub(super) fn check(listeners: &[Listener], dead_peer_timeout: Option<Duration>, report: &mut CheckReport) {
-        for (number, listener) in listeners.iter().enumerate() {
-            let address = listener.address();
-            let other = listeners[..number].iter().map(Listener::address).find(|other| other.overlaps(&address));
-            let checked = match other {
-                None => listener.check(dead_peer_timeout),
+        let mut checked: Vec<ListenAddress> = Vec::new();
+        for listener in listeners {
+            let Some(address) = listener.bound_address() else { continue };
+            let result = match checked.iter().find(|other| other.overlaps(&address)) {
+                None => listener.check(TcpOptions { dead_peer_timeout }),
                 Some(other) => Err(io::Error::other(format!("another listener has {other}, which overlaps with it"))),
             };
-            report.add(checked.map_err(|error| StartError::Listen(address, error)));
+            report.add(result.map_err(|error| StartError::Listen(address.clone(), error)));
+            checked.push(address);
         }
-        report.count(listeners.len(), "address", "addresses");
+        report.count(checked.len(), "address", "addresses");
     }
 
-    fn add(&mut self, listener: &Listener, dead_peer_timeout: Option<Duration>) -> io::Result<()> {
-        let (address, endpoint) = match &listener.endpoint {
-            Endpoint::Tcp(address, protocol) => {
-                let socket = bind_tcp(*address, dead_peer_timeout)?;
-                let address = ListenAddress::Ip(socket.get_ref().local_addr()?);
-                (address, BoundEndpoint::Tcp(socket, Arc::clone(protocol)))
+    fn add(
+        &mut self,
+        listener: &Listener,
+        options: TcpOptions,
+        inherited: &mut InheritedSockets,
+    ) -> Result<(), StartError> {
+        match &listener.endpoint {
+            Endpoint::Tcp(SocketSource::Bind(address), protocol) => {
+                let bound = TcpSocket::bind(*address, options);
+                let added = bound.and_then(|socket| self.add_tcp(listener, socket, protocol));
+                added.map_err(|error| StartError::Listen(ListenAddress::Ip(*address), error))
             }
-            Endpoint::Unix(socket, protocol) => {
-                let (socket, file) = socket.bind()?;
-                self.socket_files.push(file);
-                (listener.address(), BoundEndpoint::Unix(Async::new(socket)?, Arc::clone(protocol)))
+            Endpoint::Unix(SocketSource::Bind(socket), protocol) => {
+                let address = ListenAddress::Unix(socket.path.clone());
+                let added = socket.bind().and_then(|(socket, file)| {
+                    self.socket_files.push(file);
+                    self.add_unix(listener, socket, address.clone(), protocol)
+                });
+                added.map_err(|error| StartError::Listen(address, error))
             }
-        };
+            Endpoint::Tcp(SocketSource::Inherited(name), protocol) => {
+                let sockets = inherited.take_tcp(listener.scheme, name).map_err(StartError::Inherited)?;
+                let add = |socket| self.add_tcp(listener, TcpSocket::inherit(socket, options)?, protocol);
+                sockets.into_iter().try_for_each(add).map_err(|error| unusable(name, &error))
+            }
+            Endpoint::Unix(SocketSource::Inherited(name), protocol) => {
+                let sockets = inherited.take_unix(name).map_err(StartError::Inherited)?;
+                let add = |socket: UnixListener| {
+                    let address = unix_address(&socket.local_addr()?);
+                    self.add_unix(listener, socket, address, protocol)
+                };
+                sockets.into_iter().try_for_each(add).map_err(|error| unusable(name, &error))
+            }
+        }
+    }
+
+    fn add_tcp(
+        &mut self,
+        listener: &Listener,
+        socket: TcpSocket,
+        protocol: &Arc<dyn ListenerProtocol<Tcp>>,
+    ) -> io::Result<()> {
+        let address = ListenAddress::Ip(socket.local_addr()?);
+        self.push(listener, address, BoundEndpoint::Tcp(socket, Arc::clone(protocol)));
+        Ok(())
+    }
+
+    fn add_unix(
+        &mut self,
+        listener: &Listener,
+        socket: UnixListener,
+        address: ListenAddress,
+        protocol: &Arc<dyn ListenerProtocol<Unix>>,
+    ) -> io::Result<()> {
+        self.push(listener, address, BoundEndpoint::Unix(Async::new(socket)?, Arc::clone(protocol)));
+        Ok(())
+    }
+
+    fn push(&mut self, listener: &Listener, address: ListenAddress, endpoint: BoundEndpoint) {
         let proxies = listener.proxies.clone();
         self.all.push(BoundListener { scheme: listener.scheme, address, endpoint, proxies });
-        Ok(())
+    }
+
+    /// Their number.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     /// Whether other machines can reach a listener that is not encrypted. Listeners for proxies that can say that their clients use TLS
@@ -381,6 +461,11 @@ impl Acceptor {
     pub(super) fn log_frequent(&self, event: FrequentEvent) {
         self.context.log.count(self.listener, event);
     }
+}
+
+/// An inherited socket that the system does not let the server use.
+fn unusable(name: &str, error: &io::Error) -> StartError {
+    StartError::Inherited(InheritedSocketError::Unusable { name: name.to_owned(), why: error_text(error) })
 }
 
 async fn accept<L: ListeningSocket>(socket: L, protocol: Arc<dyn ListenerProtocol<L::Transport>>, acceptor: Acceptor) {

@@ -27,11 +27,25 @@ pub(super) trait ListeningSocket: Send + 'static {
     -> impl Future<Output = io::Result<(Self::Transport, PeerAddress)>> + Send;
 }
 
-impl ListeningSocket for Async<TcpListener> {
+/// A listening TCP socket.
+pub(super) struct TcpSocket {
+    listener: Async<TcpListener>,
+    /// Set for each connection: those that waited before the server got the socket have not inherited the options. `None`: they have.
+    late_options: Option<TcpOptions>,
+}
+
+impl ListeningSocket for TcpSocket {
     type Transport = Tcp;
 
     async fn accept(&self, sockets: &Arc<Sockets>) -> io::Result<(Tcp, PeerAddress)> {
-        let (stream, address) = self.read_with(TcpListener::accept).await?;
+        let (stream, mut address) = self.listener.read_with(TcpListener::accept).await?;
+        if let Some(options) = self.late_options {
+            options.set(&SockRef::from(&stream))?;
+            // Such a socket may serve IPv4, too (`BindIPv6Only=`).
+            if address.ip() != address.ip().to_canonical() {
+                address = SocketAddr::new(address.ip().to_canonical(), address.port());
+            }
+        }
         Ok((Tcp::new(stream, sockets)?, address.into()))
     }
 }
@@ -47,32 +61,55 @@ impl ListeningSocket for Async<UnixListener> {
     }
 }
 
-/// Creates a listening TCP socket.
-pub(super) fn bind_tcp(address: SocketAddr, dead_peer_timeout: Option<Duration>) -> io::Result<Async<TcpListener>> {
-    let socket = create_tcp(address, dead_peer_timeout)?;
-    socket.listen(ACCEPT_BACKLOG)?;
-    Async::new(socket.into())
+impl TcpSocket {
+    /// Creates a socket, and listens.
+    pub(super) fn bind(address: SocketAddr, options: TcpOptions) -> io::Result<Self> {
+        let socket = Self::create(address, options)?;
+        socket.listen(ACCEPT_BACKLOG)?;
+        Ok(Self { listener: Async::new(socket.into())?, late_options: None })
+    }
+
+    /// Creates a socket with this address, which does not listen yet.
+    pub(super) fn create(address: SocketAddr, options: TcpOptions) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if address.is_ipv6() {
+            // So that the server can listen on both 0.0.0.0 and [::].
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        options.set(&socket)?;
+        socket.bind(&address.into())?;
+        Ok(socket)
+    }
+
+    /// Takes a socket that listens already. Its queue keeps its length.
+    pub(super) fn inherit(listener: TcpListener, options: TcpOptions) -> io::Result<Self> {
+        options.set(&SockRef::from(&listener))?;
+        Ok(Self { listener: Async::new(listener)?, late_options: Some(options) })
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.get_ref().local_addr()
+    }
 }
 
-/// Creates a TCP socket with this address, which does not listen yet. Accepted sockets inherit its options.
-pub(super) fn create_tcp(address: SocketAddr, dead_peer_timeout: Option<Duration>) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    if address.is_ipv6() {
-        // So that the server can listen on both 0.0.0.0 and [::].
-        socket.set_only_v6(true)?;
+/// The options of a TCP socket. A socket inherits them from the listening socket that accepts it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TcpOptions {
+    /// A host that has vanished is detected within this time. `None`: the kernel decides.
+    pub(super) dead_peer_timeout: Option<Duration>,
+}
+
+impl TcpOptions {
+    fn set(self, socket: &Socket) -> io::Result<()> {
+        socket.set_tcp_nodelay(true)?;
+        // Keeps urgent data in its place in the stream. Otherwise the kernel would remove the urgent byte: of telnet's Synch (IAC DM,
+        // with DM urgent) only IAC would be left, and would swallow the first byte of the next line.
+        socket.set_out_of_band_inline(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+        self.dead_peer_timeout.map_or(Ok(()), |timeout| detect_lost_hosts(socket, timeout))
     }
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    // Keeps urgent data in its place in the stream. Otherwise the kernel would remove the urgent byte: of telnet's Synch (IAC DM,
-    // with DM urgent) only IAC would be left, and would swallow the first byte of the next line.
-    socket.set_out_of_band_inline(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
-    if let Some(timeout) = dead_peer_timeout {
-        detect_lost_hosts(&socket, timeout)?;
-    }
-    socket.bind(&address.into())?;
-    Ok(socket)
 }
 
 /// Sends TCP keepalive probes on silent connections, and ends connections whose host does not answer within `timeout`.

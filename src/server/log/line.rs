@@ -4,6 +4,7 @@
 //! value looks like another field, and no character controls a terminal.
 
 use std::fmt::{self, Debug, Write as _};
+use std::io;
 
 use chrono::{Local, SecondsFormat};
 use nu_ansi_term::{Color, Style};
@@ -12,14 +13,25 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level};
 
 use super::LogFormat;
+use crate::command_line::is_colored;
+use crate::process::journal;
 use crate::protocol::{Timestamp, is_invisible};
 
 /// How lines are rendered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LineStyle {
     pub(super) format: LogFormat,
     /// Only text is ever colored.
     pub(super) is_colored: bool,
+    /// The journal reads the lines: each begins with its priority, which the journal removes.
+    pub(super) is_journal: bool,
+}
+
+impl LineStyle {
+    /// How lines for standard error are rendered.
+    pub(super) fn of_stderr(format: LogFormat) -> Self {
+        Self { format, is_colored: is_colored(&io::stderr()), is_journal: journal::reads(io::stderr()) }
+    }
 }
 
 /// A line of the log, without its line ending. The message comes first; then come the fields, in their order.
@@ -71,10 +83,16 @@ impl LogLine {
         self.rendered
     }
 
-    /// Begins a line: `TIME LEVEL` with the local time, or the start of a JSON object (RFC 8259) with the time in UTC.
+    /// Begins a line: `TIME LEVEL` with the local time, or the start of a JSON object (RFC 8259) with the time in UTC. For the journal, a
+    /// priority comes first, and text has no time.
     fn start(style: LineStyle, at: Timestamp, level: Level) -> Self {
         let mut line = Self { style, rendered: String::with_capacity(LINE_BYTES), value: String::new() };
+        if style.is_journal {
+            line.rendered.push_str(priority(level));
+        }
         match style.format {
+            // The journal has the time of each line.
+            LogFormat::Text if style.is_journal => line.rendered.push_str(level.as_str()),
             LogFormat::Text => {
                 let time = at.utc().with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Millis, false);
                 line.push_painted(Style::new().dimmed(), format_args!("{time}"));
@@ -168,6 +186,16 @@ impl Visit for LogLine {
 /// The capacity with which a line starts; most lines fit.
 const LINE_BYTES: usize = 256;
 
+/// The priority of a line in the journal.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => journal::ERROR,
+        Level::WARN => journal::WARNING,
+        Level::INFO => journal::INFO,
+        _ => journal::DEBUG,
+    }
+}
+
 fn color(level: Level) -> Color {
     match level {
         Level::ERROR => Color::Red,
@@ -239,7 +267,12 @@ mod tests {
 
     /// A line with these fields, without its line ending.
     fn render(format: LogFormat, is_colored: bool, fields: &[(&str, &str)]) -> String {
-        let line = LogLine::with_message(LineStyle { format, is_colored }, Timestamp(0), Level::INFO, "joined");
+        let line = LogLine::with_message(
+            LineStyle { format, is_colored, ..LineStyle::default() },
+            Timestamp(0),
+            Level::INFO,
+            "joined",
+        );
         let line = fields.iter().fold(line, |line, (key, value)| line.with_text(key, value)).finish();
         line.strip_suffix('\n').expect("a line ending").to_owned()
     }
@@ -332,6 +365,24 @@ mod tests {
         let fields = [("nick", "zoë"), ("address", "[::1]:9999"), ("reason", "it's quit")];
         let text = render(LogFormat::Text, false, &fields);
         assert!(text.ends_with("  INFO joined nick=zoë address=[::1]:9999 reason=\"it's quit\""), "{text}");
+    }
+
+    /// The journal has the time, and reads the priority from the prefix of each line.
+    #[test]
+    fn line_for_the_journal_has_its_priority() {
+        let style = LineStyle { is_journal: true, ..LineStyle::default() };
+        let render = |style, level| LogLine::with_message(style, Timestamp(0), level, "x").finish();
+        for (level, line) in [
+            (Level::ERROR, "<3>ERROR x\n"),
+            (Level::WARN, "<4>WARN x\n"),
+            (Level::INFO, "<6>INFO x\n"),
+            (Level::DEBUG, "<7>DEBUG x\n"),
+        ] {
+            assert_eq!(render(style, level), line);
+        }
+        let json = LineStyle { format: LogFormat::Json, ..style };
+        let line = "<4>{\"time\":\"1970-01-01T00:00:00.000Z\",\"level\":\"warn\",\"message\":\"x\"}\n";
+        assert_eq!(render(json, Level::WARN), line);
     }
 
     #[test]

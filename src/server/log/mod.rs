@@ -36,7 +36,7 @@ use super::admission::AdmissionLimit;
 use super::clock::wall_time;
 use super::listen::{ListenAddress, ListenerProxies, Scheme};
 use super::{ServerOptions, StartError};
-use crate::command_line::{format_duration, format_size, is_colored, print_error};
+use crate::command_line::{format_duration, format_size, print_error};
 #[cfg(feature = "tls")]
 use crate::fingerprint::Fingerprint;
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
@@ -48,7 +48,8 @@ use crate::state::{Moderated, ModerationOutcome, SessionId};
 /// How lines of the log are rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people: the local time, the level, the message, then `key=value` fields. In color if [`is_colored`] allows it.
+    /// For people: the local time, the level, the message, then `key=value` fields. In color if
+    /// [`is_colored`](crate::command_line::is_colored) allows it. In the journal, which has its own time, without the time.
     #[default]
     Text,
     /// For programs: one JSON object a line, with the time in UTC.
@@ -71,7 +72,7 @@ static WRITER: Mutex<Option<LogWriter>> = Mutex::new(None);
 ///
 /// A thread of its own writes the lines, so that no other thread waits for standard error. Call this once.
 pub fn start(level: LevelFilter, format: LogFormat) -> Log {
-    let style = LineStyle { format, is_colored: is_colored(&io::stderr()) };
+    let style = LineStyle::of_stderr(format);
     let dropped = move |count| {
         LogLine::with_message(style, wall_time(), Level::WARN, "dropped log lines").with_number("count", count).finish()
     };
@@ -118,7 +119,7 @@ impl Log {
         match format {
             LogFormat::Text => print_error(program, &error.to_string()),
             LogFormat::Json => {
-                let style = LineStyle { format, is_colored: false };
+                let style = LineStyle::of_stderr(format);
                 let line = LogLine::with_message(style, wall_time(), Level::ERROR, "cannot start");
                 let line = line.with_text("error", &error.to_string()).finish();
                 let mut stderr = Stream::new(io::stderr(), Some(Duration::from_millis(ERROR_WRITE_MS_MAX)));
@@ -458,6 +459,17 @@ pub(super) fn reload_failed(error: &str) {
     warn!(error, "SIGHUP: cannot use the new file; the old one stays in use");
 }
 
+/// Logs a SIGHUP to a server without files to read again.
+pub(super) fn nothing_to_reload() {
+    info!("SIGHUP: there are no files to read again");
+}
+
+/// Logs that the service manager does not get messages. They are tried again; this is not.
+#[cfg(feature = "systemd")]
+pub(super) fn notify_failed(error: &io::Error) {
+    warn!(error = error_text(error), "cannot notify the service manager; it may restart the server");
+}
+
 pub(super) fn stopping(signal: &str) {
     info!(signal, "stopping; a second SIGTERM or SIGINT ends the server at once");
 }
@@ -501,7 +513,7 @@ pub(super) mod tests {
     pub(in crate::server) fn logged(format: LogFormat, run: impl FnOnce()) -> Vec<String> {
         let buffer = Buffer::default();
         let output = buffer.clone();
-        let style = LineStyle { format, is_colored: false };
+        let style = LineStyle { format, ..LineStyle::default() };
         let subscriber = subscriber(LevelFilter::DEBUG, style, move || output.clone());
         tracing::subscriber::with_default(subscriber, run);
         let log = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();

@@ -18,7 +18,7 @@ pub use self::certificates::{CertificateFiles, TlsCertificates};
 use super::admission::Ticket;
 use super::connection::with_drain_timeout;
 use super::driver;
-use super::listen::{Acceptor, HttpTimeouts, LinesProtocol, Listener, ListenerProtocol, Scheme};
+use super::listen::{Acceptor, HttpTimeouts, LinesProtocol, Listener, ListenerProtocol, Scheme, SocketSource};
 use super::log::FrequentEvent;
 use super::transport::{Tcp, Tls, Transport, read_input, write_all};
 use crate::command::{Hint, Refusal};
@@ -28,20 +28,20 @@ use crate::protocol::{ClientOrigin, ErrorCode, PeerAddress, Timestamp};
 
 impl Listener {
     /// Creates a listener for clients that speak lines over TLS.
-    pub fn tls(address: SocketAddr, certificates: &Arc<TlsCertificates>) -> Self {
-        Self::over_tcp(Scheme::Tls, address, TlsProtocol::new(certificates, &[], LinesProtocol))
+    pub fn tls(socket: impl Into<SocketSource<SocketAddr>>, certificates: &Arc<TlsCertificates>) -> Self {
+        Self::over_tcp(Scheme::Tls, socket.into(), TlsProtocol::new(certificates, &[], LinesProtocol))
     }
 
     /// Creates a listener for browsers: HTTP over TLS, and lines over WebSocket.
     #[cfg(feature = "web")]
     pub fn https(
-        address: SocketAddr,
+        socket: impl Into<SocketSource<SocketAddr>>,
         certificates: &Arc<TlsCertificates>,
         options: &Arc<super::web::WebOptions>,
     ) -> Self {
         let web = super::web::WebProtocol::over_tls(options);
         let protocol = TlsProtocol::new(certificates, &[b"http/1.1"], web);
-        Self::over_tcp(Scheme::Https, address, protocol).with_forwarding(options.forwarding.as_ref())
+        Self::over_tcp(Scheme::Https, socket.into(), protocol).with_forwarding(options.forwarding.as_ref())
     }
 }
 

@@ -12,7 +12,7 @@ use smol::Timer;
 use super::admission::{AdmissionLimit, Ticket};
 use super::connection::{ConnectionContext, wait_for_mailbox, with_drain_timeout};
 use super::hub::HubRequest;
-use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol, Scheme};
+use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol, Scheme, SocketSource};
 use super::log::FrequentEvent;
 use super::transport::{Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
@@ -45,9 +45,9 @@ impl WebOptions {
 
 impl Listener {
     /// Creates a listener for browsers: HTTP, and lines over WebSocket.
-    pub fn web(address: SocketAddr, options: &Arc<WebOptions>) -> Self {
+    pub fn web(socket: impl Into<SocketSource<SocketAddr>>, options: &Arc<WebOptions>) -> Self {
         let protocol = Arc::new(WebProtocol::new(options));
-        Self::over_tcp(Scheme::Http, address, protocol).with_forwarding(options.forwarding.as_ref())
+        Self::over_tcp(Scheme::Http, socket.into(), protocol).with_forwarding(options.forwarding.as_ref())
     }
 }
 
