@@ -39,10 +39,8 @@ fn upgrades_under_load_lose_and_repeat_nothing() {
         while delivered < upgrade_at {
             let line = observer.next().expect("the server is not stopped yet");
             let mut words = line.split(' ').map(|word| word.trim_start_matches('@'));
-            let id = match (words.next(), words.next(), words.next()) {
-                (Some("PAST"), Some(id), _) | (Some(id), Some(_), Some("MSG")) => id,
-                _ => continue,
-            };
+            let words = (words.next(), words.next(), words.next());
+            let ((Some("PAST"), Some(id), _) | (Some(id), Some(_), Some("MSG"))) = words else { continue };
             delivered = id.parse::<usize>().expect("an id").max(delivered);
         }
         // The server waits for clients that do not close their end.
