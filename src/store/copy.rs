@@ -2,8 +2,7 @@
 //!
 //! The copy is one snapshot: all pages are read in one read transaction, which waits for no writer, and which no writer interrupts. Without
 //! it, SQLite would start again after each commit of the server, and would not end under load. `VACUUM INTO` reads one snapshot, too, but
-//! shows no progress, and reads for about twice as long, because it moves rows and not pages; meanwhile the server cannot empty the
-//! write-ahead log.
+//! shows no progress.
 //!
 //! The copy is marked ([`BACKUP`]), and it is in no need of a write-ahead log (`PRAGMA journal_mode` is not `WAL`): a file of a server is.
 //! So a server notices that the `-wal` beside a copy belongs to another file ([`is_wal_foreign`](super::store_path::StorePath::is_wal_foreign)).
