@@ -519,20 +519,6 @@ impl ChatState {
         actions
     }
 
-    /// Records that an own message has arrived as an event, which acknowledges it.
-    fn acknowledge(&mut self, room: &RoomName, published: &Text) {
-        let is_match = |request: &&mut SentLine| {
-            !request.is_shown
-                && request.room.key() == room.key()
-                && matches!(&request.command, Command::Msg(Msg(text)) if text == published)
-        };
-        if let Some(request) = self.unanswered.iter_mut().flatten().find(is_match) {
-            request.is_shown = true;
-        } else if let Some(room) = self.rooms.get_mut(room) {
-            room.confirm(published);
-        }
-    }
-
     fn handle_event(&mut self, room: &RoomName, tag: Option<Tag>, event: Event) -> Vec<ChatAction> {
         let (mut for_user, at) = (self.follow_moderation(room, &event), tag.map(|tag| tag.at));
         if let (Event::Msg(author, _), Some(id)) = (&event, tag.and_then(|tag| tag.id)) {

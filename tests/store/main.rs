@@ -13,4 +13,5 @@ mod retention;
 mod rooms;
 mod synced;
 mod truncated;
+mod upgrade;
 mod waiting;

@@ -1,13 +1,27 @@
-//! The authors of messages, for deletions. Pure.
+//! Messages: which of the user's own have arrived, and the authors of all, for deletions. Pure.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use super::{ChatAction, ChatState, DisplayItem, SentLine};
 use crate::client::typed::UserInput;
-use crate::command::{Command, Delete, split_indent};
+use crate::command::{Command, Delete, Msg, split_indent};
 use crate::limits::MESSAGES_NOTED_MAX;
-use crate::protocol::{MessageId, Name, PastMessage, RoomName, Timestamp, split_word};
+use crate::protocol::{MessageId, Name, PastMessage, RoomName, Text, Timestamp, split_word};
 
 impl ChatState {
+    /// Records that an own message has arrived as an event, which acknowledges it.
+    pub(super) fn acknowledge(&mut self, room: &RoomName, published: &Text) {
+        let is_match = |request: &&mut SentLine| {
+            !request.is_shown
+                && request.room.key() == room.key()
+                && matches!(&request.command, Command::Msg(Msg(text)) if text == published)
+        };
+        if let Some(request) = self.unanswered.iter_mut().flatten().find(is_match) {
+            request.is_shown = true;
+        } else if let Some(room) = self.rooms.get_mut(room) {
+            room.confirm(published);
+        }
+    }
+
     /// Notes the author of a message.
     pub(super) fn note_message(&mut self, room: &RoomName, id: MessageId, author: Name) {
         let Some(room) = self.rooms.get_mut(room) else { return };
