@@ -115,8 +115,8 @@ impl Reader<'_> {
     fn read_document(&mut self, document: &DeTable<'_>) {
         for (key, value) in in_order(document) {
             let line = self.line(key.span());
-            let name = key.get_ref();
-            let section = self.command_line.config_groups().find(|group| group.section() == **name);
+            let name: &str = key.get_ref();
+            let section = self.command_line.config_groups().find(|group| group.section() == name);
             match (section, value.get_ref()) {
                 (Some(group), DeValue::Table(keys)) => self.read_section(group, keys),
                 (Some(_), _) => self.refuse(line, format!("{name} is a section: expected [{name}]")),
@@ -129,7 +129,7 @@ impl Reader<'_> {
     fn read_section(&mut self, group: &OptionGroup, keys: &DeTable<'_>) {
         for (key, value) in in_order(keys) {
             let line = self.line(key.span());
-            let name = key.get_ref();
+            let name: &str = key.get_ref();
             let flags = group.flags_in(self.info);
             match flags.into_iter().find(|flag| flag.long.strip_prefix("--") == Some(name)) {
                 Some(flag) => self.read_option(flag, line, value),
@@ -141,11 +141,7 @@ impl Reader<'_> {
     fn read_option(&mut self, flag: &FlagInfo<'static>, line: usize, value: &Spanned<DeValue<'_>>) {
         let expected = match (&flag.kind, &flag.optionality, value.get_ref()) {
             (FlagInfoKind::Switch, _, DeValue::Boolean(is_on)) => {
-                self.options.push(GivenOption {
-                    name: flag.long,
-                    value: GivenValue::Switch(*is_on),
-                    line: Some(line),
-                });
+                self.options.push(GivenOption { name: flag.long, value: GivenValue::Switch(*is_on), line: Some(line) });
                 return;
             }
             (FlagInfoKind::Switch, ..) => "expected true or false",
@@ -204,7 +200,8 @@ impl Reader<'_> {
         let option = format!("--{name}");
         let unknown = format!("unknown key {}", quoted(name));
         let program_has = |option: &str| option == "--help" || self.info.flags.iter().any(|flag| flag.long == option);
-        let in_no_section = |group: &OptionGroup| !self.command_line.config_groups().any(|one| one.heading == group.heading);
+        let in_no_section =
+            |group: &OptionGroup| !self.command_line.config_groups().any(|one| one.heading == group.heading);
         let mut others = self.command_line.groups.iter().filter(|group| in_no_section(group));
         if program_has(&option) && others.any(|group| group.options.contains(&option.as_str())) {
             return format!("{unknown}: {option} is for the command line only");
@@ -219,7 +216,7 @@ impl Reader<'_> {
         {
             return format!("{name} {}", self.command_line.needs_feature(feature.name));
         }
-        let keys = |group| group.flags_in(self.info).into_iter().map(|flag| flag.long);
+        let keys = |group: &OptionGroup| group.flags_in(self.info).into_iter().map(|flag| flag.long);
         let place = section.map_or("outside a section".to_owned(), |group| format!("in [{}]", group.section()));
         let mut known = self.command_line.config_groups().flat_map(keys);
         if known.any(|known| known == option) {

@@ -1,7 +1,7 @@
 //! Renders the options in force as a configuration file, for `--print-config`.
 
 use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, TopLevelCommand};
-use toml_writer::{TomlStringBuilder, ToTomlValue as _};
+use toml_writer::{ToTomlValue as _, TomlStringBuilder};
 
 use super::given_options::GivenValue;
 use super::{CommandLine, GivenOptions, escaped};
@@ -17,7 +17,8 @@ impl GivenOptions {
     /// with their defaults. As a file of `--config`, the text gives the same options.
     pub fn render_config<Arguments: TopLevelCommand + ArgsInfo>(&self, command_line: &CommandLine) -> String {
         let info = Arguments::get_args_info();
-        let is_valid = |option: &str, value: &str| Arguments::from_args(&[command_line.program], &[option, value]).is_ok();
+        let is_valid =
+            |option: &str, value: &str| Arguments::from_args(&[command_line.program], &[option, value]).is_ok();
         self.render(&info, command_line, &is_valid)
     }
 
@@ -109,7 +110,6 @@ mod tests {
     use super::super::parse::parse_words;
     use super::super::trial::{COMMAND_LINE, Trial};
     use super::super::{Parsed, quoted};
-    use super::*;
 
     fn parse(words: &[&str]) -> Parsed<Trial> {
         parse_words(words.iter().map(OsString::from), &COMMAND_LINE).unwrap()
@@ -119,7 +119,8 @@ mod tests {
     fn text_has_values_defaults_and_places() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.toml");
-        fs::write(&path, "[limits]\nno-watch = false\nmax-clients = 7\n[listeners]\n\nlisten = [\"a\",\n\"b\\n\"]\n").unwrap();
+        fs::write(&path, "[limits]\nno-watch = false\nmax-clients = 7\n[listeners]\n\nlisten = [\"a\",\n\"b\\n\"]\n")
+            .unwrap();
         let shown = path.to_str().unwrap();
         let parsed = parse(&["--config", shown, "--max-clients", "08", "--data=it's \"x\""]);
         let expected = format!(
@@ -180,7 +181,12 @@ idle-timeout = 5  # command line
             fs::write(&path, given.options.render_config::<Trial>(&COMMAND_LINE)).unwrap();
             let config = path.to_str().unwrap().to_owned();
             let read = parse(&["--config", &config]);
-            assert_eq!(read.arguments, Trial { config: Some(config), ..given.arguments }, "{}", quoted(&words.join(" ")));
+            assert_eq!(
+                read.arguments,
+                Trial { config: Some(config), ..given.arguments },
+                "{}",
+                quoted(&words.join(" "))
+            );
             Ok(())
         });
     }

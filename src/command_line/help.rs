@@ -41,7 +41,7 @@ impl OptionGroup {
 
     /// Those of the options that the program has without a command.
     pub(super) fn flags_in(&self, info: &CommandInfoWithArgs) -> Vec<&'static FlagInfo<'static>> {
-        let find = |name: &&str| info.flags.iter().copied().find(|flag| flag.long == *name && !flag.hidden);
+        let find = |name: &&str| info.flags.iter().find(|flag| flag.long == *name && !flag.hidden);
         self.options.iter().filter_map(find).collect()
     }
 }
@@ -204,8 +204,7 @@ mod tests {
             OptionGroup { heading: "Of another build", options: &["--absent"] },
             OptionGroup { heading: "Timeouts", options: &["--long-name-of-timeout", "--help"] },
         ];
-        let command_line =
-            CommandLine { program: "trial", usage: "[options]", groups, ..CommandLine::default() };
+        let command_line = CommandLine { program: "trial", usage: "[options]", groups, ..CommandLine::default() };
         let expected = "\
 A trial.
 

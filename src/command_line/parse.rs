@@ -26,7 +26,7 @@ pub struct Parsed<Arguments> {
 pub struct OptionError {
     /// The option whose value is wrong, if there is one.
     pub option: Option<&'static str>,
-    /// What is wrong, and where in the configuration file.
+    /// The problem, with its place in the configuration file.
     pub text: String,
 }
 
@@ -45,9 +45,7 @@ pub(super) enum End {
 /// # Errors
 ///
 /// The exit code of the program: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error.
-pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(
-    command_line: &CommandLine,
-) -> Result<Parsed<Arguments>, ExitCode> {
+pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(command_line: &CommandLine) -> Result<Parsed<Arguments>, ExitCode> {
     parse_words(env::args_os().skip(1), command_line).map_err(|end| match end {
         End::Help(text) => print_output(command_line.program, text.trim_end()),
         End::Error(command, what) => print_usage_error(command_line.program, command, &what),
@@ -104,10 +102,7 @@ fn remove_invalid<Arguments: TopLevelCommand>(
 ) -> Vec<OptionError> {
     let parse = |option: &GivenOption| {
         let parsed = Arguments::from_args(&[command_line.program], &option.words().collect::<Vec<_>>());
-        parsed.err().map(|exit| OptionError {
-            option: Some(option.name),
-            text: words.explain_argh_error(&exit.output),
-        })
+        parsed.err().map(|exit| OptionError { option: Some(option.name), text: words.explain_argh_error(&exit.output) })
     };
     let found: Vec<_> = words.options.all.iter().map(parse).collect();
     let mut results = found.iter();
@@ -143,7 +138,8 @@ fn add_config_file(_: &mut GivenOptions, _: &CommandInfoWithArgs, _: &CommandLin
     Vec::new()
 }
 
-#[cfg(all(test, feature = "config"))]
+#[cfg(test)]
+#[cfg(feature = "config")]
 mod tests {
     use std::fs;
     use std::path::PathBuf;
@@ -166,7 +162,8 @@ mod tests {
         }
 
         fn parse(&self, words: &[&str]) -> Result<Parsed<Trial>, End> {
-            let words = ["--config", self.path.to_str().unwrap()].iter().chain(words).map(OsString::from);
+            let words =
+                ["--config", self.path.to_str().unwrap()].into_iter().chain(words.iter().copied()).map(OsString::from);
             parse_words(words, &COMMAND_LINE)
         }
 

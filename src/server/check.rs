@@ -36,7 +36,9 @@ impl CheckReport {
     }
 
     fn note_in_use(&mut self, address: &dyn Display) {
-        self.notes.push(format!("{address} is in use: stop what listens there before the start, for example the server that runs"));
+        self.notes.push(format!(
+            "{address} is in use: stop what listens there before the start, for example the server that runs"
+        ));
     }
 
     /// Notes a part that was checked. `count` is added to a name that has a plural.

@@ -40,7 +40,11 @@ impl Reload for ServerPassword {
     fn check(&self, report: &mut CheckReport) {
         match PasswordFile::<Password>::read(&self.path) {
             Ok(PasswordFile { is_exposed, .. }) => {
-                report.notes.extend(is_exposed.then(|| format!("every user of this machine can read {}: chmod 600", quoted_path(&self.path))));
+                report
+                    .notes
+                    .extend(is_exposed.then(|| {
+                        format!("every user of this machine can read {}: chmod 600", quoted_path(&self.path))
+                    }));
             }
             Err(error) => report.errors.push(error.to_string()),
         }

@@ -36,9 +36,12 @@ fn check_error(site: &Site, arguments: &[&str], expected: &str) {
 
 #[test]
 fn valid_configuration_is_one_line() {
-    let site = Site::new("[listeners]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\nport-file = \"port\"\n[limits]\nno-watch = false\n");
+    let site = Site::new(
+        "[listeners]\nlisten = [\"127.0.0.1:0\", \"[::1]:0\"]\nport-file = \"port\"\n[limits]\nno-watch = false\n",
+    );
     let output = check_in(&site, &["--config", "x.toml", "--log", "debug"]);
-    let expected = "chinwagd: the configuration \"x.toml\" can be used; checked: 4 options, 2 addresses, the port file\n";
+    let expected =
+        "chinwagd: the configuration \"x.toml\" can be used; checked: 4 options, 2 addresses, the port file\n";
     assert_eq!(output.out, expected);
     assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
 }
@@ -60,7 +63,7 @@ fn every_error_is_found_in_one_run() {
         "x.toml:7: invalid --send-timeout 31s",
         "cannot listen on 192.0.2.1:0: this machine has no such address",
         "cannot write the port file \"no/port\": No such file or directory",
-        "cannot read \"missing\"",
+        "cannot read the password file \"missing\"",
     ];
     for start in starts {
         let start = format!("chinwagd: {}", start.replace("--lgo=off", "--lgo"));
@@ -86,11 +89,19 @@ fn addresses_and_files_are_checked() {
     let no_such = "this machine has no such address; use one of its own, or 0.0.0.0 for all of them";
     check_error(&site, &["--listen", "192.0.2.1:7"], &format!("cannot listen on 192.0.2.1:7: {no_such}"));
     check_error(&site, &["--port-file", "x.toml/port"], "cannot write the port file \"x.toml/port\": Not a directory");
-    check_error(&site, &["--port-file", "no/port"], "cannot write the port file \"no/port\": No such file or directory");
+    check_error(
+        &site,
+        &["--port-file", "no/port"],
+        "cannot write the port file \"no/port\": No such file or directory",
+    );
     site.write("text", "text");
     let unexpected = "expected a new path, an empty file or an older port file; found a file with other content";
     check_error(&site, &["--port-file", "text"], &format!("cannot write the port file \"text\": {unexpected}"));
-    check_error(&site, &["--password-file", "none"], "cannot read \"none\": No such file or directory");
+    check_error(
+        &site,
+        &["--password-file", "none"],
+        "cannot read the password file \"none\": No such file or directory",
+    );
     let unix = |name: &str| format!("unix://{}", site.at(name).display());
     check_error(&site, &["--listen", &unix("no/chat")], "cannot listen on no/chat: No such file or directory");
     let kind = "expected a new path or the socket of a server that no longer runs; found a file";
@@ -132,7 +143,18 @@ fn socket_of_a_dead_server_is_no_error() {
 fn running_server_is_a_note() {
     let site = Site::new("");
     let listen = format!("unix://{}", site.at("chat").display());
-    let mut arguments = vec!["--listen", "127.0.0.1:0", "--listen", &listen, "--log", "error", "--control", "control"];
+    let mut arguments = vec![
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        &listen,
+        "--log",
+        "error",
+        "--control",
+        "control",
+        "--epoch",
+        "k7qd",
+    ];
     if cfg!(feature = "store") {
         arguments.extend(["--data", "chat.db"]);
     }
@@ -162,7 +184,9 @@ fn certificates_and_keys_are_checked() {
     site.make_certificate("b");
     let with = |pairs: &[[&str; 2]]| {
         let mut arguments = vec!["--listen", "tls://127.0.0.1:0"];
-        pairs.iter().for_each(|[cert, key]| arguments.extend(["--tls-cert", cert, "--tls-key", key]));
+        for [cert, key] in pairs {
+            arguments.extend(["--tls-cert", cert, "--tls-key", key]);
+        }
         check_in(&site, &arguments)
     };
     let output = with(&[["a-cert.pem", "a-key.pem"], ["b-cert.pem", "b-key.pem"]]);
@@ -188,7 +212,11 @@ fn password_that_everybody_can_read_is_a_note() {
     assert_eq!(check(0o600), "");
     assert_eq!(check(0o644), "chinwagd: note: every user of this machine can read \"password\": chmod 600\n");
     site.write("password", "");
-    check_error(&site, &["--password-file", "password"], "\"password\" is empty: expected one line, the password");
+    check_error(
+        &site,
+        &["--password-file", "password"],
+        "the password file \"password\" is empty: expected one line, the password",
+    );
 }
 
 #[cfg(feature = "store")]
@@ -198,7 +226,8 @@ mod store {
     /// A store that a server has used, in this directory.
     fn make_store(site: &Site) {
         let server = Server::spawn(
-            site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=chat.db"]).stderr(Stdio::piped()),
+            site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=chat.db", "--epoch=k7qd"])
+                .stderr(Stdio::piped()),
         );
         server.join("alice");
         server.stop();
@@ -238,7 +267,12 @@ mod store {
     #[test]
     fn store_of_a_killed_server_is_not_changed() {
         let site = Site::new("");
-        let mut server = Server::spawn(&mut site.command(&["--listen=127.0.0.1:0", "--log=error", "--data=a?b#%41.db"]));
+        let mut server = Server::spawn(&mut site.command(&[
+            "--listen=127.0.0.1:0",
+            "--log=error",
+            "--data=a?b#%41.db",
+            "--epoch=k7qd",
+        ]));
         server.join("alice").send("MSG hi");
         server.signal("-KILL");
         server.wait();
@@ -267,7 +301,11 @@ mod store {
     fn path_of_the_store_is_checked() {
         let site = Site::new("");
         fs::create_dir(site.at("directory")).expect("a directory");
-        check_error(&site, &["--data", "no/chat.db"], "cannot open the store \"no/chat.db\": No such file or directory");
+        check_error(
+            &site,
+            &["--data", "no/chat.db"],
+            "cannot open the store \"no/chat.db\": No such file or directory",
+        );
         check_error(&site, &["--data", "new.db/"], "cannot open the store \"new.db/\": Is a directory");
         let expected = "cannot use \"directory\" as a store: it is a directory; --data expects the path of a regular file, or of a file to create";
         check_error(&site, &["--data", "directory"], expected);
@@ -298,12 +336,13 @@ fn permissions_are_those_of_the_user() {
         let error = String::from_utf8(output.stderr).expect("UTF-8");
         (output.status.code(), error.replace(&format!("{}/", site.path().display()), ""))
     };
-    let mut arguments = vec!["--listen", &listen, "--port-file", "port", "--password-file", "password", "--control", "control"];
+    let mut arguments =
+        vec!["--listen", &listen, "--port-file", "port", "--password-file", "password", "--control", "control"];
     let mut expected = "chinwagd: cannot listen on chat: Permission denied\n\
                         chinwagd: cannot create the control socket \"control\": Permission denied; \
                         choose another path with --control, or --control off\n\
                         chinwagd: cannot write the port file \"port\": Permission denied\n\
-                        chinwagd: cannot read \"password\": Permission denied\n"
+                        chinwagd: cannot read the password file \"password\": Permission denied\n"
         .to_owned();
     if cfg!(feature = "store") {
         arguments.extend(["--data", "chat.db"]);

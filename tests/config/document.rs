@@ -29,7 +29,7 @@ fn example_of_the_manual_can_be_used() {
     site.write("x.toml", content);
     let output = site.run(&["--config", "x.toml", "--check"]);
     assert_eq!(output.code, Some(0), "{output:?}");
-    let expected = "chinwagd: the configuration \"x.toml\" can be used; checked: 13 options, 3 addresses, \
+    let expected = "chinwagd: the configuration \"x.toml\" can be used; checked: 14 options, 3 addresses, \
                     the control socket, 1 certificate, the store\n";
     assert_eq!(output.out, expected);
 }

@@ -44,16 +44,24 @@ fn error_has_its_file_and_line_and_exit_code_2() {
     check("[limits]\nline-rate = 1\nline-rate = 2\n", &[], "x.toml:3: \"line-rate\" is given twice: expected once");
     check("[limit]\n", &[], "x.toml:1: unknown section \"limit\"; did you mean [limits]?");
     check("[limits]\n\nmax_client = 1\n", &[], "x.toml:3: unknown key \"max_client\"; did you mean max-clients?");
-    check("[limits]\nhistory = 1\n", &[], "x.toml:2: unknown key \"history\" in [limits]; expected history in [messages]");
-    check("[logging]\nlog = \"loud\"\n", &[], "x.toml:2: invalid log \"loud\": expected off, error, warn, info or debug");
+    check(
+        "[limits]\nhistory = 1\n",
+        &[],
+        "x.toml:2: unknown key \"history\" in [limits]; expected history in [messages]",
+    );
+    check(
+        "[logging]\nlog = \"loud\"\n",
+        &[],
+        "x.toml:2: invalid log \"loud\": expected off, error, warn, info or debug",
+    );
     check("[logging]\nlog = true\n", &[], "x.toml:2: invalid log: expected a string or a number, found a boolean");
     check("[limits]\nbacklog = 12\n", &[], "x.toml:2: invalid backlog \"12\": expected a size from 1MiB to 1TiB");
+    check("[limits]\nfeed-bytes = 8388608\n", &[], "x.toml:2: unknown key \"feed-bytes\"; use backlog");
     check(
-        "[limits]\nfeed-bytes = 8388608\n",
+        "[logging]\nversion = true\n",
         &[],
-        "x.toml:2: unknown key \"feed-bytes\"; use backlog",
+        "x.toml:2: unknown key \"version\": --version is for the command line only",
     );
-    check("[logging]\nversion = true\n", &[], "x.toml:2: unknown key \"version\": --version is for the command line only");
     check("[logging]\nlog = \"info\n", &[], "x.toml:2: invalid TOML: invalid basic string, expected `\"`");
     check("", &["--config", "y.toml"], "--config is given twice: expected once");
     let seconds = "expected at most 30s, a quarter of --dead-peer-timeout (2m)";
@@ -62,9 +70,8 @@ fn error_has_its_file_and_line_and_exit_code_2() {
         &["--log=off"],
         &format!("x.toml:3: invalid --send-timeout 31s: {seconds}"),
     );
-    check("[timeouts]\nsend-timeout = 3\n", &["--send-timeout=31"], {
-        &format!("x.toml:2: invalid --send-timeout 31s: {seconds}").replace("x.toml:2: ", "")
-    });
+    let of_the_command_line = format!("invalid --send-timeout 31s: {seconds}");
+    check("[timeouts]\nsend-timeout = 3\n", &["--send-timeout=31"], &of_the_command_line);
 }
 
 #[test]
@@ -75,9 +82,11 @@ fn file_that_cannot_be_read_is_one_line() {
         assert_eq!(output.code, Some(2));
         output.err
     };
-    let missing = "chinwagd: cannot read the configuration file \"y.toml\": No such file or directory; see chinwagd --help\n";
+    let missing =
+        "chinwagd: cannot read the configuration file \"y.toml\": No such file or directory; see chinwagd --help\n";
     assert_eq!(refused("y.toml"), missing);
-    let directory = "chinwagd: cannot read the configuration file \"/\": it is a directory; expected a file; see chinwagd --help\n";
+    let directory =
+        "chinwagd: cannot read the configuration file \"/\": it is a directory; expected a file; see chinwagd --help\n";
     assert_eq!(refused("/"), directory);
     assert_eq!(refused(""), "chinwagd: invalid --config \"\": expected a path; see chinwagd --help\n");
     site.write("x.toml", b"# caf\xe9");

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 /// A directory with a configuration file, in which the server runs.
 struct Site(tempfile::TempDir);
 
-/// What the server printed, and its exit code.
+/// The output of the program, and its exit code.
 #[derive(Debug)]
 struct Output {
     code: Option<i32>,
@@ -61,7 +61,8 @@ impl Site {
     /// The names of the files, sorted.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path()).expect("the directory");
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("a file").file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("a file").file_name().into_string().unwrap()).collect();
         names.sort_unstable();
         names
     }
