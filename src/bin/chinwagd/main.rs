@@ -13,6 +13,8 @@ mod check;
 mod configuration;
 mod control;
 mod control_client;
+#[cfg(test)]
+mod generated;
 mod listen;
 mod moderate;
 #[cfg(feature = "accounts")]
