@@ -32,16 +32,16 @@ _chinwag() {
         *) return ;;
     esac
     case $command in
-        '') local options='--help --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --color --bell --retry -V --version -h --help' words='send who tail wait history search rooms login raw' ;;
-        send) local options='--help --to --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room -h --help' words='' ;;
-        who) local options='--help --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room -h --help' words='' ;;
-        tail) local options='--help --count --from --timeout --since --epoch --retry --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
-        wait) local options='--help --count --from --timeout --since --epoch --retry --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
-        history) local options='--help --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
-        search) local options='--help --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
-        rooms) local options='--help --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file -h --help' words='' ;;
-        login) local options='--help --label --days --json --server --tls --tls-ca --tls-fingerprint --password-file --account-password-file --token-file -h --help' words='' ;;
-        raw) local options='--help --json --server --tls --tls-ca --tls-fingerprint -h --help' words='' ;;
+        '') local options='--server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --color --bell --retry -V --version -h --help' words='send who tail wait history search rooms login raw' ;;
+        send) local options='--to --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room -h --help' words='' ;;
+        who) local options='--json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room -h --help' words='' ;;
+        tail) local options='--count --from --timeout --since --epoch --retry --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
+        wait) local options='--count --from --timeout --since --epoch --retry --json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
+        history) local options='--json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
+        search) local options='--json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file --nick --room --color -h --help' words='' ;;
+        rooms) local options='--json --server --tls --tls-ca --tls-fingerprint --password-file --login --account-password-file --token-file -h --help' words='' ;;
+        login) local options='--label --days --json --server --tls --tls-ca --tls-fingerprint --password-file --account-password-file --token-file -h --help' words='' ;;
+        raw) local options='--json --server --tls --tls-ca --tls-fingerprint -h --help' words='' ;;
     esac
     if [[ $current == -* ]]; then
         words=$options

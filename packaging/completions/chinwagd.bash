@@ -35,12 +35,12 @@ _chinwagd() {
         *) return ;;
     esac
     case $command in
-        '') local options='--help --listen --port-file --tls-cert --tls-key --password-file --accounts-only --registration --allow-insecure-passwords --http-origin --http-header-timeout --http-ping-interval --max-clients --max-per-address --connect-rate --line-rate --line-burst --backlog --max-rooms --no-watch --history --data --durability --keep --epoch --name-timeout --idle-timeout --resume-timeout --send-timeout --dead-peer-timeout --log --log-format --control --config --check --print-config -V --version -h --help' words='account cert status moderate audit' ;;
-        account) local options='--help --password-file --generate --end-rest --json --control --data -h --help' words='add list password role remove' ;;
-        cert) local options='--help --name --out -h --help' words='' ;;
-        status) local options='--help --control --json -h --help' words='' ;;
-        moderate) local options='--help --control -h --help' words='' ;;
-        audit) local options='--help --limit --room --by --json --control -h --help' words='' ;;
+        '') local options='--listen --port-file --tls-cert --tls-key --password-file --accounts-only --registration --allow-insecure-passwords --http-origin --http-header-timeout --http-ping-interval --max-clients --max-per-address --connect-rate --line-rate --line-burst --backlog --max-rooms --no-watch --history --data --durability --keep --epoch --name-timeout --idle-timeout --resume-timeout --send-timeout --dead-peer-timeout --log --log-format --control --config --check --print-config -V --version -h --help' words='account cert status moderate audit' ;;
+        account) local options='--password-file --generate --end-rest --json --control --data -h --help' words='add list password role remove' ;;
+        cert) local options='--name --out -h --help' words='' ;;
+        status) local options='--control --json -h --help' words='' ;;
+        moderate) local options='--control -h --help' words='' ;;
+        audit) local options='--limit --room --by --json --control -h --help' words='' ;;
     esac
     if [[ $current == -* ]]; then
         words=$options

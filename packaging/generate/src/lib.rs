@@ -26,7 +26,7 @@ use argh_shared::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 pub use self::files::{GeneratedFile, check};
 pub use self::markdown_page::markdown_page;
 
-/// argh leaves it out of its descriptions.
+/// argh leaves out the short form.
 pub(crate) const HELP: FlagInfo<'_> = FlagInfo {
     kind: FlagInfoKind::Switch,
     optionality: Optionality::Optional,
@@ -73,7 +73,7 @@ impl Program<'_> {
     }
 }
 
-/// The options that users see, with `--help`.
+/// The options that users see; `--help` is the last one.
 pub(crate) fn visible_options<'a>(command: &'a CommandInfoWithArgs<'a>) -> impl Iterator<Item = &'a FlagInfo<'a>> {
-    command.flags.iter().filter(|option| !option.hidden).chain([&HELP])
+    command.flags.iter().filter(|option| !option.hidden && option.long != HELP.long).chain([&HELP])
 }

@@ -3,7 +3,7 @@
 use argh_shared::{CommandInfoWithArgs, ErrorCodeInfo, FlagInfo, FlagInfoKind, Optionality, PositionalInfo};
 
 use crate::mdoc::{Font, Page, escaped, escaped_code, in_font};
-use crate::{Program, visible_options};
+use crate::{HELP, Program, visible_options};
 
 pub(crate) fn render(program: &Program<'_>) -> String {
     let Program { name, section, info, .. } = program;
@@ -101,6 +101,11 @@ impl<'a> Writer<'a> {
             return;
         }
         self.page.section("COMMANDS");
+        self.page.fill(&formatted("With --help, each command describes itself."));
+        let common = self.common_notes();
+        for note in &common {
+            self.page.fill(&formatted(&named(note, self.program.name)));
+        }
         let shared = self.shared_options();
         if !shared.is_empty() {
             self.page.fill("Several commands have these options:");
@@ -115,13 +120,20 @@ impl<'a> Writer<'a> {
             self.page.fill(&formatted(&as_sentence(known.command.description)));
             self.arguments(&known.command);
             self.command_options(&known.command, &shared);
-            for note in known.command.notes {
+            for note in known.command.notes.iter().filter(|note| !common.contains(note)) {
                 self.page.line(".Pp");
                 self.page.fill(&formatted(&named(note, &full_name)));
             }
             self.example_lines(&known.command, &full_name);
             self.command_exit_status(&known.command);
         }
+    }
+
+    /// The notes that all commands have.
+    fn common_notes(&self) -> Vec<&'a str> {
+        let commands = &self.program.info.commands;
+        let is_common = |note: &&str| commands.iter().all(|known| known.command.notes.contains(note));
+        commands.first().map_or(&[][..], |known| known.command.notes).iter().copied().filter(is_common).collect()
     }
 
     /// The options that several commands have with the same description, and that differ from those of the program.
@@ -141,13 +153,17 @@ impl<'a> Writer<'a> {
     /// The options of a command: those that only it has with their descriptions, the names of the others.
     fn command_options(&mut self, command: &'a CommandInfoWithArgs<'a>, shared: &[&FlagInfo<'_>]) {
         let order = self.order();
-        let options = in_order(&visible_options(command).collect::<Vec<_>>(), &order);
+        let options: Vec<_> = visible_options(command).filter(|option| option.long != HELP.long).collect();
+        let options = in_order(&options, &order);
         let of_program = |option: &&FlagInfo<'_>| is_in(option, visible_options(self.program.info));
         let (described, own): (Vec<_>, Vec<_>) =
             options.into_iter().partition(|option| of_program(option) || is_in(option, shared.iter().copied()));
         let names: Vec<_> = described.iter().map(|option| in_font(Font::Bold, &escaped_code(option.long))).collect();
         if !own.is_empty() {
             self.option_list(&own);
+        }
+        if names.is_empty() {
+            return;
         }
         self.page.line(".Pp");
         let also = if own.is_empty() { "It has" } else { "It also has" };
@@ -188,8 +204,12 @@ impl<'a> Writer<'a> {
 
     /// The exit codes of a command that mean something else than those of the program.
     fn command_exit_status(&mut self, command: &CommandInfoWithArgs<'_>) {
-        let of_program = self.program.info.error_codes;
-        let own: Vec<_> = command.error_codes.iter().filter(|code| !of_program.contains(code)).collect();
+        let says = |general: &ErrorCodeInfo<'_>, code: &ErrorCodeInfo<'_>| {
+            general.code == code.code && general.description.starts_with(code.description)
+        };
+        let is_general =
+            |code: &&ErrorCodeInfo<'_>| self.program.info.error_codes.iter().any(|general| says(general, code));
+        let own: Vec<_> = command.error_codes.iter().filter(|code| !is_general(code)).collect();
         if !own.is_empty() {
             self.page.line(".Pp");
             self.page.fill("Its exit status:");
@@ -220,17 +240,13 @@ impl<'a> Writer<'a> {
         if command.examples.is_empty() {
             return;
         }
-        // A command's examples follow a text.
-        if full_name != self.program.name {
-            self.page.line(".Pp");
-        }
         self.page.literal(&named(&command.examples.join("\n"), full_name));
     }
 }
 
-/// argh leaves the name of the command to its help.
+/// A text with the name of the command, which argh leaves to its help, and of the page that stands for a document.
 fn named(text: &str, full_name: &str) -> String {
-    text.replace("{command_name}", full_name)
+    text.replace("{command_name}", full_name).replace("protocol.md", "chinwag-protocol(7)")
 }
 
 fn is_same(option: &FlagInfo<'_>, other: &FlagInfo<'_>) -> bool {
@@ -257,6 +273,8 @@ fn as_sentence(description: &str) -> String {
 /// A description as the source of a text: options and words in backquotes are bold, `<value>` is in italics.
 fn formatted(description: &str) -> String {
     let mut text = String::new();
+    // The first word of a default stays in one line with its label.
+    let description = description.replace("(default: ", "(default:\u{a0}");
     for (index, part) in description.split('`').enumerate() {
         if index % 2 == 1 {
             text.push_str(&in_font(Font::Bold, &escaped_code(part)));
@@ -265,9 +283,10 @@ fn formatted(description: &str) -> String {
             text.push_str(&words.join(" "));
         }
     }
-    text
+    text.replace("\\[u00A0]", "\\~")
 }
 
+/// Formats a word without the punctuation around it. One that is not prose, such as an address, is not broken at its hyphens.
 fn formatted_word(word: &str) -> String {
     const PUNCTUATION: [char; 7] = ['(', ')', ',', '.', ':', ';', '?'];
     let core = word.trim_matches(PUNCTUATION);
@@ -276,6 +295,7 @@ fn formatted_word(word: &str) -> String {
     let core = match core.strip_prefix('<').and_then(|value| value.strip_suffix('>')) {
         Some(value) => in_font(Font::Italic, &escaped(value)),
         None if core.starts_with("--") => in_font(Font::Bold, &escaped_code(core)),
+        None if core.contains(['/', '=', '(']) => escaped_code(core),
         None => escaped(core),
     };
     format!("{}{core}{}", escaped(before), escaped(after))
