@@ -39,15 +39,15 @@ _{program}() {{
         specifications(options),
     );
     for command in commands {
-        let words = match command.words.as_slice() {
-            [] => "'*: : '".to_owned(),
-            words => format!("'1: :({})' '*: : '", words.join(" ")),
-        };
-        let options = specifications(&command.options);
+        let mut arguments = specifications(&command.options);
+        if !command.words.is_empty() {
+            arguments.push_str(&format!("                '1: :({})' \\\n", command.words.join(" ")));
+        }
+        let arguments = arguments.trim_end_matches(" \\\n");
         text.push_str(&format!(
             "        {})
             _arguments -s -S : \\
-{options}                {words}
+{arguments}
             ;;
 ",
             command.name
