@@ -3,14 +3,11 @@
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::files::GeneratedFile;
-use crate::mdoc::{Font, Page, escaped, escaped_code, in_font};
+use crate::mdoc::{Font, Page, escaped, escaped_code, in_font, unbroken};
 use crate::table::{Cell, Table};
 
 /// The section of the manual for protocols.
 const SECTION: u8 = 7;
-
-/// Length of a code that is not broken into lines.
-const UNBROKEN_MAX: usize = 24;
 
 /// The title of a paragraph that lists the headings. The page has none: its headings are no links.
 const CONTENTS: &str = "Contents";
@@ -232,11 +229,6 @@ impl Writer {
         }
         self.is_first = false;
     }
-}
-
-/// A short code is not broken into lines.
-fn unbroken(code: &str) -> String {
-    if code.len() <= UNBROKEN_MAX { code.replace(' ', "\\~") } else { code.to_owned() }
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ pub(crate) const DATE_MACRO: &str = ".Dd ";
 /// Columns of a line of the source.
 const WIDTH: usize = 78;
 
+/// Characters of a short code, which is not broken into lines.
+pub(crate) const UNBROKEN_MAX: usize = 24;
+
 /// A font within a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Font {
@@ -121,6 +124,11 @@ pub(crate) fn escaped(text: &str) -> String {
 /// Escapes text that is meant literally: its hyphens and quotes are those of ASCII also in print, so that it can be copied.
 pub(crate) fn escaped_code(text: &str) -> String {
     text.chars().map(escaped_char).collect()
+}
+
+/// A short code that is not broken into lines, from its source.
+pub(crate) fn unbroken(code: &str) -> String {
+    if code.len() <= UNBROKEN_MAX { code.replace(' ', "\\~") } else { code.to_owned() }
 }
 
 fn escaped_char(c: char) -> String {

@@ -1,6 +1,6 @@
 //! Tables, in tbl(7).
 
-use crate::mdoc::Page;
+use crate::mdoc::{Page, UNBROKEN_MAX};
 
 /// Columns of a terminal that a table can fill, at 80 columns.
 const WIDTH: usize = 72;
@@ -28,15 +28,16 @@ impl Table {
     pub(crate) fn render(&self, page: &mut Page) {
         let widths = self.widths();
         let is_wrapped = |cell: &Cell, column: usize| cell.width > widths[column];
-        let has_wrapped =
-            self.rows.iter().any(|row| row.iter().enumerate().any(|(column, cell)| is_wrapped(cell, column)));
+        let is_any_wrapped = |row: &Vec<Cell>| row.iter().enumerate().any(|(column, cell)| is_wrapped(cell, column));
+        let has_wrapped = self.rows.iter().any(is_any_wrapped);
+        let has_wrapped_heading = self.rows.first().is_some_and(is_any_wrapped);
         page.line(".TS");
         let format =
             |modifier: &str| widths.iter().map(|width| format!("l{modifier}w({width}n)")).collect::<Vec<_>>().join(" ");
         page.line(&format("b"));
         page.line(&format!("{}.", format("")));
         for (number, row) in self.rows.iter().enumerate() {
-            if number > 1 && has_wrapped {
+            if number > usize::from(!has_wrapped_heading) && has_wrapped {
                 // An empty row, so that it is visible where a row ends.
                 page.line("\\&");
             }
@@ -45,7 +46,9 @@ impl Table {
                 line.push_str(if column == 0 { "" } else { "\t" });
                 if is_wrapped(cell, column) {
                     page.line(&format!("{line}T{{"));
-                    page.fill(&cell.text);
+                    // A code that is as wide as the column is broken nevertheless.
+                    let is_narrow = widths[column] < UNBROKEN_MAX;
+                    page.fill(&if is_narrow { cell.text.replace("\\~", " ") } else { cell.text.clone() });
                     line.clear();
                     line.push_str("T}");
                 } else {
