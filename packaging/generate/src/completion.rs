@@ -1,4 +1,4 @@
-//! What the shells complete: the options, the commands, and the values that are known.
+//! The words that the shells complete: options, commands, and the values that are known.
 
 use argh_shared::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
@@ -39,7 +39,7 @@ pub(crate) struct CompletedOption {
     pub(crate) values: Values,
 }
 
-/// What completes a value.
+/// The words that complete a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Values {
     Files,

@@ -9,7 +9,7 @@ use crate::table::{Cell, Table};
 /// The section of the manual for protocols.
 const SECTION: u8 = 7;
 
-/// The title of a paragraph that lists the headings. The page has none: its headings are no links.
+/// The title of a paragraph that lists the headings, as links. A page cannot link to them, so it lacks the list.
 const CONTENTS: &str = "Contents";
 
 /// Makes a page in section 7 from a Markdown document. Its first heading becomes the description of the page.

@@ -7,6 +7,10 @@ use crate::{HELP, Program, visible_options};
 
 pub(crate) fn render(program: &Program<'_>) -> String {
     let Program { name, section, info, .. } = program;
+    for variable in variables(info) {
+        let is_known = program.sections.lines().any(|line| line.starts_with(".It Ev ") && line.contains(variable));
+        assert!(is_known, "the section ENVIRONMENT in packaging/generate/pages/{name}-sections.mdoc lacks {variable}");
+    }
     let source = format!("the options of {name}");
     let (about, _) = info.description.split_once(". ").unwrap_or((info.description, ""));
     let about = without_article(about.split(':').next().unwrap_or(about));
@@ -20,6 +24,22 @@ pub(crate) fn render(program: &Program<'_>) -> String {
     writer.examples();
     writer.page.line(program.see_also.trim_end());
     writer.page.finish()
+}
+
+/// The variables of the environment that the descriptions name, such as `$HOME`.
+fn variables<'a>(info: &CommandInfoWithArgs<'a>) -> Vec<&'a str> {
+    let described = |command: &CommandInfoWithArgs<'a>| {
+        let options = command.flags.iter().map(|option| option.description);
+        options.chain(command.notes.iter().copied()).collect::<Vec<_>>()
+    };
+    let commands = info.commands.iter().map(|known| &known.command);
+    let texts = [info].into_iter().chain(commands).flat_map(described);
+    let name = |rest: &'a str| {
+        let rest = rest.trim_start_matches('`');
+        let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    };
+    texts.flat_map(|text| text.split('$').skip(1)).map(name).filter(|name| !name.is_empty()).collect()
 }
 
 /// A description as the page's name section has it.
