@@ -119,7 +119,7 @@ fn options(program: &Program<'_>, command: Option<&str>, info: &CommandInfoWithA
     visible_options(info).map(complete).collect()
 }
 
-/// The values that may follow these words: those that the parser names when it refuses another one, and then accepts.
+/// The values that may follow these words: the parser names them when it refuses another one, and accepts them.
 fn known_values(program: &Program<'_>, words: &[&str]) -> Vec<String> {
     let refusal = |value: &str| (program.parse)(&words.iter().copied().chain([value]).collect::<Vec<_>>()).err();
     let Some(error) = refusal(UNEXPECTED) else { return Vec::new() };

@@ -15,7 +15,7 @@ pub struct GeneratedFile {
 }
 
 /// Compares the files with those in the directory `packaging` of the repository at `root`. With `CHINWAG_GENERATE` in the environment,
-/// writes those that differ instead. A man page that differs only in its date is not changed: the date is the day of the last change.
+/// writes the files that differ instead. A man page that differs only in its date is not changed: the date is the day of the last change.
 ///
 /// # Panics
 ///

@@ -170,7 +170,7 @@ impl<'a> Writer<'a> {
         in_order(&shared, &self.order())
     }
 
-    /// The options of a command: those that only it has with their descriptions, the names of the others.
+    /// The options of a command: with a description if no other command has the same one, otherwise only with the name.
     fn command_options(&mut self, command: &'a CommandInfoWithArgs<'a>, shared: &[&FlagInfo<'_>]) {
         let order = self.order();
         let options: Vec<_> = visible_options(command).filter(|option| option.long != HELP.long).collect();
@@ -319,4 +319,78 @@ fn formatted_word(word: &str) -> String {
         None => escaped(core),
     };
     format!("{}{core}{}", escaped(before), escaped(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use argh_shared::SubCommandInfo;
+
+    use super::*;
+
+    const fn switch(long: &'static str, description: &'static str) -> FlagInfo<'static> {
+        let (kind, optionality) = (FlagInfoKind::Switch, Optionality::Optional);
+        FlagInfo { kind, optionality, long, short: None, description, hidden: false }
+    }
+
+    const CODES: [ErrorCodeInfo<'_>; 2] =
+        [ErrorCodeInfo { code: 1, description: "failed, or stopped" }, ErrorCodeInfo { code: 2, description: "wrong" }];
+
+    fn command(name: &'static str, flags: &'static [FlagInfo<'static>]) -> SubCommandInfo<'static> {
+        let notes = &["For {command_name}, see protocol.md."];
+        let codes = &[ErrorCodeInfo { code: 1, description: "failed" }, ErrorCodeInfo { code: 3, description: "late" }];
+        let command = CommandInfoWithArgs {
+            description: "do it",
+            flags,
+            notes,
+            error_codes: codes,
+            ..CommandInfoWithArgs::default()
+        };
+        SubCommandInfo { name, command }
+    }
+
+    fn page(sections: &str) -> String {
+        const ALL: FlagInfo<'_> = switch("--all", "everything; see $`HOME`");
+        const BOTH: FlagInfo<'_> = switch("--both", "shared");
+        const ONE: &[FlagInfo<'_>] = &[ALL, BOTH, switch("--own", "only with --all")];
+        const TWO: &[FlagInfo<'_>] = &[BOTH];
+        let info = CommandInfoWithArgs {
+            description: "A program: it does <much>. More.",
+            flags: &[ALL],
+            commands: vec![command("one", ONE), command("two", TWO)],
+            error_codes: &CODES,
+            ..CommandInfoWithArgs::default()
+        };
+        let program = Program {
+            name: "x",
+            section: 1,
+            usage: "[host [port]] [options]",
+            info: &info,
+            groups: vec![("All", &["--all", "--both", "--own"])],
+            sections,
+            see_also: ".Sh SEE ALSO",
+            parse: &|_| Ok(()),
+        };
+        render(&program)
+    }
+
+    #[test]
+    fn page_describes_each_option_once() {
+        let page = page(".Sh ENVIRONMENT\n.It Ev HOME");
+        let commands = page.split_once(".Sh COMMANDS\n").unwrap().1;
+        let list = ".Bl -tag -width Ds\n.It Fl \\-both\nshared\n.El\n";
+        let one = ".Ss x one\n.Nm\n.Cm one\n.Op Ar options\n.Pp\nDo it.\n.Bl -tag -width Ds\n.It Fl \\-own\n\
+                   only with \\fB\\-\\-all\\fR\n.El\n.Pp\nIt also has these options, which are described above: \
+                   \\fB\\-\\-all\\fR,\n\\fB\\-\\-both\\fR.\n.Pp\nIts exit status:\n\
+                   .Bl -tag -width 3n -offset 2n -compact\n.It 3\nlate\n.El\n";
+        assert!(commands.contains(&format!("Several commands have these options:\n{list}{one}")), "{commands}");
+        assert!(commands.contains("For x, see chinwag\\-protocol(7).\n"), "{commands}");
+        assert!(page.contains(".Nd program\n.Sh SYNOPSIS\n.Nm\n.Oo\n.Ar host\n.Oo\n.Ar port\n.Oc\n.Oc\n"), "{page}");
+        assert!(page.contains("A program: it does \\fImuch\\fR.\nMore.\n"), "{page}");
+    }
+
+    #[test]
+    #[should_panic(expected = "x-sections.mdoc lacks HOME")]
+    fn page_lists_the_variables_of_its_descriptions() {
+        page(".Sh ENVIRONMENT");
+    }
 }
