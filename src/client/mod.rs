@@ -33,6 +33,8 @@ mod connection;
 mod dial;
 mod editor;
 mod entrance;
+#[cfg(test)]
+mod generated;
 mod input;
 mod json;
 mod line_reader;

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 const PATCH: &str = include_str!("echo.patch");
 
 /// The files that `cargo` needs to build the server and its tests.
-const SOURCES: [&str; 8] = ["Cargo.toml", "Cargo.lock", "README.md", "protocol.md", "docs", "src", "tests", "benches"];
+const SOURCES: [&str; 9] =
+    ["Cargo.toml", "Cargo.lock", "README.md", "protocol.md", "docs", "packaging", "src", "tests", "benches"];
 
 #[test]
 fn new_command_touches_one_source_file() {

@@ -17,6 +17,8 @@ mod configuration;
 mod configuration_check;
 mod control;
 mod control_client;
+#[cfg(test)]
+mod generated;
 #[cfg(feature = "store")]
 mod interruption;
 mod listen;
@@ -195,8 +197,8 @@ const COMMAND_LINE: CommandLine = CommandLine {
     feature = "config",
     argh(
         example = "{command_name} --config /etc/chinwag/chinwagd.toml --check",
-        note = "In a configuration file, each heading of this help is a section, such as [limits] or [control-socket], and each option is a \
-                key without --: max-clients = 2000. A repeated option is an array of strings. The options of the command line win."
+        note = "In a configuration file, each heading above options is a section, such as [limits] or [control-socket], and each option is a \
+                key without --: `max-clients = 2000`. A repeated option is an array of strings. The options of the command line win."
     )
 )]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches")]

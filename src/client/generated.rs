@@ -1,0 +1,22 @@
+//! The man page and the completions of `chinwag`: compares them with its options. `scripts/generate` writes them.
+
+use argh::{ArgsInfo as _, FromArgs as _};
+use chinwag_generate::{Program, check};
+
+use super::arguments::Arguments;
+use super::{COMMAND_LINE, PROGRAM};
+
+#[test]
+fn generated_files_of_client_are_up_to_date() {
+    let program = Program {
+        name: PROGRAM,
+        section: 1,
+        usage: COMMAND_LINE.usage,
+        info: &Arguments::get_args_info(),
+        groups: COMMAND_LINE.groups.iter().map(|group| (group.heading, group.options)).collect(),
+        sections: include_str!("../../packaging/generate/pages/chinwag-sections.mdoc"),
+        see_also: include_str!("../../packaging/generate/pages/chinwag-see-also.mdoc"),
+        parse: &|words| Arguments::from_args(&[PROGRAM], words).map(drop).map_err(|exit| exit.output),
+    };
+    check(env!("CARGO_MANIFEST_DIR"), &program.files());
+}
