@@ -128,6 +128,7 @@ impl<'a> Writer<'a> {
         }
         let shared = self.shared_options();
         if !shared.is_empty() {
+            self.page.line(".Pp");
             self.page.fill("Several commands have these options:");
             self.option_list(&shared);
         }
