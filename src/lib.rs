@@ -37,6 +37,7 @@
 //! | How is a resume token checked? | `command/resume.rs` |
 //! | How is the password of the server checked? | `command/pass.rs` |
 //! | How is the password of an account checked? Who waits for that? | `session/logins.rs`, `server/password_pool.rs`, `server/password_hasher.rs` |
+//! | What does SIGHUP change, and which options need a restart? | `server/reload/mod.rs`, `server/reload/changes.rs` |
 //! | What is sent when the server stops? | `server/shutdown.rs` |
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |

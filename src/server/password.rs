@@ -1,46 +1,59 @@
 //! The password of the server: reads it from a file at the start, and again on SIGHUP. Keeps its hash only.
 
-use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Reload, log};
+use super::log;
+use super::reload::{Reload, ReloadError, Replacement};
 use crate::password_file::PasswordFile;
 use crate::protocol::{Password, Verifier};
 use crate::session::PasswordCheck;
 
 /// The password in a file. Before the first [`Reload::reload`], no password is correct.
 #[derive(Debug)]
-pub struct ServerPassword {
+pub struct ServerPassword(RwLock<State>);
+
+#[derive(Debug)]
+struct State {
     path: PathBuf,
-    verifier: RwLock<Option<Verifier>>,
+    verifier: Option<Verifier>,
 }
 
 impl ServerPassword {
     /// Names the file. [`Reload::reload`] reads it.
     pub fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { path, verifier: RwLock::default() })
+        Arc::new(Self(RwLock::new(State { path, verifier: None })))
     }
 }
 
 impl Reload for ServerPassword {
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.0.read().unwrap_or_else(PoisonError::into_inner).path.clone()]
+    }
+
     /// Reads the file. After an error, the password stays as it was. Warns about a file that every user of the machine can read.
-    fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let PasswordFile { password, is_exposed } = PasswordFile::<Password>::read(&self.path)?;
-        let verifier = password.verifier();
-        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = Some(verifier);
-        log::password(&self.path);
-        if is_exposed {
-            log::exposed_password(&self.path);
-        }
-        Ok(())
+    fn prepare(&self, paths: Vec<PathBuf>) -> Result<Replacement<'_>, ReloadError> {
+        let path = paths.into_iter().next().unwrap_or_default();
+        let PasswordFile { password, is_exposed } = PasswordFile::<Password>::read(&path)?;
+        let verifier = Some(password.verifier());
+        Ok(Box::new(move || {
+            log_password(&path, is_exposed);
+            *self.0.write().unwrap_or_else(PoisonError::into_inner) = State { path, verifier };
+        }))
+    }
+}
+
+fn log_password(path: &Path, is_exposed: bool) {
+    log::password(path);
+    if is_exposed {
+        log::exposed_password(path);
     }
 }
 
 impl PasswordCheck for ServerPassword {
     fn is_correct(&self, password: &Password) -> bool {
         let given = password.verifier();
-        *self.verifier.read().unwrap_or_else(PoisonError::into_inner) == Some(given)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).verifier == Some(given)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chinwag::command_line::format_duration;
 use chinwag::limits::{CONNECT_BURST, SEND_TIMEOUT_SECONDS_DEFAULT};
-use chinwag::server::{self, Rate, ServerOptions, ServerPassword};
+use chinwag::server::{self, MotdFile, Rate, ServerOptions, ServerPassword};
 use chinwag::session::Timeouts;
 
 use super::{Arguments, control, listen};
@@ -90,6 +90,7 @@ pub(super) fn server_options(mut arguments: Arguments) -> ServerOptions {
         dead_peer_timeout: seconds(arguments.dead_peer_timeout),
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
         resume_seconds: arguments.resume_timeout,
+        motd: arguments.motd.take().map(MotdFile::new),
     }
 }
 

@@ -116,7 +116,10 @@ const COMMAND_LINE: CommandLine = CommandLine {
                 "--no-watch",
             ],
         },
-        OptionGroup { heading: "Messages", options: &["--history", "--data", "--durability", "--keep", "--epoch"] },
+        OptionGroup {
+            heading: "Messages",
+            options: &["--history", "--data", "--durability", "--keep", "--epoch", "--motd"],
+        },
         OptionGroup {
             heading: "Timeouts",
             options: &["--name-timeout", "--idle-timeout", "--resume-timeout", "--send-timeout", "--dead-peer-timeout"],
@@ -140,7 +143,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             seconds.",
     note = "A <size> is a number with a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
     note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
-    note = "With a tls:// or https:// listener, or with --password-file, SIGHUP reads these files again, and does not stop the server.",
+    note = "With a tls:// or https:// listener, --password-file or --motd, SIGHUP reads these files again, and does not stop the server.",
     note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
             NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
             script) stays ignored.",
@@ -309,6 +312,12 @@ struct Arguments {
     /// after you restore an older copy of the store (default: as stored; otherwise random at each start)
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
+
+    /// send the text of this file to each client that connects, as NOTICE lines after the greeting or, with --password-file, after the
+    /// client has given the password: at most 8KiB of UTF-8 in 50 lines; blank lines are left out. SIGHUP reads the file again
+    /// (default: none)
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    motd: Option<PathBuf>,
 
     /// disconnect a client that takes no nickname within this time; 0: never (default: 60s)
     #[argh(option, arg_name = "duration", default = "NAME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
