@@ -17,7 +17,7 @@
 //! | [`fingerprint`] | the fingerprint of a certificate, for both programs | whom to trust |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`password_file`] | reads a password, for both programs | what the password is for |
-//! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
+//! | [`command_line`] | what both programs' command lines have in common, with the configuration file | what the arguments mean |
 //! | [`control`] | the protocol of the control socket, for the server, `chinwagd status` and `chinwagd account` | sockets |
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
@@ -42,9 +42,10 @@
 //! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
 //! | What does the operator's log say? | `server/log/mod.rs` |
 //! | How does an operator add accounts, and when does no server run? | `server/operator.rs`, `server/hub/operator.rs`, `server/account_file.rs` |
+//! | What does `chinwagd --check` check? | `server/check.rs` |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
-//! `accounts`, `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first four:
+//! `accounts`, `config`, `proxy`, `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
 //! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `proxy`, `web` and `control` are pure: no clock, no I/O, no task, no

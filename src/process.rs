@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use async_signal::{Signal, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
 pub(crate) use self::closed::was_closed;
@@ -158,6 +159,15 @@ impl<S: AsFd> Read for Stream<'_, S> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.retry(PollFlags::IN, |stream| rustix::io::read(stream, &mut *bytes))
     }
+}
+
+/// Checks that a file can be created, replaced or removed in the directory of this path.
+///
+/// # Errors
+/// The directory does not exist, or this user may not write it.
+pub(crate) fn check_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
 /// The kind of a file, for an error about a path.

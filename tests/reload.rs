@@ -216,3 +216,176 @@ fn join(logged: &Logged, nick: &str) -> Client {
     client.until(&format!("OK NICK {nick}"));
     client
 }
+
+/// With `--config`, SIGHUP reads the options again.
+#[cfg(feature = "config")]
+mod configured {
+    use super::*;
+
+    /// A server with this configuration file.
+    fn start(files: &Files, config: &str) -> Logged {
+        files.write("chinwagd.toml", config);
+        let mut command = command(&["--listen", "127.0.0.1:0"]);
+        Logged::spawn(command.arg("--config").arg(files.path("chinwagd.toml")))
+    }
+
+    /// Changes the configuration file, and reloads.
+    fn change(logged: &mut Logged, files: &Files, config: &str) {
+        files.write("chinwagd.toml", config);
+        logged.reload(" reloaded the options ");
+    }
+
+    #[test]
+    fn raised_line_rate_frees_a_connected_client() {
+        let files = Files::new();
+        let mut logged = start(&files, "[limits]\nline-rate = 1\nline-burst = 1\n");
+        let mut alice = logged.server.connect();
+        alice.send("NICK alice");
+        alice.until("COORDINATOR alice");
+        let lines = 500;
+        for _ in 0..lines {
+            alice.send("MSG hi");
+        }
+        change(&mut logged, &files, "[limits]\nline-rate = 100000\nline-burst = 100\n");
+        let changed = |text: &str| logged.lines.iter().any(|line| line.contains(text));
+        assert!(changed("INFO changed an option option=--line-rate from=1 to=100000"), "{:#?}", logged.lines);
+        assert!(changed("INFO changed an option option=--line-burst from=1 to=100"), "{:#?}", logged.lines);
+        // At the old rate, this would take longer than a test may.
+        for id in 1..=lines {
+            alice.expect(&format!("OK MSG {id}"));
+        }
+    }
+
+    #[test]
+    fn limit_of_clients_goes_up_and_down() {
+        let files = Files::new();
+        let mut logged = start(&files, "[limits]\nmax-clients = 1\nline-rate = 0\n");
+        let mut alice = logged.server.join("alice");
+        let full = "ERR - server-full the server has its maximum of ";
+        logged.server.connect_raw().expect_start(full);
+        change(&mut logged, &files, "[limits]\nmax-clients = 2\nline-rate = 0\n");
+        let mut bob = logged.server.join("bob");
+        alice.expect("JOIN bob");
+        change(&mut logged, &files, "[limits]\nmax-clients = 1\nline-rate = 0\n");
+        logged.server.connect_raw().expect_start(full);
+        bob.send("MSG still here");
+        bob.expect("OK MSG 1");
+        alice.expect("MSG bob still here");
+    }
+
+    #[test]
+    fn level_of_the_log_changes() {
+        let files = Files::new();
+        let mut logged = start(&files, "[logging]\nlog = \"warn\"\n");
+        files.write("chinwagd.toml", "[logging]\nlog = \"info\"\n");
+        logged.reload("INFO changed an option option=--log from=warn to=info");
+        assert_eq!(logged.lines.len(), 1, "{:#?}", logged.lines);
+        logged.server.join("alice");
+        logged.wait_for(" disconnected ");
+        change(&mut logged, &files, "[logging]\nlog = \"warn\"\n");
+        // The barrier: the lines of a reload come before the lower level.
+        files.write("chinwagd.toml", "x");
+        logged.reload("WARN SIGHUP: nothing was changed");
+        logged.server.join("bob");
+        logged.server.signal("-TERM");
+        assert_eq!(logged.server.wait().0.code(), Some(0));
+        let rest: Vec<_> = logged.log.iter().collect();
+        assert_eq!(rest, [""; 0]);
+    }
+
+    /// Not even a file that is right.
+    #[test]
+    fn error_changes_nothing() {
+        let files = Files::new();
+        files.write("motd", "old\n");
+        let config =
+            |more: &str| format!("[messages]\nmotd = {:?}\n[limits]\nline-rate = 0\n{more}", files.path("motd"));
+        let mut logged = start(&files, &config(""));
+        files.write("motd", "new\n");
+        let refused = "SIGHUP: nothing was changed; the old options and files stay in use error=";
+        for (more, expected) in [
+            ("max-clients = -1\n", "chinwagd.toml:5: invalid max-clients"),
+            ("max-client = 1\n", "did you mean max-clients"),
+            ("x", "chinwagd.toml:5"),
+            ("max-clients = 1\n[passwords]\npassword-file = \"/none\"\n", "needs a restart option=--password-file"),
+        ] {
+            files.write("chinwagd.toml", &config(more));
+            if expected.starts_with("needs") {
+                logged.reload(expected);
+                logged.wait_for("reloaded the options");
+                files.write("motd", "old\n");
+                change(&mut logged, &files, &config(""));
+                files.write("motd", "new\n");
+                continue;
+            }
+            let line = logged.reload(refused).to_owned();
+            assert!(line.contains(expected), "{line}");
+            assert_eq!(logged.motd(), ["NOTICE old"]);
+        }
+        fs::remove_file(files.path("chinwagd.toml")).expect("a file");
+        let line = logged.reload(refused).to_owned();
+        assert!(line.contains("No such file or directory"), "{line}");
+        assert_eq!(logged.motd(), ["NOTICE old"]);
+        change(&mut logged, &files, &config(""));
+        assert_eq!(logged.motd(), ["NOTICE new"]);
+    }
+
+    #[test]
+    fn listener_needs_a_restart() {
+        let files = Files::new();
+        let config = |port: u16| format!("[listeners]\nlisten = \"127.0.0.1:{port}\"\n");
+        files.write("chinwagd.toml", &config(0));
+        let mut logged = Logged::spawn(command(&[]).arg("--config").arg(files.path("chinwagd.toml")));
+        files.write("chinwagd.toml", &config(1));
+        logged.reload(
+            "WARN the change of an option needs a restart option=--listen from=tcp://127.0.0.1:0 to=tcp://127.0.0.1:1",
+        );
+        logged.wait_for("INFO reloaded the options changed=0 need_restart=1");
+        logged.server.join("alice");
+    }
+
+    /// Members talk while limits go up and down.
+    #[test]
+    fn members_talk_on_while_options_change() {
+        let files = Files::new();
+        let config = |rate: u32, watch: bool| {
+            format!(
+                "[limits]\nline-rate = {rate}\nline-burst = {}\nno-watch = {watch}\nmax-rooms = {}\n\
+                 [timeouts]\nresume-timeout = {}\n",
+                rate / 2 + 1,
+                rate + 1,
+                rate % 100
+            )
+        };
+        let logged = start(&files, &config(5000, false));
+        let messages = 300;
+        let talkers: Vec<_> = (0..5)
+            .map(|number| {
+                let mut client = logged.server.connect();
+                client.send(&format!("NICK member{number}"));
+                client.until(&format!("OK NICK member{number}"));
+                client
+            })
+            .collect();
+        let talkers: Vec<_> = talkers
+            .into_iter()
+            .map(|mut client| {
+                thread::spawn(move || {
+                    (0..messages).for_each(|number| client.send(&format!("MSG {number}")));
+                    let mut lines = 0;
+                    while lines < 5 * messages {
+                        let line = client.next().expect("a line");
+                        lines += usize::from(line.starts_with("MSG ") || line.starts_with("OK MSG "));
+                    }
+                })
+            })
+            .collect();
+        let mut rates = [1, 100, 3000, 0, 20_000].iter().cycle();
+        while !talkers.iter().all(thread::JoinHandle::is_finished) {
+            let rate = *rates.next().expect("a cycle");
+            files.write("chinwagd.toml", &config(rate, rate % 2 == 0));
+            logged.server.signal("-HUP");
+        }
+        talkers.into_iter().for_each(|talker| talker.join().expect("it gets every line"));
+    }
+}

@@ -108,12 +108,13 @@ const COMMAND_LINE: CommandLine = CommandLine {
         OptionGroup { heading: "Output", options: &["--json", "--color", "--bell"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
     ],
+    config_sections: &[],
 };
 
 /// Runs the client with the arguments of the process. Returns the exit code.
 pub fn main() -> process::ExitCode {
-    let arguments: Arguments = match command_line::parse(&COMMAND_LINE) {
-        Ok(arguments) => arguments,
+    let arguments = match command_line::parse::<Arguments>(&COMMAND_LINE) {
+        Ok(parsed) => parsed.arguments,
         Err(code) => return code,
     };
     if arguments.version {

@@ -32,6 +32,20 @@ pub struct OptionGroup {
     pub options: &'static [&'static str],
 }
 
+#[cfg(feature = "config")]
+impl OptionGroup {
+    /// The section of a configuration file that has these options.
+    pub(super) fn section(&self) -> String {
+        self.heading.to_ascii_lowercase().replace(' ', "-")
+    }
+
+    /// Those of the options that the program has without a command.
+    pub(super) fn flags_in(&self, info: &CommandInfoWithArgs) -> Vec<&'static FlagInfo<'static>> {
+        let find = |name: &&str| info.flags.iter().find(|flag| flag.long == *name && !flag.hidden);
+        self.options.iter().filter_map(find).collect()
+    }
+}
+
 impl CommandLine {
     /// Renders the help of the program or of this command from argh's descriptions.
     pub(super) fn render_help(&self, info: &CommandInfoWithArgs, command: Option<&str>) -> String {
@@ -190,8 +204,7 @@ mod tests {
             OptionGroup { heading: "Of another build", options: &["--absent"] },
             OptionGroup { heading: "Timeouts", options: &["--long-name-of-timeout", "--help"] },
         ];
-        let command_line =
-            CommandLine { program: "trial", usage: "[options]", example: "", features: &[], renamed: &[], groups };
+        let command_line = CommandLine { program: "trial", usage: "[options]", groups, ..CommandLine::default() };
         let expected = "\
 A trial.
 
@@ -253,14 +266,8 @@ Exit codes:
     #[test]
     fn help_of_command_has_its_arguments() {
         let groups = &[OptionGroup { heading: "Other", options: &["--help"] }];
-        let command_line = CommandLine {
-            program: "trial",
-            usage: "[host] [command]",
-            example: "",
-            features: &[],
-            renamed: &[],
-            groups,
-        };
+        let command_line =
+            CommandLine { program: "trial", usage: "[host] [command]", groups, ..CommandLine::default() };
         let info = Program::get_args_info();
         let help = command_line.render_help(&info, None);
         let expected = "\

@@ -1,9 +1,18 @@
-//! The command lines of both programs: [`parse`] sorts the words, has argh parse them, and prints `--help` and errors. The other
-//! functions parse and format values. The programs define their options.
+//! The command lines of both programs: [`parse`] sorts the words, adds the options of the configuration file that `--config` names, has
+//! argh parse all, and prints `--help` and errors. [`parse_again`] does it while the program runs, and prints nothing. The other functions
+//! parse and format values. The programs define their options.
 
+#[cfg(feature = "config")]
+mod config_file;
+#[cfg(feature = "config")]
+mod config_text;
+mod given_options;
 mod help;
+mod parse;
 mod server_address;
 mod sorted_arguments;
+#[cfg(all(test, feature = "config"))]
+mod trial;
 mod units;
 
 use std::env;
@@ -14,11 +23,10 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use argh::{ArgsInfo, TopLevelCommand};
-
+pub use self::given_options::GivenOptions;
 pub use self::help::OptionGroup;
+pub use self::parse::{OptionError, Parsed, parse, parse_again};
 pub use self::server_address::parse_server;
-use self::sorted_arguments::SortedArguments;
 pub use self::units::{
     count_with_unit, duration_with_unit, format_duration, format_size, parse_duration, parse_seconds, parse_size,
     size_with_unit,
@@ -30,7 +38,7 @@ use crate::process::{error_text, write_line};
 pub const EXIT_USAGE: u8 = 2;
 
 /// The command line of a program, as errors and `--help` describe it in addition to the descriptions of its options.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CommandLine {
     /// The name of the program.
     pub program: &'static str,
@@ -44,6 +52,8 @@ pub struct CommandLine {
     pub renamed: &'static [RenamedOption],
     /// The headings of the help.
     pub groups: &'static [OptionGroup],
+    /// The headings whose options the file of `--config` can have, each in a section: `Control socket` is `[control-socket]`.
+    pub config_sections: &'static [&'static str],
 }
 
 /// An option that an earlier version or another program calls by another name.
@@ -64,28 +74,6 @@ pub struct Feature {
     pub is_built: bool,
     /// Its options, with the hyphens.
     pub options: &'static [&'static str],
-}
-
-/// Parses the arguments of the process. Prints the help or the error, if any.
-///
-/// # Errors
-///
-/// The exit code of the program: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error.
-pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(command_line: &CommandLine) -> Result<Arguments, ExitCode> {
-    let program = command_line.program;
-    let mut words = SortedArguments::default();
-    let info = Arguments::get_args_info();
-    let sorted = words.sort(env::args_os().skip(1), &info, command_line);
-    let command = words.command.unwrap_or_default();
-    if words.is_help {
-        if let Some(what) = words.unknown_topic(&info) {
-            return Err(print_usage_error(program, command, &what));
-        }
-        return Err(print_output(program, command_line.render_help(&info, words.command).trim_end()));
-    }
-    sorted.map_err(|what| print_usage_error(program, command, &what))?;
-    let parsed = Arguments::from_args(&[program], &words.in_argh_order());
-    parsed.map_err(|exit| print_usage_error(program, command, &words.explain_argh_error(&exit.output)))
 }
 
 /// Prints a text to standard output. Returns the exit code: 0 on success, and even if the reader has closed the pipe.
@@ -141,8 +129,19 @@ impl CommandLine {
         if let Some(renamed) = self.renamed.iter().find(|renamed| renamed.old == option) {
             return Some(format!("unknown option {}; use {}", quoted(option), renamed.new));
         }
-        let feature = self.features.iter().find(|feature| !feature.is_built && feature.options.contains(&option))?;
-        Some(format!("{option} {}", self.needs_feature(feature.name)))
+        Some(format!("{option} {}", self.needs_feature(self.absent_feature(option)?.name)))
+    }
+
+    /// The groups whose options a configuration file can have.
+    #[cfg(feature = "config")]
+    fn config_groups(&self) -> impl Iterator<Item = &'static OptionGroup> + Clone + use<> {
+        let sections = self.config_sections;
+        self.groups.iter().filter(|group| sections.contains(&group.heading))
+    }
+
+    /// The feature that has this option and is not built.
+    fn absent_feature(&self, option: &str) -> Option<&'static Feature> {
+        self.features.iter().find(|feature| !feature.is_built && feature.options.contains(&option))
     }
 
     /// The rest of an error about an option or a value that needs this feature, which is not built.

@@ -1,11 +1,12 @@
 //! Sorts the words of a command line for argh, which expects a fixed order: users may write options and the command in any order, and
 //! options as `--option value` or `--option=value`. Explains invalid words, for argh's errors do not suggest a correction.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::iter::Peekable;
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, PositionalInfo};
 
+use super::given_options::{GivenOption, GivenOptions, GivenValue};
 use super::{CommandLine, nearest, quoted};
 
 /// The commands that ask for a password, which users try to write after them.
@@ -14,75 +15,87 @@ const ASK_FOR_PASSWORD: [&str; 2] = ["login", "account"];
 /// A sorted command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SortedArguments {
-    /// Options and their values; switches have none.
-    options: Vec<(&'static str, Option<String>)>,
+    pub(super) options: GivenOptions,
     /// The words before the command or, without a command, all of them.
     leading: Vec<String>,
     /// The command, if the program has commands.
     pub(super) command: Option<&'static str>,
     /// The words after the command.
     arguments: Vec<String>,
-    /// Whether the user asked for help.
+    /// Whether the user asked for help, before the first error.
     pub(super) is_help: bool,
+    /// Explains each invalid word.
+    pub(super) errors: Vec<String>,
 }
 
 impl SortedArguments {
-    /// Sorts the words.
-    ///
-    /// # Errors
-    /// The text explains the first invalid word.
+    /// Sorts the words. Afterwards, `errors` explains those that are invalid.
     pub(super) fn sort(
         &mut self,
         raw: impl Iterator<Item = OsString>,
         info: &CommandInfoWithArgs,
         command_line: &CommandLine,
-    ) -> Result<(), String> {
-        let mut given = BTreeSet::new();
+    ) {
         let mut raw = raw.map(OsString::into_string).peekable();
         while let Some(word) = raw.next() {
-            let word = word.map_err(|bytes| not_utf8("argument", &bytes))?;
-            if word == "--" {
-                for word in raw.by_ref() {
-                    self.add_word(word.map_err(|bytes| not_utf8("argument", &bytes))?, info);
-                }
-                break;
+            if let Err(error) = self.take(word, &mut raw, info, command_line) {
+                self.errors.push(error);
             }
-            if !is_option(&word) || self.takes_all_words(info) {
-                self.add_word(word, info);
-                continue;
-            }
-            let (name, value) = split_value(&word);
-            if ["-h", "--help"].contains(&name) && value.is_none() {
-                self.is_help = true;
-                continue;
-            }
-            let option = find_option(name, info)
-                .ok_or_else(|| command_line.explain_absent(name).unwrap_or_else(|| self.explain_unknown(name, info)))?;
-            if option.optionality != Optionality::Repeating
-                && option.kind != FlagInfoKind::Switch
-                && !given.insert(option.long)
-            {
-                return Err(format!("{} is given twice: expected once", option.long));
-            }
-            let value = match (&option.kind, value) {
-                (FlagInfoKind::Switch, None) => None,
-                (FlagInfoKind::Switch, Some(value)) => {
-                    return Err(format!("unexpected value {} for {name}: it takes none", quoted(value)));
-                }
-                (FlagInfoKind::Option { .. }, Some(value)) => Some(value.to_owned()),
-                (FlagInfoKind::Option { arg_name }, None) => {
-                    let value = raw.next_if(|next| next.as_ref().map_or(true, |next| is_value(next, info)));
-                    let missing = || format!("missing value for {name}: expected {name} <{arg_name}>");
-                    Some(value.ok_or_else(missing)?.map_err(|bytes| not_utf8(name, &bytes))?)
-                }
-            };
-            self.options.push((option.long, value));
         }
-        if self.options.iter().any(|(name, _)| *name == "--version") {
+        if self.options.has("--version") {
             // `--version` is an option of the program, but may follow a command.
             (self.command, self.arguments) = (None, Vec::new());
         }
-        self.wrong_option(info).or_else(|| self.wrong_argument(info, command_line.example)).map_or(Ok(()), Err)
+        if self.errors.is_empty() {
+            let error = self.wrong_option(info).or_else(|| self.wrong_argument(info, command_line.example));
+            self.errors.extend(error);
+        }
+    }
+
+    /// Takes a word and, if it is an option, its value.
+    fn take(
+        &mut self,
+        word: Result<String, OsString>,
+        raw: &mut Peekable<impl Iterator<Item = Result<String, OsString>>>,
+        info: &CommandInfoWithArgs,
+        command_line: &CommandLine,
+    ) -> Result<(), String> {
+        let word = word.map_err(|bytes| not_utf8("argument", &bytes))?;
+        if word == "--" {
+            return raw.try_for_each(|word| {
+                self.add_word(word.map_err(|bytes| not_utf8("argument", &bytes))?, info);
+                Ok(())
+            });
+        }
+        if !is_option(&word) || self.takes_all_words(info) {
+            self.add_word(word, info);
+            return Ok(());
+        }
+        let (name, value) = split_value(&word);
+        if ["-h", "--help"].contains(&name) && value.is_none() {
+            self.is_help |= self.errors.is_empty();
+            return Ok(());
+        }
+        let option = find_option(name, info)
+            .ok_or_else(|| command_line.explain_absent(name).unwrap_or_else(|| self.explain_unknown(name, info)))?;
+        let is_single = option.optionality != Optionality::Repeating && option.kind != FlagInfoKind::Switch;
+        if is_single && self.options.has(option.long) {
+            return Err(format!("{} is given twice: expected once", option.long));
+        }
+        let value = match (&option.kind, value) {
+            (FlagInfoKind::Switch, None) => GivenValue::Switch(true),
+            (FlagInfoKind::Switch, Some(value)) => {
+                return Err(format!("unexpected value {} for {name}: it takes none", quoted(value)));
+            }
+            (FlagInfoKind::Option { .. }, Some(value)) => GivenValue::Text(value.to_owned()),
+            (FlagInfoKind::Option { arg_name }, None) => {
+                let value = raw.next_if(|next| next.as_ref().map_or(true, |next| is_value(next, info)));
+                let missing = || format!("missing value for {name}: expected {name} <{arg_name}>");
+                GivenValue::Text(value.ok_or_else(missing)?.map_err(|bytes| not_utf8(name, &bytes))?)
+            }
+        };
+        self.options.all.push(GivenOption { name: option.long, value, line: None });
+        Ok(())
     }
 
     /// Whether the command has begun to collect words of which none is an option.
@@ -92,7 +105,9 @@ impl SortedArguments {
     }
 
     fn add_word(&mut self, word: String, info: &CommandInfoWithArgs) {
-        if self.command.is_some() {
+        if !self.errors.is_empty() {
+            // It may be the value of an option that is unknown.
+        } else if self.command.is_some() {
             self.arguments.push(word);
         } else if let Some(command) = info.commands.iter().find(|command| command.name == word) {
             self.command = Some(command.name);
@@ -115,7 +130,7 @@ impl SortedArguments {
         let shows =
             |info: &CommandInfoWithArgs, name: &str| info.flags.iter().any(|flag| flag.long == name && !flag.hidden);
         let own = self.called_command(info);
-        let (option, _) = self.options.iter().find(|(name, _)| !has(own, name))?;
+        let option = self.options.all.iter().map(|option| option.name).find(|name| !has(own, name))?;
         let commands = info.commands.iter().filter(|command| shows(&command.command, option));
         let commands: Vec<_> = commands.map(|command| command.name).collect();
         let mut places = match commands.as_slice() {
@@ -182,9 +197,14 @@ impl SortedArguments {
         called.map_or(info, |called| &called.command)
     }
 
+    /// Forgets the words that are not options.
+    pub(super) fn discard_words(&mut self) {
+        self.leading.clear();
+    }
+
     /// The words in the order that argh expects: the options of a command after it, and all other words after `--`.
     pub(super) fn in_argh_order(&self) -> Vec<&str> {
-        let options = self.options.iter().flat_map(|(name, value)| [Some(*name), value.as_deref()]).flatten();
+        let options = self.options.all.iter().flat_map(GivenOption::words);
         let leading = ["--"].into_iter().chain(self.leading.iter().map(String::as_str));
         match self.command {
             None => options.chain(leading).collect(),
@@ -197,10 +217,11 @@ impl SortedArguments {
 
     /// Rewrites argh's error about an invalid value in the form of the other errors.
     pub(super) fn explain_argh_error(&self, output: &str) -> String {
-        let option = |(name, value): &(&str, Option<String>)| {
-            let value = value.as_deref()?;
+        let option = |option: &GivenOption| {
+            let (name, value) = (option.name, option.text()?);
             let why = output.strip_prefix(&format!("Error parsing option '{name}' with value '{value}': "))?;
-            Some(format!("invalid {name} {}: {}", quoted(value), why.trim_end()))
+            let error = format!("invalid {} {}: {}", option.shown_name(), quoted(value), why.trim_end());
+            Some(self.options.with_place(option.line, &error))
         };
         let argument = |value: &String| {
             let why = output.strip_prefix("Error parsing positional argument ")?;
@@ -208,7 +229,7 @@ impl SortedArguments {
             let command = self.command.unwrap_or_default();
             Some(format!("invalid argument {} after {command}: {}", quoted(value), why.trim_end()))
         };
-        let explained = self.options.iter().find_map(option).or_else(|| self.arguments.iter().find_map(argument));
+        let explained = self.options.all.iter().find_map(option).or_else(|| self.arguments.iter().find_map(argument));
         explained.unwrap_or_else(|| output.trim_end().replace('\n', " "))
     }
 }
@@ -345,13 +366,20 @@ mod tests {
         nick: Option<String>,
     }
 
-    const COMMAND_LINE: CommandLine =
-        CommandLine { program: "chinwagd", usage: "", example: "--listen a", features: &[], renamed: &[], groups: &[] };
+    const COMMAND_LINE: CommandLine = CommandLine {
+        program: "chinwagd",
+        usage: "",
+        example: "--listen a",
+        features: &[],
+        renamed: &[],
+        groups: &[],
+        config_sections: &[],
+    };
 
     fn sort_for<A: ArgsInfo>(raw: &[&str]) -> Result<SortedArguments, String> {
         let mut words = SortedArguments::default();
-        let sorted = words.sort(raw.iter().map(OsString::from), &A::get_args_info(), &COMMAND_LINE);
-        if words.is_help { Ok(words) } else { sorted.map(|()| words) }
+        words.sort(raw.iter().map(OsString::from), &A::get_args_info(), &COMMAND_LINE);
+        if words.errors.is_empty() || words.is_help { Ok(words) } else { Err(words.errors.remove(0)) }
     }
 
     fn sort(raw: &[&str]) -> Result<SortedArguments, String> {
@@ -451,6 +479,22 @@ mod tests {
         check(&["--json=true"], "unexpected value \"true\" for --json: it takes none");
     }
 
+    /// For `--check`. A word after an unknown option may be its value.
+    #[test]
+    fn every_invalid_option_is_explained() {
+        let mut words = SortedArguments::default();
+        let raw = ["--cuont", "send", "--json=yes", "help", "--help", "--listen", "a", "--nope"].map(OsString::from);
+        words.sort(raw.into_iter(), &Program::get_args_info(), &COMMAND_LINE);
+        let expected = [
+            "unknown option \"--cuont\"",
+            "unexpected value \"yes\" for --json: it takes none",
+            "unknown option \"--listen\"",
+            "unknown option \"--nope\"",
+        ];
+        assert_eq!(words.errors, expected);
+        assert_eq!((words.command, words.is_help), (None, false));
+    }
+
     #[test]
     fn option_of_absent_feature_is_explained() {
         let with = CommandLine {
@@ -471,9 +515,14 @@ mod tests {
         );
         let raw = ["--date=x", "--data=x"].map(OsString::from);
         let info = Trial::get_args_info();
-        let sort = |raw: &[OsString]| SortedArguments::default().sort(raw.iter().cloned(), &info, &without);
-        assert!(sort(&raw).unwrap_err().starts_with("unknown option"));
-        assert_eq!(sort(&raw[1..]), Err(error));
+        let sort = |raw: &[OsString]| {
+            let mut words = SortedArguments::default();
+            words.sort(raw.iter().cloned(), &info, &without);
+            words.errors
+        };
+        assert!(sort(&raw)[0].starts_with("unknown option"));
+        assert_eq!(sort(&raw)[1..], [error.clone()]);
+        assert_eq!(sort(&raw[1..]), [error]);
     }
 
     #[test]
@@ -481,12 +530,14 @@ mod tests {
         let renamed = &[RenamedOption { old: "--list", new: "--listen URI" }];
         let command_line = CommandLine { renamed, ..COMMAND_LINE };
         let sort = |raw: &str| {
-            SortedArguments::default().sort([OsString::from(raw)].into_iter(), &Trial::get_args_info(), &command_line)
+            let mut words = SortedArguments::default();
+            words.sort([OsString::from(raw)].into_iter(), &Trial::get_args_info(), &command_line);
+            words.errors
         };
         let error = "unknown option \"--list\"; use --listen URI";
-        assert_eq!(sort("--list"), Err(error.to_owned()));
-        assert_eq!(sort("--list=x"), Err(error.to_owned()));
-        assert_eq!(sort("--lis"), Err("unknown option \"--lis\"; did you mean --listen?".to_owned()));
+        assert_eq!(sort("--list"), [error]);
+        assert_eq!(sort("--list=x"), [error]);
+        assert_eq!(sort("--lis"), ["unknown option \"--lis\"; did you mean --listen?"]);
     }
 
     #[test]
@@ -501,7 +552,8 @@ mod tests {
     fn word_that_is_not_utf8_is_shown_escaped() {
         let latin1 = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
         let words = [OsString::from("--listen"), latin1].into_iter();
-        let error = SortedArguments::default().sort(words, &Trial::get_args_info(), &COMMAND_LINE).unwrap_err();
-        assert_eq!(error, r#"invalid --listen "caf\xe9": expected UTF-8"#);
+        let mut sorted = SortedArguments::default();
+        sorted.sort(words, &Trial::get_args_info(), &COMMAND_LINE);
+        assert_eq!(sorted.errors, [r#"invalid --listen "caf\xe9": expected UTF-8"#]);
     }
 }

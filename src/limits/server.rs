@@ -59,6 +59,9 @@ pub const MOTD_LINES_MAX: usize = 50;
 /// Most characters of a value that an error about the command line repeats.
 pub const SHOWN_VALUE_CHARS_MAX: usize = 60;
 
+/// Most bytes of a configuration file: a thousand times as many as one with every option has.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
+
 /// Lines of the operator's log that wait for standard error; more are dropped. A slow reader of the log does not delay the room.
 pub const LOG_LINES_MAX: usize = 4096;
 

@@ -4,7 +4,7 @@ use super::control::{ControlOptions, ControlSocket};
 use super::listen::Listeners;
 use super::port_file::PortFile;
 use super::unix_socket::SocketFile;
-use super::{ServerOptions, StartError};
+use super::{CheckReport, ServerOptions, StartError};
 
 /// The sockets that the server listens on, and the files of those that have one.
 pub(super) struct BoundSockets {
@@ -34,6 +34,19 @@ impl BoundSockets {
             },
         };
         Ok(Self { listeners, control, files })
+    }
+
+    /// Adds to the report on which addresses the server cannot listen. Listens on none, and creates no file.
+    pub(super) fn check(options: &ServerOptions, report: &mut CheckReport) {
+        Listeners::check(&options.listen, options.dead_peer_timeout, report);
+        if let Some(ControlOptions { path, is_required }) = &options.control {
+            let checked = ControlSocket::check(path.clone()).map_err(|error| StartError::Control(path.clone(), error));
+            match checked {
+                Err(error) if !is_required => report.notes.push(format!("{error}; the server starts without it")),
+                checked => report.add(checked),
+            }
+            report.checked.push("the control socket".to_owned());
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod admission;
 mod announce;
 mod banned_networks;
 mod bound_sockets;
+mod check;
 mod clock;
 mod connection;
 mod control;
@@ -83,6 +84,7 @@ pub use self::account_file::{AccountFile, AccountFileError};
 use self::admission::{Admission, ConnectionLimits};
 use self::banned_networks::BannedNetworks;
 use self::bound_sockets::{BoundSockets, RunFiles};
+pub use self::check::{CheckReport, check};
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
 pub use self::control::ControlOptions;
@@ -485,6 +487,8 @@ mod tests {
         fn file_bytes(&self) -> io::Result<u64> {
             Ok(0)
         }
+
+        fn check(&self, _: &mut CheckReport) {}
 
         fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
             let sessions = Sessions::new(SharedState::default(), options.timeouts);

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::log;
 use super::reload::{Reload, ReloadError, Replacement};
+use super::{CheckReport, log};
 use crate::password_file::PasswordFile;
+use crate::process::quoted_path;
 use crate::protocol::{Password, Verifier};
 use crate::session::PasswordCheck;
 
@@ -26,9 +27,15 @@ impl ServerPassword {
     }
 }
 
+impl ServerPassword {
+    fn path(&self) -> PathBuf {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).path.clone()
+    }
+}
+
 impl Reload for ServerPassword {
     fn paths(&self) -> Vec<PathBuf> {
-        vec![self.0.read().unwrap_or_else(PoisonError::into_inner).path.clone()]
+        vec![self.path()]
     }
 
     /// Reads the file. After an error, the password stays as it was. Warns about a file that every user of the machine can read.
@@ -40,6 +47,18 @@ impl Reload for ServerPassword {
             log_password(&path, is_exposed);
             *self.0.write().unwrap_or_else(PoisonError::into_inner) = State { path, verifier };
         }))
+    }
+
+    fn check(&self, report: &mut CheckReport) {
+        let path = self.path();
+        match PasswordFile::<Password>::read(&path) {
+            Ok(PasswordFile { is_exposed, .. }) => {
+                let note = || format!("every user of this machine can read {}: chmod 600", quoted_path(&path));
+                report.notes.extend(is_exposed.then(note));
+            }
+            Err(error) => report.errors.push(error.to_string()),
+        }
+        report.checked.push("the password file".to_owned());
     }
 }
 

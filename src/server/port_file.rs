@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::limits::PORT_FILE_BYTES_MAX;
-use crate::process::kind_of;
+use crate::process::{check_directory, kind_of};
 
 /// Readable by all users, unless the umask forbids it; writable by the owner.
 const PORT_FILE_MODE: u32 = 0o644;
@@ -25,14 +25,14 @@ pub(super) struct PortFile {
 }
 
 impl PortFile {
-    /// Checks that the path may be written: it must be new, an empty file or an older port file.
+    /// Checks that the path may be written: it must be new, an empty file or an older port file, in a directory that can be written.
     ///
     /// # Errors
     /// Another kind of file, named in the error, or an error of the system.
     pub(super) fn check(path: &Path) -> io::Result<()> {
         let found = match fs::symlink_metadata(path) {
             Ok(found) => found.file_type(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return check_directory(path),
             Err(error) => return Err(error),
         };
         if !found.is_file() {
@@ -49,7 +49,7 @@ impl PortFile {
         let lines = content.strip_suffix(b"\n").unwrap_or(&content);
         let is_short = (content.len() as u64) < PORT_FILE_BYTES_MAX;
         if lines.is_empty() || is_short && lines.split(|&byte| byte == b'\n').all(is_port) {
-            Ok(())
+            check_directory(path)
         } else {
             Err(unexpected("a file with other content"))
         }

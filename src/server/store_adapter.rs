@@ -12,13 +12,16 @@ use super::store_interface::StoreOpener;
 use super::store_pages::{CatchUp, QueryReply};
 use super::store_reader::{RoomQuery, StoreReader};
 use super::store_sequencer::StoreSequencer;
-use super::{ServerOptions, log, random_epoch};
+use super::{CheckReport, ServerOptions, log, random_epoch};
 use crate::command_line::{format_duration, format_size};
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
+use crate::process::quoted_path;
 use crate::protocol::{AuditQuery, AuditRecord, RoomId, RoomName};
 use crate::session::Sessions;
 use crate::state::{Author, RecentMessage, SharedState, StoredRoom};
-use crate::store::{self, Durability, QueryQueues, Retention, RoomRecord, Store, StoredMessage, StoredState};
+use crate::store::{
+    self, Durability, OpenError, QueryQueues, Retention, RoomRecord, Store, StoredMessage, StoredState,
+};
 
 impl StoreOpener for store::Options {
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
@@ -51,6 +54,16 @@ impl StoreOpener for store::Options {
         #[cfg(feature = "accounts")]
         let hub = hub.with_passwords(passwords);
         Ok(hub)
+    }
+
+    fn check(&self, report: &mut CheckReport) {
+        match store::check(&self.path) {
+            Err(OpenError::Locked(path)) => report.notes.push(format!(
+                "the store {} is in use by another chinwagd, and was not checked: stop that one before the start",
+                quoted_path(&path)
+            )),
+            checked => report.errors.extend(checked.err().map(|error| error.to_string())),
+        }
     }
 
     fn path(&self) -> &Path {

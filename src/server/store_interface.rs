@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ServerOptions;
 use super::hub::Hub;
+use super::{CheckReport, ServerOptions};
 use crate::feed::Feed;
 
 /// Opens a store.
@@ -18,6 +18,9 @@ pub trait StoreOpener: Debug + Send + Sync {
     /// # Errors
     /// The store cannot be opened. The error is for the operator.
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>>;
+
+    /// Adds to the report whether the store can be opened. Changes nothing.
+    fn check(&self, report: &mut CheckReport);
 
     /// The path of the store.
     fn path(&self) -> &Path;

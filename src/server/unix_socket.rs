@@ -3,18 +3,18 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, fchown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, MemfdFlags, OFlags, flock, memfd_create};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::limits::{ACCEPT_BACKLOG, UNIX_LOCK_MS_MAX, UNIX_PATH_BYTES_MAX};
-use crate::process::kind_of;
+use crate::process::{check_directory, kind_of};
 
 /// A Unix socket to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +44,7 @@ impl UnixSocket {
     /// `AddrInUse` if another server listens on this path. `AlreadyExists` if the path is a file of another kind, which the error names.
     /// Otherwise an error of the system. The file is removed after an error.
     pub(super) fn bind(&self) -> io::Result<(UnixListener, SocketFile)> {
-        let bytes = self.path.as_os_str().len();
-        if bytes > UNIX_PATH_BYTES_MAX {
-            let text = format!("the path has {bytes} bytes; expected at most {UNIX_PATH_BYTES_MAX}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
+        self.check_length()?;
         let _lock = lock_directory(&self.path)?;
         let (socket, address) = (Socket::new(Domain::UNIX, Type::STREAM, None)?, SockAddr::unix(&self.path)?);
         match socket.bind(&address) {
@@ -70,6 +66,34 @@ impl UnixSocket {
         }
         socket.set_nonblocking(true)?;
         Ok((socket.into(), file))
+    }
+
+    /// Checks whether the file can be created with its owner, and creates nothing.
+    ///
+    /// # Errors
+    /// Those of [`UnixSocket::bind`].
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.check_length()?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(_) => check_unused(&self.path, &SockAddr::unix(&self.path)?)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        check_directory(&self.path)?;
+        if self.user.is_some() || self.group.is_some() {
+            // The same user may give this file away as the socket's file.
+            fchown(memfd_create("chinwagd-check", MemfdFlags::CLOEXEC)?, self.user, self.group)?;
+        }
+        Ok(())
+    }
+
+    fn check_length(&self) -> io::Result<()> {
+        let bytes = self.path.as_os_str().len();
+        if bytes > UNIX_PATH_BYTES_MAX {
+            let text = format!("the path has {bytes} bytes; expected at most {UNIX_PATH_BYTES_MAX}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        Ok(())
     }
 }
 
@@ -94,6 +118,12 @@ fn lock_directory(path: &Path) -> io::Result<Option<File>> {
 
 /// Removes the socket that a server has left behind.
 fn remove_unused(path: &Path, address: &SockAddr) -> io::Result<()> {
+    check_unused(path, address)?;
+    fs::remove_file(path)
+}
+
+/// Checks that the file is a socket on which no server listens.
+fn check_unused(path: &Path, address: &SockAddr) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?.file_type();
     if !found.is_socket() {
         let found = kind_of(found);
@@ -104,7 +134,7 @@ fn remove_unused(path: &Path, address: &SockAddr) -> io::Result<()> {
     // The queue of a server that is busy may be full.
     probe.set_nonblocking(true)?;
     match probe.connect(address) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
         _ => Err(Errno::ADDRINUSE.into()),
     }

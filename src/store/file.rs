@@ -1,6 +1,7 @@
 //! The database file: open, configure, migrate, load and evict.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,9 +10,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 
 use super::open_error::OpenError;
 use super::schema::{MIGRATIONS, Seq, key_of, read_state};
-use super::store_path::{StorePath, companion};
+use super::store_path::{self, StorePath, companion};
 use super::{Durability, Options, StoredMessage, StoredState, accounts, log, moderation, rooms, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
+use crate::process::check_directory;
 use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
 /// `PRAGMA application_id` of a store: "chwg".
@@ -58,21 +60,11 @@ pub(super) fn open(
     let path = store_path.path().to_owned();
     let sqlite = |error| OpenError::from_sqlite(&path, error);
     let system = |error| OpenError::File(path.clone(), error);
-    store_path.check_companions()?;
-    let is_new = store_path.is_empty().map_err(system)?;
-    if is_new && store_path.wal_bytes() > 0 {
-        return Err(OpenError::Orphaned(path));
-    }
+    store_path::check_companions(&path)?;
+    let is_new = check_new(&store_path)?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
-    if !is_new && !is_ours(&connection).map_err(sqlite)? {
-        return Err(OpenError::OtherProgram(path));
-    }
-    // First, because a later version may have other tables.
-    let version = read_version(&connection).map_err(sqlite)?;
-    let Some(migrations) = MIGRATIONS.get(version..) else { return Err(OpenError::Newer(path, version)) };
-    if let Some(before) = path_before_move(&connection, &path).map_err(sqlite)? {
-        return Err(OpenError::Moved(path, before));
-    }
+    let version = check_contents(&connection, &path, is_new)?;
+    let migrations = &MIGRATIONS[version..];
     configure(&connection, is_new).map_err(sqlite)?;
     migrate(&mut connection, version, migrations).map_err(sqlite)?;
     words::prepare(&mut connection).map_err(sqlite)?;
@@ -89,6 +81,56 @@ pub(super) fn open(
     Ok((StoreFile { connection, store_path }, state))
 }
 
+/// Checks whether a server can use the store at this path, or create one there. Changes and creates nothing.
+///
+/// SQLite reads the file without its `-wal`: with it, SQLite would write files. So messages that a crashed server has left in the `-wal`
+/// are not looked at.
+///
+/// # Errors
+/// The reason why the server would not start.
+pub fn check(given: &Path) -> Result<(), OpenError> {
+    let found = StorePath::lock_existing(given)?;
+    let Some(found) = found else {
+        let path = store_path::new_path(given)?;
+        check_directory(&path).map_err(|error| OpenError::File(given.to_owned(), error))?;
+        store_path::check_companions(&path)?;
+        return if store_path::wal_bytes(&path) > 0 { Err(OpenError::Orphaned(path)) } else { Ok(()) };
+    };
+    let path = found.path().to_owned();
+    store_path::check_companions(&path)?;
+    let is_new = check_new(&found)?;
+    check_directory(&path).map_err(|error| OpenError::Directory(path.clone(), error))?;
+    if is_new {
+        return Ok(());
+    }
+    let connection = connect_immutable(&path).map_err(|error| OpenError::from_sqlite(&path, error))?;
+    check_contents(&connection, &path, false).map(drop)
+}
+
+/// Whether the file is empty. If so, checks that it has no contents elsewhere.
+fn check_new(found: &StorePath) -> Result<bool, OpenError> {
+    let path = || found.path().to_owned();
+    let is_new = found.is_empty().map_err(|error| OpenError::File(path(), error))?;
+    if is_new && found.wal_bytes() > 0 { Err(OpenError::Orphaned(path())) } else { Ok(is_new) }
+}
+
+/// Checks that the contents are those of a store that this version can use, under this path. Returns the version of the contents.
+fn check_contents(connection: &Connection, path: &Path, is_new: bool) -> Result<usize, OpenError> {
+    let sqlite = |error| OpenError::from_sqlite(path, error);
+    if !is_new && !is_ours(connection).map_err(sqlite)? {
+        return Err(OpenError::OtherProgram(path.to_owned()));
+    }
+    // First, because a later version may have other tables.
+    let version = read_version(connection).map_err(sqlite)?;
+    if version > MIGRATIONS.len() {
+        return Err(OpenError::Newer(path.to_owned(), version));
+    }
+    match path_before_move(connection, path).map_err(sqlite)? {
+        Some(before) => Err(OpenError::Moved(path.to_owned(), before)),
+        None => Ok(version),
+    }
+}
+
 impl StoreFile {
     /// Opens a read-only connection to the file.
     pub(super) fn open_to_read(&self) -> Result<Connection, OpenError> {
@@ -103,6 +145,21 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(STORE_BUSY_MS_MAX))?;
     Ok(connection)
+}
+
+/// Opens a file for reading, without locks, and without the files beside it.
+fn connect_immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let mut uri = "file:".to_owned();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            uri.push(byte.into());
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags)
 }
 
 fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {

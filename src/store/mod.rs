@@ -41,7 +41,7 @@ use async_channel::Receiver;
 pub use self::account_file::AccountTables;
 pub use self::accounts::{AccountRecord, AccountWrite, StoredAccounts, TokenRecord};
 use self::audit::AuditReader;
-pub use self::file::Retention;
+pub use self::file::{Retention, check};
 pub use self::hidden::HiddenMessages;
 pub use self::open_error::OpenError;
 pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};

@@ -16,6 +16,8 @@ use crate::process::{error_text, quoted_path};
 pub enum OpenError {
     /// The file cannot be opened for writing.
     File(PathBuf, io::Error),
+    /// The directory of the file cannot be written.
+    Directory(PathBuf, io::Error),
     /// The path is not a regular file but, for example, a directory or a device.
     NotRegular(PathBuf, &'static str),
     /// The path of a file that SQLite keeps beside the database is not a regular file.
@@ -48,6 +50,11 @@ impl fmt::Display for OpenError {
         let beside = |path: &Path, suffix: &str| quoted_path(&companion(path, suffix));
         match self {
             Self::File(_, error) => write!(f, "cannot open the store {shown}: {}", error_text(error)),
+            Self::Directory(_, error) => write!(
+                f,
+                "cannot use the store {shown}: SQLite keeps files beside it, and its directory cannot be written: {}",
+                error_text(error)
+            ),
             Self::NotRegular(_, kind) => write!(
                 f,
                 "cannot use {shown} as a store: it is {kind}; --data expects the path of a regular file, or of a file to create"
@@ -114,6 +121,7 @@ impl OpenError {
     fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path, _)
+            | Self::Directory(path, _)
             | Self::NotRegular(path, _)
             | Self::CompanionNotRegular(path, _)
             | Self::Locked(path)

@@ -10,6 +10,7 @@ use std::path::{self, Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode as SqliteCode};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::OpenError;
 use crate::process::is_exposed;
@@ -109,6 +110,18 @@ impl StorePath {
     /// Locks the file, and creates it if it does not exist, with the mode 600: it may get hashes of passwords. SQLite gives the `-wal` and the
     /// `-shm` the mode of the file.
     pub(super) fn lock(given: &Path) -> Result<Self, OpenError> {
+        Self::open(given, true)
+    }
+
+    /// Locks the file. `None`: it does not exist.
+    pub(super) fn lock_existing(given: &Path) -> Result<Option<Self>, OpenError> {
+        match Self::open(given, false) {
+            Err(OpenError::File(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    fn open(given: &Path, may_create: bool) -> Result<Self, OpenError> {
         let failed = |error| OpenError::File(given.to_owned(), error);
         let absolute = path::absolute(given).map_err(failed)?;
         // Before the file is opened: opening a device can have side effects, and opening a FIFO can block forever.
@@ -117,7 +130,7 @@ impl StorePath {
         }
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        options.read(true).write(true).create(may_create).truncate(false).mode(0o600).custom_flags(flags);
         let lock = options.open(&absolute).map_err(failed)?;
         let metadata = lock.metadata().map_err(failed)?;
         if let Some(kind) = irregular_kind(&metadata) {
@@ -153,23 +166,6 @@ impl StorePath {
     /// Number of hard links to the file.
     pub(super) fn links(&self) -> io::Result<u64> {
         Ok(self.lock.metadata()?.nlink())
-    }
-
-    /// Checks, before SQLite opens them, that the files that belong to the database can be used.
-    pub(super) fn check_companions(&self) -> Result<(), OpenError> {
-        for suffix in ["-wal", "-shm", "-journal"] {
-            let path = companion(&self.path, suffix);
-            let failed = |error| OpenError::File(path.clone(), error);
-            let metadata = match fs::symlink_metadata(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                found => found.map_err(failed)?,
-            };
-            if let Some(kind) = irregular_kind(&metadata) {
-                return Err(OpenError::CompanionNotRegular(path, kind));
-            }
-            File::options().read(true).write(true).open(&path).map_err(failed)?;
-        }
-        Ok(())
     }
 
     /// Also watches the files that SQLite keeps beside the database while it is open, and the lengths of all files.
@@ -320,7 +316,33 @@ pub fn file_bytes(path: &Path) -> io::Result<u64> {
     Ok(fs::metadata(&path)?.len() + wal_bytes(&path))
 }
 
-fn wal_bytes(path: &Path) -> u64 {
+/// Checks, before SQLite opens them, that the files that belong to the database at this path can be used.
+pub(super) fn check_companions(database: &Path) -> Result<(), OpenError> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let path = companion(database, suffix);
+        let failed = |error| OpenError::File(path.clone(), error);
+        let metadata = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => found.map_err(failed)?,
+        };
+        if let Some(kind) = irregular_kind(&metadata) {
+            return Err(OpenError::CompanionNotRegular(path, kind));
+        }
+        File::options().read(true).write(true).open(&path).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The path of a database that does not exist yet.
+pub(super) fn new_path(given: &Path) -> Result<PathBuf, OpenError> {
+    let failed = |error| OpenError::File(given.to_owned(), error);
+    if given.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(failed(Errno::ISDIR.into()));
+    }
+    path::absolute(given).map_err(failed)
+}
+
+pub(super) fn wal_bytes(path: &Path) -> u64 {
     fs::metadata(companion(path, "-wal")).map_or(0, |metadata| metadata.len())
 }
 

@@ -195,9 +195,11 @@ fn other_option_name_is_refused_with_the_known_one() {
 }
 
 /// The options of each feature, each with a value that it accepts.
-const FEATURE_OPTIONS: [(&str, bool, &[&str]); 5] = [
+const FEATURE_OPTIONS: [(&str, bool, &[&str]); 6] = [
     // It has the switch --accounts-only, too.
     ("accounts", cfg!(feature = "accounts"), &["--registration=open"]),
+    // It has the switch --print-config, too.
+    ("config", cfg!(feature = "config"), &["--config=x"]),
     // It has parameters of --listen.
     ("proxy", cfg!(feature = "proxy"), &[]),
     ("store", cfg!(feature = "store"), &["--data=x", "--durability=full", "--keep=all"]),
@@ -274,6 +276,21 @@ fn default_send_timeout_fits_any_dead_peer_timeout() {
     let mut server = Server::spawn(&mut command(&["--listen=127.0.0.1:0", "--log=error", "--dead-peer-timeout=8s"]));
     server.signal("-TERM");
     assert_eq!(server.wait().0.code(), Some(0));
+}
+
+/// `tests/config` has the other checks.
+#[test]
+fn check_starts_no_server() {
+    let (code, out, err) = run(&["--check", "--listen", "127.0.0.1:0", "--log", "off"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(out, "chinwagd: the command line can be used; checked: 3 options, 1 address\n");
+    let (code, out, err) = run(&["--check", "--log=loud", "--lstn=x", "--listen", "192.0.2.1:0"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    let expected = "chinwagd: unknown option \"--lstn\"; did you mean --listen?; see chinwagd --help
+chinwagd: invalid --log \"loud\": expected off, error, warn, info or debug; see chinwagd --help
+chinwagd: cannot listen on 192.0.2.1:0: this machine has no such address; use one of its own, or 0.0.0.0 for all of them
+";
+    assert_eq!(err, expected);
 }
 
 #[test]

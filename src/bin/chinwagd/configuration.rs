@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chinwag::command_line::format_duration;
 use chinwag::limits::{CONNECT_BURST, SEND_TIMEOUT_SECONDS_DEFAULT};
-use chinwag::server::{self, MotdFile, Rate, ServerOptions, ServerPassword};
+use chinwag::server::{self, Configuration, MotdFile, Rate, ServerOptions, ServerPassword};
 use chinwag::session::Timeouts;
 
 use super::{Arguments, control, listen};
@@ -15,6 +15,8 @@ const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     control::find_conflict,
     find_long_send_timeout,
     find_missing_password,
+    #[cfg(feature = "config")]
+    find_two_reports,
     #[cfg(feature = "accounts")]
     super::accounts::find_conflict,
     #[cfg(feature = "store")]
@@ -25,9 +27,9 @@ const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     super::web::find_missing,
 ];
 
-/// Explains the first error in options that depend on each other.
-pub(super) fn find_conflict(arguments: &Arguments) -> Option<String> {
-    CHECKS.iter().find_map(|check| check(arguments))
+/// Explains the errors in options that depend on each other: the first one of each check.
+pub(super) fn find_conflicts(arguments: &Arguments) -> impl Iterator<Item = String> {
+    CHECKS.iter().filter_map(|check| check(arguments))
 }
 
 /// A `--send-timeout` that the server would shorten. It shortens its default without an error.
@@ -53,7 +55,19 @@ fn find_missing_password(arguments: &Arguments) -> Option<String> {
     is_missing.then(|| format!("--allow-insecure-passwords without --password-file: expected both{alternative}"))
 }
 
-/// The configuration of the server.
+/// Two options of which each prints something instead of a start.
+#[cfg(feature = "config")]
+fn find_two_reports(arguments: &Arguments) -> Option<String> {
+    (arguments.check && arguments.print_config).then(|| "--check with --print-config: expected one of them".to_owned())
+}
+
+/// The configuration of the server and of its log.
+pub(super) fn configuration(arguments: Arguments) -> Configuration {
+    let (log, log_format) = (arguments.log, arguments.log_format);
+    Configuration { server: server_options(arguments), log, log_format }
+}
+
+/// The options of the server.
 pub(super) fn server_options(mut arguments: Arguments) -> ServerOptions {
     #[cfg(feature = "tls")]
     let certificates = super::tls::certificates(&mut arguments);

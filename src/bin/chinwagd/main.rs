@@ -9,6 +9,7 @@ mod accounts;
 mod audit;
 #[cfg(feature = "tls")]
 mod cert;
+mod check;
 mod configuration;
 mod control;
 mod control_client;
@@ -18,6 +19,8 @@ mod moderate;
 mod new_password;
 #[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
 mod proxies;
+#[cfg(feature = "config")]
+mod reload;
 mod status;
 #[cfg(feature = "store")]
 mod store;
@@ -30,17 +33,19 @@ mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+#[cfg(feature = "config")]
+use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{self, CommandLine, Feature, OptionGroup, RenamedOption};
+use chinwag::command_line::{self, CommandLine, Feature, OptionGroup, Parsed, RenamedOption};
 use chinwag::limits::{
     BACKLOG_BYTES_DEFAULT, CONNECT_RATE_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_DEFAULT, HISTORY_MESSAGES_DEFAULT,
     LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, NAME_TIMEOUT_SECONDS_DEFAULT, RESUME_TIMEOUT_SECONDS_DEFAULT,
     ROOMS_MAX_DEFAULT,
 };
 use chinwag::protocol::Token;
-use chinwag::server;
 use chinwag::server::log::{self, LogFormat};
+use chinwag::server::{self, StartError};
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
 #[cfg(feature = "web")]
@@ -68,6 +73,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             is_built: cfg!(feature = "accounts"),
             options: &["--accounts-only", "--registration", "--generate", "--end-rest"],
         },
+        Feature { name: "config", is_built: cfg!(feature = "config"), options: &["--config", "--print-config"] },
         Feature { name: "proxy", is_built: cfg!(feature = "proxy"), options: &[] },
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature {
@@ -128,7 +134,19 @@ const COMMAND_LINE: CommandLine = CommandLine {
         OptionGroup { heading: "Control socket", options: &["--control", "--json"] },
         OptionGroup { heading: "Audit log", options: &["--limit", "--room", "--by"] },
         OptionGroup { heading: "Certificate", options: &["--name", "--out"] },
+        OptionGroup { heading: "Configuration", options: &["--config", "--check", "--print-config"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
+    ],
+    config_sections: &[
+        "Listeners",
+        "TLS",
+        "Passwords",
+        "HTTP",
+        "Limits",
+        "Messages",
+        "Timeouts",
+        "Logging",
+        "Control socket",
     ],
 };
 
@@ -147,13 +165,13 @@ const COMMAND_LINE: CommandLine = CommandLine {
     note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
             NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
             script) stays ignored.",
-    error_code(0, "stopped by a signal"),
+    error_code(0, "stopped by a signal; with --check: a server with these options can start"),
     error_code(
         1,
         "cannot start: for example, an address is in use, the port file cannot be written, or the store cannot be used; or \
          --help or --version could not be printed"
     ),
-    error_code(2, "invalid command line"),
+    error_code(2, "invalid command line or configuration file"),
     error_code(101, "stopped by a fault in the program; the log says where"),
     error_code(130, "ended at once by a second SIGINT"),
     error_code(143, "ended at once by a second SIGTERM")
@@ -166,7 +184,17 @@ const COMMAND_LINE: CommandLine = CommandLine {
     )
 )]
 #[cfg_attr(feature = "store", argh(example = "{command_name} --data chat.db --keep 30d"))]
-#[cfg_attr(feature = "accounts", expect(clippy::struct_excessive_bools, reason = "independent switches"))]
+#[cfg_attr(
+    feature = "config",
+    argh(
+        note = "With --config, SIGHUP reads all options again. It changes --log, --motd, most limits and timeouts, and the paths of \
+                certificates and passwords; the log says which options need a restart. After an error, nothing changes.",
+        example = "{command_name} --config /etc/chinwag/chinwagd.toml --check",
+        note = "In a configuration file, each heading of this help is a section, such as [limits] or [control-socket], and each option is a \
+                key without --: max-clients = 2000. A repeated option is an array of strings. The options of the command line win."
+    )
+)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 struct Arguments {
     #[doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts; "]
     #[cfg_attr(feature = "tls", doc = "tls://HOST:PORT is the same over TLS; ")]
@@ -360,6 +388,21 @@ struct Arguments {
     #[argh(option, arg_name = "path", from_str_fn(control::parse_option))]
     control: Option<ControlOption>,
 
+    /// read options from this TOML file, too; relative paths in it are relative to the working directory (default: none)
+    #[cfg(feature = "config")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    config: Option<PathBuf>,
+
+    /// check whether a server with these options can start, with its addresses, certificates and files; print all errors, and exit.
+    /// Nothing is changed or created
+    #[argh(switch)]
+    check: bool,
+
+    /// print the options in force as a configuration file, with the place where each is given, and exit
+    #[cfg(feature = "config")]
+    #[argh(switch)]
+    print_config: bool,
+
     /// print the version and exit
     #[argh(switch, short = 'V')]
     version: bool,
@@ -382,10 +425,14 @@ enum Subcommand {
 }
 
 fn main() -> ExitCode {
-    let arguments: Arguments = match command_line::parse(&COMMAND_LINE) {
-        Ok(arguments) => arguments,
+    let parsed: Parsed<Arguments> = match command_line::parse(&COMMAND_LINE) {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
+    if parsed.arguments.check && !parsed.arguments.version {
+        return check::run(parsed);
+    }
+    let Parsed { arguments, options, .. } = parsed;
     if arguments.version {
         return command_line::print_output(PROGRAM, &version());
     }
@@ -399,17 +446,30 @@ fn main() -> ExitCode {
         Some(Subcommand::Audit(audit)) => return audit::run(audit),
         None => {}
     }
-    if let Some(what) = configuration::find_conflict(&arguments) {
-        return command_line::print_usage_error(PROGRAM, "", &what);
+    if let Some(what) = configuration::find_conflicts(&arguments).next() {
+        return command_line::print_usage_error(PROGRAM, "", &options.locate(&what));
+    }
+    #[cfg(feature = "config")]
+    if arguments.print_config {
+        return command_line::print_output(PROGRAM, options.render_config::<Arguments>(&COMMAND_LINE).trim_end());
     }
     let log = log::start(arguments.log, arguments.log_format);
-    match server::run(&configuration::server_options(arguments)) {
+    match serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log.report_start_error(PROGRAM, &error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the server. With a configuration file, SIGHUP reads the options again.
+fn serve(arguments: Arguments) -> Result<(), StartError> {
+    #[cfg(feature = "config")]
+    if arguments.config.is_some() {
+        return server::run_reloadable(&configuration::configuration(arguments), Arc::new(reload::CommandLineSource));
+    }
+    server::run(&configuration::configuration(arguments).server)
 }
 
 /// The text of `--version`: the version, then the features.
@@ -477,7 +537,8 @@ mod tests {
             let (_, default) = descriptions[option].rsplit_once("(default: ")?;
             default.strip_suffix(')')
         };
-        for option in descriptions.keys().filter(|option| !["--version", "--help"].contains(option)) {
+        let shown_instead = ["--check", "--print-config", "--version", "--help"];
+        for option in descriptions.keys().filter(|option| !shown_instead.contains(option)) {
             assert!(default(option).is_some(), "{option}");
         }
         let arguments = Arguments::from_args(&[PROGRAM], &[]).unwrap();

@@ -57,9 +57,17 @@ pub(super) struct ControlSocket {
 impl ControlSocket {
     /// Creates the socket's file, which only the user of the server and root may open, and listens.
     pub(super) fn bind(path: PathBuf) -> io::Result<(Self, SocketFile)> {
-        let socket = UnixSocket { path: path.clone(), mode: CONTROL_MODE, user: None, group: None };
-        let (socket, file) = socket.bind()?;
+        let (socket, file) = Self::at(path.clone()).bind()?;
         Ok((Self { path, socket: Async::new(socket)?, reserve: DescriptorReserve::new()? }, file))
+    }
+
+    /// Checks whether the socket can be created.
+    pub(super) fn check(path: PathBuf) -> io::Result<()> {
+        Self::at(path).check()
+    }
+
+    fn at(path: PathBuf) -> UnixSocket {
+        UnixSocket { path, mode: CONTROL_MODE, user: None, group: None }
     }
 }
 

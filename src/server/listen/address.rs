@@ -76,6 +76,13 @@ impl ListenAddress {
         }
     }
 
+    /// Whether a server cannot listen on both: they have a port in common, and one of them includes the other.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (Self::Ip(one), Self::Ip(other)) = (self, other) else { return self == other };
+        let includes = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+        one.port() > 0 && one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && includes
+    }
+
     /// An address at which programs on the same machine reach a listener with this address.
     fn reachable(&self) -> Self {
         let Self::Ip(address) = self else { return self.clone() };
@@ -100,6 +107,21 @@ impl fmt::Display for ListenAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_overlap_if_one_includes_the_other() {
+        let overlaps = |one: &str, other: &str| {
+            let ip = |raw: &str| ListenAddress::Ip(raw.parse().unwrap());
+            assert_eq!(ip(one).overlaps(&ip(other)), ip(other).overlaps(&ip(one)));
+            ip(one).overlaps(&ip(other))
+        };
+        assert!(overlaps("127.0.0.1:9", "127.0.0.1:9") && overlaps("0.0.0.0:9", "127.0.0.1:9"));
+        assert!(overlaps("[::]:9", "[::1]:9"));
+        assert!(!overlaps("127.0.0.1:9", "127.0.0.2:9") && !overlaps("0.0.0.0:9", "127.0.0.1:8"));
+        assert!(!overlaps("0.0.0.0:9", "[::]:9") && !overlaps("0.0.0.0:0", "127.0.0.1:0"));
+        let unix = ListenAddress::Unix("/run/x".into());
+        assert!(unix.overlaps(&unix.clone()) && !unix.overlaps(&ListenAddress::Unix("/run/y".into())));
+    }
 
     #[test]
     fn invitation_is_a_command_that_works_here() {

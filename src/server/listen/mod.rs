@@ -18,14 +18,14 @@ use smol::{Async, Executor, Task, Timer};
 
 pub use self::address::{ListenAddress, Scheme};
 pub(super) use self::socket::user_timeout;
-use self::socket::{ListeningSocket, bind_tcp};
+use self::socket::{ListeningSocket, bind_tcp, create_tcp};
 use super::admission::{Admission, AdmissionLimit, Ticket};
 use super::connection::{Connection, ConnectionContext, send_refusal};
 use super::log::FrequentEvent;
 use super::sockets::Sockets;
 use super::transport::{Tcp, Transport, Unix};
 use super::unix_socket::{SocketFile, UnixSocket};
-use super::{StartError, log};
+use super::{CheckReport, StartError, log};
 use crate::command::{Refusal, ServerLine};
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX};
 use crate::process::error_text;
@@ -124,6 +124,15 @@ impl Listener {
         format!("{scheme}://{address}{mark}{}", parameters.join("&"))
     }
 
+    /// Checks whether the server can listen on the address. Listens on none.
+    fn check(&self, dead_peer_timeout: Option<Duration>) -> io::Result<()> {
+        match &self.endpoint {
+            // Clients cannot connect before the socket listens.
+            Endpoint::Tcp(address, _) => create_tcp(*address, dead_peer_timeout).map(drop),
+            Endpoint::Unix(socket, _) => socket.check(),
+        }
+    }
+
     fn address(&self) -> ListenAddress {
         match &self.endpoint {
             Endpoint::Tcp(address, _) => ListenAddress::Ip(*address),
@@ -205,6 +214,20 @@ impl Listeners {
             bound.add(listener, dead_peer_timeout).map_err(|error| StartError::Listen(listener.address(), error))?;
         }
         Ok(bound)
+    }
+
+    /// Adds to the report on which addresses the server cannot listen.
+    pub(super) fn check(listeners: &[Listener], dead_peer_timeout: Option<Duration>, report: &mut CheckReport) {
+        for (number, listener) in listeners.iter().enumerate() {
+            let address = listener.address();
+            let other = listeners[..number].iter().map(Listener::address).find(|other| other.overlaps(&address));
+            let checked = match other {
+                None => listener.check(dead_peer_timeout),
+                Some(other) => Err(io::Error::other(format!("another listener has {other}, which overlaps with it"))),
+            };
+            report.add(checked.map_err(|error| StartError::Listen(address, error)));
+        }
+        report.count(listeners.len(), "address", "addresses");
     }
 
     fn add(&mut self, listener: &Listener, dead_peer_timeout: Option<Duration>) -> io::Result<()> {

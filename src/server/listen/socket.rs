@@ -47,8 +47,15 @@ impl ListeningSocket for Async<UnixListener> {
     }
 }
 
-/// Creates a listening TCP socket. Accepted sockets inherit its options.
+/// Creates a listening TCP socket.
 pub(super) fn bind_tcp(address: SocketAddr, dead_peer_timeout: Option<Duration>) -> io::Result<Async<TcpListener>> {
+    let socket = create_tcp(address, dead_peer_timeout)?;
+    socket.listen(ACCEPT_BACKLOG)?;
+    Async::new(socket.into())
+}
+
+/// Creates a TCP socket with this address, which does not listen yet. Accepted sockets inherit its options.
+pub(super) fn create_tcp(address: SocketAddr, dead_peer_timeout: Option<Duration>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         // So that the server can listen on both 0.0.0.0 and [::].
@@ -65,8 +72,7 @@ pub(super) fn bind_tcp(address: SocketAddr, dead_peer_timeout: Option<Duration>)
         detect_lost_hosts(&socket, timeout)?;
     }
     socket.bind(&address.into())?;
-    socket.listen(ACCEPT_BACKLOG)?;
-    Async::new(socket.into())
+    Ok(socket)
 }
 
 /// Sends TCP keepalive probes on silent connections, and ends connections whose host does not answer within `timeout`.

@@ -20,11 +20,11 @@ use tracing::level_filters::LevelFilter;
 pub(super) use self::changes::Change;
 use self::changes::{find_changes, merge};
 pub use self::changes::{live_options, restart_options};
-use super::ServerOptions;
 use super::admission::{Admission, ConnectionLimits};
 use super::connection::ConnectionContext;
 use super::hub::HubRequest;
 use super::log::{self, LogFormat};
+use super::{CheckReport, ServerOptions};
 use crate::protocol::Timestamp;
 use crate::session::InputKind;
 use crate::state::SessionId;
@@ -53,6 +53,11 @@ pub trait Reload: fmt::Debug + Send + Sync {
     fn reload(&self) -> Result<(), ReloadError> {
         self.prepare(self.paths())?();
         Ok(())
+    }
+
+    /// Adds to the report whether the files can be used, and changes nothing. By default, adds the first problem.
+    fn check(&self, report: &mut CheckReport) {
+        report.errors.extend(self.prepare(self.paths()).err().map(|error| error.to_string()));
     }
 
     /// The certificates among their contents. By default, there are none.

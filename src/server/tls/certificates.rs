@@ -19,8 +19,8 @@ use crate::fingerprint::Fingerprint;
 use crate::limits::PEM_FILE_BYTES_MAX;
 use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
 use crate::protocol::Timestamp;
-use crate::server::log;
 use crate::server::reload::{CertificateStatus, Reload, ReloadError, Replacement};
+use crate::server::{CheckReport, log};
 
 /// A certificate and its key, as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,26 @@ impl Reload for TlsCertificates {
             }
             *self.0.write().unwrap_or_else(PoisonError::into_inner) = State { files, loaded };
         }))
+    }
+
+    /// Finds the fault of each pair of files, and certificates that clients will not accept.
+    fn check(&self, report: &mut CheckReport) {
+        let provider = ring::default_provider();
+        let state = self.state();
+        for files in &state.files {
+            match files.load(&provider) {
+                Err(fault) => report.errors.push(fault.to_string()),
+                Ok(key) => {
+                    report.notes.extend(find_validity_problem(&key, &provider, UnixTime::now()).map(|problem| {
+                        format!(
+                            "clients will not accept the certificate {}: {problem}",
+                            quoted_path(&files.certificate)
+                        )
+                    }))
+                }
+            }
+        }
+        report.count(state.files.len(), "certificate", "certificates");
     }
 
     fn certificates(&self) -> Vec<CertificateStatus> {
