@@ -1,4 +1,4 @@
-//! What SIGHUP does: reads files and options again, and puts in force what can change while the server runs.
+//! The reload at SIGHUP: reads files and options again, and puts in force what can change while the server runs.
 //!
 //! Without an [`OptionsSource`], the options stay, and each file is read by itself: a bad one does not affect the others. With a source, a
 //! change is all or nothing: first all options and files are read and checked, then they replace the old ones. `changes` has the list of
@@ -82,7 +82,7 @@ pub struct CertificateStatus {
 pub struct Configuration {
     /// The options of the server.
     pub server: ServerOptions,
-    /// What is logged.
+    /// The lowest level that is logged.
     pub log: LevelFilter,
     /// The format of the log.
     pub log_format: LogFormat,
@@ -93,7 +93,7 @@ pub trait OptionsSource: fmt::Debug + Send + Sync {
     /// Reads and checks all options. The caller reads the files that they name.
     ///
     /// # Errors
-    /// What is wrong, for the operator. No option changes then.
+    /// The first error, for the operator. No option changes then.
     fn read(&self) -> Result<Configuration, String>;
 }
 
