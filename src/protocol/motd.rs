@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn motd_is_limited_in_lines_and_in_bytes_of_a_line() {
         let longest = "x".repeat(TEXT_BYTES_MAX);
-        assert_eq!(lines(&longest), [longest.clone()]);
+        assert_eq!(lines(&longest), [longest.as_str()]);
         assert_eq!(Motd::new(&format!("a\n\n{longest}x\n")), Err(InvalidMotd::LineTooLong(3)));
         assert_eq!(lines(&"x\n\n".repeat(MOTD_LINES_MAX)).len(), MOTD_LINES_MAX);
         assert_eq!(Motd::new(&"x\n".repeat(MOTD_LINES_MAX + 1)), Err(InvalidMotd::TooManyLines(MOTD_LINES_MAX + 1)));

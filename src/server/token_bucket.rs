@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(bucket.spend(slow, start), Duration::ZERO);
         }
         assert_eq!(bucket.spend(fast, start), Duration::from_millis(10));
-        let later = start + Duration::from_millis(1000);
+        let later = start + Duration::from_secs(1);
         assert_eq!([(); 3].map(|()| bucket.spend(fast, later).as_millis()), [0, 0, 10]);
         assert_eq!(bucket.spend(Rate { per_second: 0, burst: 1 }, later), Duration::ZERO);
     }

@@ -49,6 +49,7 @@ hear_end server || true
 finish bob || true
 mv "$work/server.err" "$work/killed.err"
 serve --listen "$host:$port" --motd "$work/motd"
+screen $'*\n\\* reconnecting *\n\\* you are alice; *\n>'
 connect bob nc.openbsd -N "$host" "$port"
 say bob 'NICK bob'
 hear_to bob 'OK NICK bob'

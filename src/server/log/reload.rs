@@ -41,6 +41,6 @@ pub(in crate::server) fn option_changed(Change { option, from, to, is_live }: &C
 
 /// Logs the end of a reload with these changes.
 pub(in crate::server) fn reloaded(changes: &[Change]) {
-    let changed = changes.iter().filter(|change| change.is_live).count();
-    info!(changed, need_restart = changes.len() - changed, "reloaded the options");
+    let live = changes.iter().filter(|change| change.is_live).count();
+    info!(changed = live, need_restart = changes.len() - live, "reloaded the options");
 }

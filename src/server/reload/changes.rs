@@ -98,22 +98,21 @@ pub(super) fn find_changes(old: &Configuration, new: &Configuration) -> Vec<Chan
 
 /// The configuration that is in force after a change from `old` to `new`. The contents of files are not read here.
 pub(super) fn merge(old: &Configuration, new: &Configuration) -> Configuration {
-    let ServerOptions { motd, max_clients, max_per_address, connect_rate, line_rate, .. } = new.server.clone();
-    let ServerOptions { max_rooms, has_watch, timeouts, resume_seconds, allows_insecure_passwords, .. } = new.server;
+    let from = &new.server;
     let mut accounts = old.server.accounts;
-    accounts.is_registration_open = new.server.accounts.is_registration_open;
+    accounts.is_registration_open = from.accounts.is_registration_open;
     let server = ServerOptions {
-        motd,
-        max_clients,
-        max_per_address,
-        connect_rate,
-        line_rate,
-        max_rooms,
-        has_watch,
-        timeouts,
-        resume_seconds,
-        allows_insecure_passwords,
+        max_clients: from.max_clients,
+        max_per_address: from.max_per_address,
+        max_rooms: from.max_rooms,
+        has_watch: from.has_watch,
+        allows_insecure_passwords: from.allows_insecure_passwords,
         accounts,
+        line_rate: from.line_rate,
+        connect_rate: from.connect_rate,
+        timeouts: from.timeouts,
+        resume_seconds: from.resume_seconds,
+        motd: from.motd.clone(),
         ..old.server.clone()
     };
     Configuration { server, log: new.log, log_format: old.log_format }

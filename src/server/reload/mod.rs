@@ -170,7 +170,9 @@ impl Reloader {
         let old_level = std::mem::replace(&mut self.in_force, next).log;
         let (first, last) = (old_level.max(new.log), new.log);
         log::set_level(first);
-        replacements.into_iter().for_each(|replace| replace());
+        for replace in replacements {
+            replace();
+        }
         self.put_in_force();
         for change in &changes {
             log::option_changed(change);
