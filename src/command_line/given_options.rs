@@ -66,6 +66,7 @@ impl GivenOptions {
     }
 
     /// The value of an option that is given once.
+    #[cfg(feature = "config")]
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.all.iter().find(|option| option.name == name)?.text()
     }

@@ -26,7 +26,7 @@ pub struct Parsed<Arguments> {
 pub struct OptionError {
     /// The option whose value is wrong, if there is one.
     pub option: Option<&'static str>,
-    /// What is wrong, and where in the configuration file.
+    /// The problem, with its place in the configuration file.
     pub text: String,
 }
 
@@ -138,7 +138,8 @@ fn add_config_file(_: &mut GivenOptions, _: &CommandInfoWithArgs, _: &CommandLin
     Vec::new()
 }
 
-#[cfg(all(test, feature = "config"))]
+#[cfg(test)]
+#[cfg(feature = "config")]
 mod tests {
     use std::fs;
     use std::path::PathBuf;

@@ -185,7 +185,9 @@ fn certificates_and_keys_are_checked() {
     site.make_certificate("b");
     let with = |pairs: &[[&str; 2]]| {
         let mut arguments = vec!["--listen", "tls://127.0.0.1:0"];
-        pairs.iter().for_each(|[cert, key]| arguments.extend(["--tls-cert", cert, "--tls-key", key]));
+        for [cert, key] in pairs {
+            arguments.extend(["--tls-cert", cert, "--tls-key", key]);
+        }
         check_in(&site, &arguments)
     };
     let output = with(&[["a-cert.pem", "a-key.pem"], ["b-cert.pem", "b-key.pem"]]);

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 /// A directory with a configuration file, in which the server runs.
 struct Site(tempfile::TempDir);
 
-/// What the server printed, and its exit code.
+/// The output of the program, and its exit code.
 #[derive(Debug)]
 struct Output {
     code: Option<i32>,

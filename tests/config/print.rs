@@ -50,6 +50,7 @@ control = \"it's \\\"mine\\\"\"
 ";
 
 /// The lines without the comments at their ends, and without the first line.
+#[cfg(all(feature = "accounts", feature = "tls", feature = "web"))]
 fn without_places(text: &str) -> Vec<String> {
     let lines = text.lines().skip(1);
     lines.map(|line| line.rsplit_once("  # ").map_or(line, |(option, _)| option).to_owned()).collect()

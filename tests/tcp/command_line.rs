@@ -284,9 +284,9 @@ fn check_starts_no_server() {
     let (code, out, err) = run(&["--check", "--listen", "127.0.0.1:0", "--log", "off"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert_eq!(out, "chinwagd: the command line can be used; checked: 3 options, 1 address\n");
-    let (code, out, err) = run(&["--check", "--log=loud", "--lstn=x", "--listen", "192.0.2.1:0"]);
+    let (code, out, err) = run(&["--check", "--log=loud", "--lsten=x", "--listen", "192.0.2.1:0"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    let expected = "chinwagd: unknown option \"--lstn\"; did you mean --listen?; see chinwagd --help
+    let expected = "chinwagd: unknown option \"--lsten\"; did you mean --listen?; see chinwagd --help
 chinwagd: invalid --log \"loud\": expected off, error, warn, info or debug; see chinwagd --help
 chinwagd: cannot listen on 192.0.2.1:0: this machine has no such address; use one of its own, or 0.0.0.0 for all of them
 ";

@@ -28,8 +28,10 @@ pub(super) fn run(parsed: Parsed<Arguments>) -> ExitCode {
     for error in &errors {
         print_usage_error(PROGRAM, "", error);
     }
-    report.errors.iter().for_each(|error| print_error(PROGRAM, error));
-    report.notes.iter().for_each(|note| print_error(PROGRAM, &format!("note: {note}")));
+    let notes = report.notes.iter().map(|note| format!("note: {note}"));
+    for text in report.errors.iter().cloned().chain(notes) {
+        print_error(PROGRAM, &text);
+    }
     if !errors.is_empty() {
         ExitCode::from(EXIT_USAGE)
     } else if !report.errors.is_empty() {

@@ -67,7 +67,7 @@ idle-timeout = \"30\"
     assert_eq!(dotted, [("--no-watch false".to_owned(), 1), ("--listen a".to_owned(), 2)]);
 }
 
-/// argh refuses those that are no value of the option.
+/// argh refuses those that the option cannot have.
 #[test]
 fn numbers_are_as_on_the_command_line() {
     for (number, text) in [

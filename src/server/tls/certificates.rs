@@ -82,16 +82,16 @@ impl Reload for TlsCertificates {
         let provider = ring::default_provider();
         let state = self.state();
         for files in &state.files {
-            match files.load(&provider) {
-                Err(fault) => report.errors.push(fault.to_string()),
-                Ok(key) => {
-                    report.notes.extend(find_validity_problem(&key, &provider, UnixTime::now()).map(|problem| {
-                        format!(
-                            "clients will not accept the certificate {}: {problem}",
-                            quoted_path(&files.certificate)
-                        )
-                    }))
+            let key = match files.load(&provider) {
+                Ok(key) => key,
+                Err(fault) => {
+                    report.errors.push(fault.to_string());
+                    continue;
                 }
+            };
+            if let Some(problem) = find_validity_problem(&key, &provider, UnixTime::now()) {
+                let path = quoted_path(&files.certificate);
+                report.notes.push(format!("clients will not accept the certificate {path}: {problem}"));
             }
         }
         report.count(state.files.len(), "certificate", "certificates");
