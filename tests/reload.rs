@@ -386,6 +386,8 @@ mod configured {
             files.write("chinwagd.toml", &config(rate, rate % 2 == 0));
             logged.server.signal("-HUP");
         }
-        talkers.into_iter().for_each(|talker| talker.join().expect("it gets every line"));
+        for talker in talkers {
+            talker.join().expect("it gets every line");
+        }
     }
 }
