@@ -18,7 +18,7 @@ use crate::server::log::RunLog;
 use crate::server::log::tests::logged;
 use crate::server::request_queue::{self, HubReceiver};
 use crate::server::token_bucket::LiveRate;
-use crate::server::{Listener, MotdFile, Rate, ServerPassword, tests};
+use crate::server::{Listener, MotdFile, Rate, ServerPassword, UnixSocket, tests};
 use crate::session::{LiveOptions, PasswordCheck as _, Timeouts};
 
 /// Options that a test changes, or the error in them.
@@ -188,6 +188,37 @@ fn option_that_needs_a_restart_stays_in_force() {
         assert_eq!(lines[7..], ["INFO reloaded the options changed=0 need_restart=5"]);
         assert!(server.accepts("hunter2"));
     }
+}
+
+#[test]
+fn listener_is_shown_with_its_parameters() {
+    let socket = |user, group| Listener::unix(UnixSocket { path: "/run/chat".into(), mode: 0o660, user, group });
+    assert_eq!(socket(None, None).uri(), "unix:///run/chat?mode=660");
+    assert_eq!(socket(Some(7), None).uri(), "unix:///run/chat?mode=660&owner=7:");
+    assert_eq!(Listener::lines("[::1]:9999".parse().unwrap()).uri(), "tcp://[::1]:9999");
+}
+
+#[test]
+#[cfg(feature = "web")]
+fn http_options_need_a_restart() {
+    use crate::server::WebOptions;
+    use crate::web::AllowedOrigins;
+
+    let mut server = TestServer::start();
+    let listener = |origins: &[&str], seconds| {
+        let origins = AllowedOrigins::new(origins.iter().map(|origin| origin.parse().unwrap()).collect());
+        let ping_interval = Some(Duration::from_secs(seconds));
+        let options = WebOptions { origins, header_timeout: Duration::from_secs(10), ping_interval, forwarding: None };
+        vec![Listener::web(([127, 0, 0, 1], 80).into(), &Arc::new(options))]
+    };
+    server.reloader.in_force.server.listen = listener(&[], 20);
+    server.change(|all| all.server.listen = listener(&["https://chat.example.org:443", "http://[::1]:8080"], 30));
+    let warned = "WARN the change of an option needs a restart option=";
+    let expected = [
+        "--http-origin from=none to=\"https://chat.example.org, http://[::1]:8080\"",
+        "--http-ping-interval from=20s to=30s",
+    ];
+    assert_eq!(server.reload()[2..4], expected.map(|change| format!("{warned}{change}")));
 }
 
 #[test]
