@@ -197,46 +197,46 @@ impl Reader<'_> {
 
     /// Explains a key that the section does not have. `section` is `None` outside of the sections.
     fn explain_unknown_key(&self, name: &str, section: Option<&OptionGroup>) -> String {
-        let option = format!("--{name}");
+        if let Some(text) = self.explain_absent_key(name, section) {
+            return text;
+        }
         let unknown = format!("unknown key {}", quoted(name));
-        let program_has = |option: &str| option == "--help" || self.info.flags.iter().any(|flag| flag.long == option);
-        let in_no_section =
-            |group: &OptionGroup| !self.command_line.config_groups().any(|one| one.heading == group.heading);
-        let mut others = self.command_line.groups.iter().filter(|group| in_no_section(group));
-        if program_has(&option) && others.any(|group| group.options.contains(&option.as_str())) {
-            return format!("{unknown}: {option} is for the command line only");
-        }
-        if let Some(renamed) = self.command_line.renamed.iter().find(|renamed| renamed.old == option) {
-            let (new, form) = renamed.new.split_once(' ').unwrap_or((renamed.new, ""));
-            let form = if form.is_empty() { String::new() } else { format!("; as an option: {}", renamed.new) };
-            return format!("{unknown}; use {}{form}", self.with_section(new, section));
-        }
-        if let Some(feature) = self.command_line.absent_feature(&option)
-            && self.command_line.config_groups().any(|group| group.options.contains(&option.as_str()))
-        {
-            return format!("{name} {}", self.command_line.needs_feature(feature.name));
-        }
-        let keys = |group: &OptionGroup| group.flags_in(self.info).into_iter().map(|flag| flag.long);
         let place = section.map_or("outside a section".to_owned(), |group| format!("in [{}]", group.section()));
-        let mut known = self.command_line.config_groups().flat_map(keys);
-        if known.any(|known| known == option) {
-            return format!("{unknown} {place}; expected {}", self.with_section(&option, section));
+        let keys = |group: &OptionGroup| group.flags_in(self.info).into_iter().map(shown);
+        let known: Vec<_> = self.command_line.config_groups().flat_map(keys).collect();
+        if known.contains(&name) {
+            return format!("{unknown} {place}; expected {}", self.with_section(name, section));
         }
-        let known = self.command_line.config_groups().flat_map(keys);
-        match (nearest(name, known), section) {
-            (Some(option), _) => format!("{unknown}; did you mean {}?", self.with_section(option, section)),
+        match (nearest(name, known.into_iter()), section) {
+            (Some(key), _) => format!("{unknown}; did you mean {}?", self.with_section(key, section)),
             (None, Some(group)) => {
-                let keys: Vec<_> = keys(group).map(|option| option.trim_start_matches('-')).collect();
-                format!("{unknown} {place}; expected one of {}", keys.join(", "))
+                format!("{unknown} {place}; expected one of {}", keys(group).collect::<Vec<_>>().join(", "))
             }
             (None, None) => format!("{unknown} {place}; expected a section, such as [{}]", self.first_section()),
         }
     }
 
+    /// Explains a key that is an option, but not one of the file, or not one of this program. `None` for other keys.
+    fn explain_absent_key(&self, name: &str, section: Option<&OptionGroup>) -> Option<String> {
+        let option = format!("--{name}");
+        let unknown = format!("unknown key {}", quoted(name));
+        let is_in_a_section = self.command_line.config_groups().any(|group| group.options.contains(&option.as_str()));
+        if option == "--help" || self.info.flags.iter().any(|flag| flag.long == option) && !is_in_a_section {
+            return Some(format!("{unknown}: {option} is for the command line only"));
+        }
+        if let Some(renamed) = self.command_line.renamed.iter().find(|renamed| renamed.old == option) {
+            let (new, form) = renamed.new.split_once(' ').unwrap_or((renamed.new, ""));
+            let form = if form.is_empty() { String::new() } else { format!("; as an option: {}", renamed.new) };
+            return Some(format!("{unknown}; use {}{form}", self.with_section(new.trim_start_matches('-'), section)));
+        }
+        let feature = self.command_line.absent_feature(&option).filter(|_| is_in_a_section)?;
+        Some(format!("{name} {}", self.command_line.needs_feature(feature.name)))
+    }
+
     /// A key, with its section if that is not `section`: `history in [messages]`.
-    fn with_section(&self, option: &str, section: Option<&OptionGroup>) -> String {
-        let key = option.trim_start_matches('-');
-        let group = self.command_line.config_groups().find(|group| group.options.contains(&option));
+    fn with_section(&self, key: &str, section: Option<&OptionGroup>) -> String {
+        let option = format!("--{key}");
+        let group = self.command_line.config_groups().find(|group| group.options.contains(&option.as_str()));
         match group.filter(|group| section.is_none_or(|section| section.heading != group.heading)) {
             Some(group) => format!("{key} in [{}]", group.section()),
             None => key.to_owned(),
