@@ -37,6 +37,7 @@
 //! | How is a resume token checked? | `command/resume.rs` |
 //! | How is the password of the server checked? | `command/pass.rs` |
 //! | How is the password of an account checked? Who waits for that? | `session/logins.rs`, `server/password_pool.rs`, `server/password_hasher.rs` |
+//! | What does SIGHUP change, and which options need a restart? | `server/reload/mod.rs`, `server/reload/changes.rs` |
 //! | When does systemd restart a server that is stuck? | `server/service_manager/mod.rs` |
 //! | Which sockets does the server take from systemd? | `server/inherited_sockets.rs` |
 //! | What is sent when the server stops? | `server/shutdown.rs` |

@@ -38,6 +38,7 @@ fn start(port_file: &Path) -> u16 {
         dead_peer_timeout: None,
         timeouts: Timeouts::default(),
         resume_seconds: 0,
+        motd: None,
     };
     thread::spawn(move || server::run(&options));
     let start = Instant::now();

@@ -49,6 +49,7 @@ struct Transcript {
     is_stored: bool,
     has_accounts: bool,
     has_password: bool,
+    has_motd: bool,
     is_side_by_side: bool,
     lines: Vec<String>,
 }
@@ -70,24 +71,21 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
             transcript.lines.push(line.to_owned());
             None
         }
-        (
-            None,
-            "```transcript"
-            | "```transcript stored"
-            | "```transcript accounts"
-            | "```transcript password"
-            | "```console"
-            | "```terminals",
-        ) => {
-            let is_console = line.ends_with("console");
-            let has_accounts = line.ends_with("accounts");
-            let is_stored = has_accounts || line.ends_with("stored");
-            let has_password = line.ends_with("password");
-            let is_side_by_side = line.ends_with("terminals");
+        (None, fence) if is_transcript(fence) => {
+            let has = |mark| fence.trim_start_matches('`').split(' ').any(|word| word == mark);
+            let has_accounts = has("accounts");
+            let is_stored = has_accounts || has("stored");
             assert!(!in_other, "the block before {line} under {title} has no end");
-            let (title, lines) = (title.clone(), Vec::new());
-            open =
-                Some(Transcript { title, is_console, is_stored, has_accounts, has_password, is_side_by_side, lines });
+            open = Some(Transcript {
+                title: title.clone(),
+                is_console: has("console"),
+                is_stored,
+                has_accounts,
+                has_password: has("password"),
+                has_motd: has("motd"),
+                is_side_by_side: has("terminals"),
+                lines: Vec::new(),
+            });
             None
         }
         (None, fence) if fence.starts_with("```") => {
@@ -102,6 +100,20 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
         }
     })
 }
+
+/// Whether a transcript begins with this line.
+fn is_transcript(fence: &str) -> bool {
+    let (kind, marks) = fence.split_once(' ').unwrap_or((fence, ""));
+    let is_known = |mark: &str| ["stored", "accounts", "password", "motd"].contains(&mark);
+    match kind {
+        "```transcript" => marks.is_empty() || marks.split(' ').all(is_known),
+        "```console" | "```terminals" => marks.is_empty(),
+        _ => false,
+    }
+}
+
+/// The message of the day of a server that has one.
+const MOTD: &str = "Welcome to the kitchen.\n\n  * The build room is #build.\n";
 
 /// The column where the right terminal begins.
 const RIGHT_COLUMN: usize = 40;
@@ -132,16 +144,18 @@ fn side_by_side(rows: &[String]) -> Vec<String> {
 impl Transcript {
     fn run(&self) -> Result<(), Failed> {
         let directory = tempfile::tempdir()?;
-        let data = directory.path().join("chat.db");
-        let stored = ["--data", data.to_str().ok_or("a path")?];
-        let password_file = directory.path().join("password");
-        fs::write(&password_file, "hunter2\n")?;
-        let password = ["--password-file", password_file.to_str().ok_or("a path")?];
-        let server = Server::with(match self {
-            Self { is_stored: true, .. } => &stored,
-            Self { has_password: true, .. } => &password,
-            _ => &[],
-        });
+        let in_directory = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+        let file = |name: &str, content: &str| fs::write(directory.path().join(name), content);
+        file("password", "hunter2\n")?;
+        file("motd", MOTD)?;
+        let options = [
+            (self.is_stored, "--data", "chat.db"),
+            (self.has_password, "--password-file", "password"),
+            (self.has_motd, "--motd", "motd"),
+        ];
+        let given = options.into_iter().filter(|(is_given, ..)| *is_given);
+        let arguments: Vec<_> = given.flat_map(|(_, option, name)| [option.to_owned(), in_directory(name)]).collect();
+        let server = Server::with(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         if self.is_console { self.run_console(&server) } else { self.run_peers(&server) }
     }
 

@@ -24,7 +24,9 @@ use crate::command::{
     ChatReply, Command, Features, Login, Pong, ReceivedLine, ReceivedRefusal, Reply, Resume, ServerLine, Set, SetReply,
     Setting,
 };
-use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
+use crate::limits::{
+    FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, MOTD_LINES_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX,
+};
 use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, Password, ResumeToken, RoomName, Text, Token};
 
@@ -94,6 +96,8 @@ pub(super) struct ServerConnection {
     pub(super) account: Option<Login>,
     /// The room that the client uses as its home, if the server has another one as the home.
     pub(super) moved_to: Option<RoomName>,
+    /// The message of the day: the notices of the server before the client has entered a room.
+    pub(super) motd: Vec<Text>,
     /// The resume token, if one was requested.
     pub(super) token: Option<ResumeToken>,
     input: InputLines,
@@ -131,6 +135,7 @@ impl ServerConnection {
             password: None,
             account: None,
             moved_to: None,
+            motd: Vec::new(),
             token,
             input,
             input_error,
@@ -167,10 +172,22 @@ impl ServerConnection {
         self.give_password().await
     }
 
-    /// Connects, gives the password, and enables tags: events then have ids and times.
+    /// Connects, gives the password, and enables tags: events then have ids and times. Keeps the message of the day, which comes before
+    /// the reply.
     pub(super) async fn open(&mut self, address: &ServerAddress) -> Result<(), Exit> {
         self.connect_with_password(address).await?;
-        self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
+        let (command, mut motd) = (Command::from(Set { setting: Setting::Tags, on: true }), Vec::new());
+        let keep_notice = |received: ReceivedLine| {
+            if let Some(ServerLine::Event(_, Event::Notice(text))) = received.known
+                && motd.len() < MOTD_LINES_MAX
+            {
+                motd.push(text);
+            }
+            Ok(())
+        };
+        self.request(command.to_line(self.mode).as_bytes(), keep_notice).await?;
+        self.motd = motd;
+        Ok(())
     }
 
     /// Closes the connection.

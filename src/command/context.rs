@@ -166,6 +166,9 @@ pub trait Context {
     /// Sends the final reply after everything that has happened in the session's rooms.
     fn reply_after_all(&mut self, reply: Reply);
 
+    /// Sends the message of the day, which a session without the password of the server has not got.
+    fn send_motd(&mut self);
+
     /// Sends a `USER` line for each member in the list.
     fn send_users(&mut self, users: Arc<[User]>);
 

@@ -59,6 +59,7 @@ impl Definition for Pass {
         match context.try_password(&self.0) {
             PasswordAttempt::Accepted => {
                 context.reply_after_all(Reply::Pass(EmptyReply));
+                context.send_motd();
                 Ok(())
             }
             PasswordAttempt::Wrong => Err(wrong_password()),

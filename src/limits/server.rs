@@ -50,6 +50,12 @@ pub const ANNOUNCE_MS_MAX: u64 = 100;
 /// Most bytes of a port file. A longer file is not treated as an old port file, and is left alone.
 pub const PORT_FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Most bytes of the file with the message of the day: more than fits on a screen. Each client that connects gets the text once.
+pub const MOTD_FILE_BYTES_MAX: u64 = 8 * 1024;
+
+/// Most lines of the message of the day, without blank ones: about a screen.
+pub const MOTD_LINES_MAX: usize = 50;
+
 /// Most characters of a value that an error about the command line repeats.
 pub const SHOWN_VALUE_CHARS_MAX: usize = 60;
 

@@ -16,6 +16,7 @@ mod event;
 mod line;
 mod mode;
 mod moderation;
+mod motd;
 mod name;
 mod network;
 mod other_protocol;
@@ -49,6 +50,7 @@ pub use moderation::{
     CONNECTION_MARK, ModerationRecord, OwnDeletion, Rank, RoomLock, RoomRules, Sanction, SanctionId, SanctionKind,
     SanctionTarget, Subject, TargetError,
 };
+pub use motd::{InvalidMotd, Motd};
 pub use name::{Name, NameError};
 pub use network::{Network, NetworkError};
 pub use other_protocol::OtherProtocol;

@@ -9,6 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::banned_networks::BannedNetworks;
 use super::token_bucket::{Rate, TokenBucket};
+use super::{ServerOptions, log};
 use crate::command::{Hint, Refusal, banned_refusal};
 use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, REFUSED_MAX};
 use crate::protocol::{ErrorCode, PeerAddress};
@@ -18,17 +19,50 @@ use crate::state::SanctionNotice;
 /// The limits, and the counters of connections.
 #[derive(Debug)]
 pub(super) struct Admission {
-    clients_max: usize,
-    /// 0: no limit.
-    per_address_max: usize,
-    per_address_rate: Rate,
     banned: Arc<BannedNetworks>,
     counts: Mutex<ConnectionCounts>,
 }
 
-#[derive(Debug, Default)]
+/// The limits on connections. They may change while clients are connected: a lower limit ends no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ConnectionLimits {
+    pub(super) clients_max: usize,
+    /// The number of connections that the limit of open files allows.
+    pub(super) descriptors: usize,
+    /// 0: no limit.
+    pub(super) per_address_max: usize,
+    pub(super) per_address_rate: Rate,
+}
+
+impl ConnectionLimits {
+    /// The limits by these options. Raises the limit of open files to its maximum.
+    pub(super) fn new(options: &ServerOptions) -> Self {
+        let descriptors = raise_descriptor_limit();
+        Self {
+            clients_max: options.max_clients.unwrap_or(descriptors),
+            descriptors,
+            per_address_max: options.max_per_address,
+            per_address_rate: options.connect_rate,
+        }
+    }
+
+    /// The number of clients that can be connected.
+    pub(super) fn effective_clients_max(&self) -> usize {
+        self.clients_max.min(self.descriptors)
+    }
+
+    /// Warns if the limit of open files allows fewer clients than the option.
+    pub(super) fn warn(&self) {
+        if self.clients_max > self.descriptors {
+            log::few_descriptors(self.clients_max, self.descriptors);
+        }
+    }
+}
+
+#[derive(Debug)]
 struct ConnectionCounts {
-    /// Admitted clients: at most `Admission::clients_max`.
+    limits: ConnectionLimits,
+    /// Admitted clients: at most `clients_max`, unless that was lowered.
     clients: usize,
     /// The addresses of clients, and addresses that had clients until recently.
     by_address: BTreeMap<IpAddr, AddressUsage>,
@@ -75,20 +109,27 @@ pub(super) enum AdmissionLimit {
 }
 
 impl Admission {
-    pub(super) fn new(
-        clients_max: usize,
-        per_address_max: usize,
-        per_address_rate: Rate,
-        banned: Arc<BannedNetworks>,
-    ) -> Arc<Self> {
-        Arc::new(Self { clients_max, per_address_max, per_address_rate, banned, counts: Mutex::default() })
+    pub(super) fn new(limits: ConnectionLimits, banned: Arc<BannedNetworks>) -> Arc<Self> {
+        let counts = ConnectionCounts { limits, clients: 0, by_address: BTreeMap::new(), addresses_max: 0, refused: 0 };
+        Arc::new(Self { banned, counts: Mutex::new(counts) })
+    }
+
+    /// Changes the limits.
+    pub(super) fn set_limits(&self, limits: ConnectionLimits) {
+        self.counts().limits = limits;
+    }
+
+    /// The limits in force.
+    pub(super) fn limits(&self) -> ConnectionLimits {
+        self.counts().limits
     }
 
     /// Admits a connection, or returns the limit that it exceeds. Once the address of its client is known, [`Ticket::count_for`] follows.
     pub(super) fn admit(self: &Arc<Self>) -> Result<Ticket, AdmissionLimit> {
         let mut counts = self.counts();
-        if counts.clients >= self.clients_max {
-            return Err(AdmissionLimit::Clients(self.clients_max));
+        let clients_max = counts.limits.clients_max;
+        if counts.clients >= clients_max {
+            return Err(AdmissionLimit::Clients(clients_max));
         }
         counts.clients += 1;
         Ok(Ticket { admission: Arc::clone(self), kind: TicketKind::Client(None) })
@@ -133,8 +174,8 @@ impl Ticket {
             return Err(AdmissionLimit::Banned(ban));
         }
         let Some(address) = counted_address(address) else { return Ok(()) };
-        let Admission { per_address_max, per_address_rate, .. } = *self.admission;
         let mut counts = self.admission.counts();
+        let ConnectionLimits { per_address_max, per_address_rate, .. } = counts.limits;
         let usage = counts.usage(address, now);
         if per_address_max > 0 && usage.clients >= per_address_max {
             return Err(AdmissionLimit::Address(per_address_max));
@@ -184,7 +225,7 @@ impl From<AdmissionLimit> for Refusal {
 }
 
 /// Raises the limit of open files to its maximum. Returns the number of connections that it allows.
-pub(super) fn raise_descriptor_limit() -> usize {
+fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     // Without a higher limit, there is room for fewer connections.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
@@ -205,7 +246,11 @@ mod tests {
 
     fn create(clients_max: usize, per_address_max: usize, per_address_rate: Rate) -> Arc<Admission> {
         let banned = Arc::new(BannedNetworks::new(Arc::new(SystemClock)));
-        Admission::new(clients_max, per_address_max, per_address_rate, banned)
+        Admission::new(limits(clients_max, per_address_max, per_address_rate), banned)
+    }
+
+    fn limits(clients_max: usize, per_address_max: usize, per_address_rate: Rate) -> ConnectionLimits {
+        ConnectionLimits { clients_max, descriptors: usize::MAX, per_address_max, per_address_rate }
     }
 
     fn admit_at(admission: &Arc<Admission>, address: PeerAddress, now: Instant) -> Result<Ticket, AdmissionLimit> {
@@ -292,6 +337,27 @@ mod tests {
         assert_eq!(connect("192.0.2.1", 0), Err(AdmissionLimit::Rate(10)));
         assert_eq!(connect("192.0.2.2", 50), Ok(()));
         assert_eq!(connect("192.0.2.1", 100), Ok(()));
+    }
+
+    /// A lower limit ends no connection: it refuses new ones, until there are fewer.
+    #[test]
+    fn changed_limits_apply_to_the_next_connection() {
+        let admission = create(2, 0, UNLIMITED);
+        let admit = |address: &str| admit_at(&admission, at(address), Instant::now());
+        let mut clients = vec![admit("192.0.2.1").unwrap(), admit("192.0.2.2").unwrap()];
+        assert_eq!(admit("192.0.2.3").unwrap_err(), AdmissionLimit::Clients(2));
+        admission.set_limits(limits(3, 1, UNLIMITED));
+        assert_eq!(admit("192.0.2.1").unwrap_err(), AdmissionLimit::Address(1));
+        clients.push(admit("192.0.2.3").unwrap());
+        admission.set_limits(limits(1, 0, UNLIMITED));
+        for expected in [3, 2, 1] {
+            assert_eq!(admission.client_count(), expected);
+            assert_eq!(admit("192.0.2.4").unwrap_err(), AdmissionLimit::Clients(1));
+            clients.pop();
+        }
+        assert!(admit("192.0.2.4").is_ok());
+        admission.set_limits(limits(9, 0, Rate { per_second: 10, burst: 1 }));
+        assert_eq!([admit("192.0.2.5").is_ok(), admit("192.0.2.5").is_ok()], [true, false]);
     }
 
     #[test]

@@ -63,6 +63,10 @@ pub fn check(options: &ServerOptions) -> CheckReport {
     if let Some(password) = &options.password {
         super::Reload::check(&**password, &mut report);
     }
+    if let Some(motd) = &options.motd {
+        super::Reload::check(&**motd, &mut report);
+        report.checked.push("the message of the day".to_owned());
+    }
     if let Some(store) = &options.store {
         store.check(&mut report);
         report.checked.push("the store".to_owned());

@@ -6,7 +6,7 @@
 //! bounds it. The hub never waits for a client.
 //!
 //! `delivery` renders output and finds slow consumers; `delivery::slow_consumers` lists all reasons. `token_bucket` is
-//! the rate limit, `admission` refuses connections, `shutdown` ends them. `clock` is the server's time. A connection
+//! the rate limit, `admission` refuses connections, `shutdown` ends them. `reload` changes options. `clock` is the server's time. A connection
 //! reaches its client through a `transport`. `control` serves the operator, on a socket of its own.
 //!
 //! The server reaches the store through three traits: [`StoreOpener`] opens it, `StoreReader` reads it,
@@ -34,6 +34,7 @@ mod delivery;
 mod driver;
 mod inherited_sockets;
 mod listen;
+mod motd;
 mod operator;
 mod password;
 #[cfg(feature = "accounts")]
@@ -42,9 +43,11 @@ mod password_hasher;
 mod password_pool;
 mod password_threads;
 mod port_file;
+mod reload;
 mod request_queue;
 #[cfg_attr(not(feature = "systemd"), path = "no_service_manager.rs")]
 mod service_manager;
+mod session_options;
 mod shutdown;
 mod sockets;
 mod start_error;
@@ -66,8 +69,6 @@ mod unstored_records;
 #[cfg(feature = "web")]
 mod web;
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -78,10 +79,11 @@ use std::time::Duration;
 
 use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
+use tracing::level_filters::LevelFilter;
 
 #[cfg(feature = "accounts")]
 pub use self::account_file::{AccountFile, AccountFileError};
-use self::admission::Admission;
+use self::admission::{Admission, ConnectionLimits};
 use self::banned_networks::BannedNetworks;
 use self::bound_sockets::{BoundSockets, RunFiles};
 pub use self::check::{CheckReport, check};
@@ -92,11 +94,16 @@ use self::control::{ControlServer, StatusSource};
 use self::hub::{Hub, HubRequest};
 pub use self::inherited_sockets::InheritedSocketError;
 pub use self::listen::{ListenAddress, Listener, Scheme, SocketSource};
-use self::log::RunLog;
+use self::log::{LogFormat, RunLog};
+pub use self::motd::MotdFile;
 pub use self::password::ServerPassword;
 #[cfg(feature = "accounts")]
 pub use self::password_hasher::hash_password;
 use self::port_file::PortFile;
+use self::reload::Reloader;
+pub use self::reload::{
+    CertificateStatus, Configuration, OptionsSource, Reload, ReloadError, Replacement, live_options, restart_options,
+};
 pub use self::service_manager::ServiceManager;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
@@ -104,6 +111,7 @@ pub use self::start_error::StartError;
 pub use self::store_interface::StoreOpener;
 #[cfg(feature = "tls")]
 pub use self::tls::{CertificateFiles, TlsCertificates};
+use self::token_bucket::LiveRate;
 pub use self::token_bucket::Rate;
 pub use self::unix_socket::UnixSocket;
 #[cfg(feature = "web")]
@@ -111,10 +119,10 @@ pub use self::web::WebOptions;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
-use crate::limits::{EPOCH_CHARS, STORED_ROOMS_PER_ROOM, TICK_MS};
-use crate::protocol::{Timestamp, Token};
-use crate::session::{InputKind, PasswordPolicy, Sessions, Timeouts};
-use crate::state::{SessionId, SharedState, StateLimits};
+use crate::limits::{EPOCH_CHARS, TICK_MS};
+use crate::protocol::Token;
+use crate::session::{InputKind, Timeouts};
+use crate::state::{SessionId, SharedState};
 
 /// The configuration of a server.
 #[derive(Clone, Debug)]
@@ -164,6 +172,8 @@ pub struct ServerOptions {
     pub timeouts: Timeouts,
     /// Seconds for which a detached member can be resumed before it leaves. 0: no member can be resumed.
     pub resume_seconds: u64,
+    /// The message of the day. `None`: none.
+    pub motd: Option<Arc<MotdFile>>,
 }
 
 /// How a server with a store has accounts.
@@ -176,41 +186,9 @@ pub struct AccountOptions {
 }
 
 impl ServerOptions {
-    /// The limits of the shared state.
-    fn state_limits(&self) -> StateLimits {
-        StateLimits {
-            resume_seconds: self.resume_seconds,
-            history_messages: self.history,
-            rooms: self.max_rooms,
-            empty_rooms: self.max_rooms.saturating_mul(STORED_ROOMS_PER_ROOM),
-            ..StateLimits::default()
-        }
-    }
-
-    /// Creates the sessions of this state.
-    fn create_sessions(&self, state: SharedState) -> Sessions {
-        let sessions = Sessions::new(state, self.timeouts);
-        let sessions = if self.has_watch { sessions } else { sessions.without_watch() };
-        let sessions = if self.listen.iter().any(Listener::is_tls) { sessions.with_tls() } else { sessions };
-        let sessions = sessions.with_proxies(self.listen.iter().flat_map(Listener::proxy_networks).collect());
-        match &self.password {
-            Some(password) => sessions.with_password(PasswordPolicy {
-                check: Arc::clone(password) as _,
-                allows_insecure: self.allows_insecure_passwords,
-            }),
-            None => sessions,
-        }
-    }
-
     /// Whether clients must give a password: that of the server, or of an account.
     fn needs_passwords(&self) -> bool {
         self.password.is_some() || self.accounts.accounts_only
-    }
-
-    /// The files that SIGHUP makes the server read again. If there are none, and no service manager, SIGHUP stops the server.
-    fn reloaded_files(&self) -> Vec<Arc<dyn Reload>> {
-        let password = self.password.clone().map(|password| password as Arc<dyn Reload>);
-        self.certificates.iter().cloned().chain(password).collect()
     }
 
     /// The send timeout in effect, at most [`send_timeout_max`].
@@ -227,37 +205,8 @@ pub fn send_timeout_max(dead_peer_timeout: Duration) -> Duration {
     listen::user_timeout(dead_peer_timeout) / 2
 }
 
-/// Files that the server reads at the start, and again on SIGHUP.
-pub trait Reload: fmt::Debug + Send + Sync {
-    /// Reads the files.
-    ///
-    /// # Errors
-    /// The first problem, with its file. The server goes on with the old contents.
-    fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>>;
-
-    /// Adds to the report whether the files can be used. By default, reads them, and adds the first problem.
-    fn check(&self, report: &mut CheckReport) {
-        report.errors.extend(self.reload().err().map(|error| error.to_string()));
-    }
-
-    /// The certificates among their contents. By default, there are none.
-    fn certificates(&self) -> Vec<CertificateStatus> {
-        Vec::new()
-    }
-}
-
-/// A certificate in use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateStatus {
-    /// The file.
-    pub path: PathBuf,
-    /// The fingerprint: `sha256:` and 64 digits.
-    pub fingerprint: String,
-    /// Until when it is valid. `None`: unknown.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// Runs a server until a signal stops it. Then closes all connections and returns.
+/// Runs a server until a signal stops it. Then closes all connections and returns. SIGHUP makes the server read its
+/// files again; if it has none, SIGHUP stops it.
 ///
 /// # Errors
 /// The server cannot start.
@@ -266,8 +215,26 @@ pub struct CertificateStatus {
 /// If a task panics that all connections need: the hub, a listener, or the timer of ticks. A panic in a connection ends only that
 /// connection.
 pub fn run(options: &ServerOptions) -> Result<(), StartError> {
+    // Without a source of options, the log stays as it is.
+    let (log, log_format) = (LevelFilter::OFF, LogFormat::default());
+    run_with(&Configuration { server: options.clone(), log, log_format }, None)
+}
+
+/// Like [`run`], but SIGHUP makes the server read its options again, too.
+///
+/// # Errors
+/// The server cannot start.
+///
+/// # Panics
+/// As [`run`], and if the source panics.
+pub fn run_reloadable(configuration: &Configuration, source: Arc<dyn OptionsSource>) -> Result<(), StartError> {
+    run_with(configuration, Some(source))
+}
+
+fn run_with(configuration: &Configuration, source: Option<Arc<dyn OptionsSource>>) -> Result<(), StartError> {
+    let options = &configuration.server;
     // A service manager sends SIGHUP to reload, and expects the server to run on.
-    let has_reload = !options.reloaded_files().is_empty() || options.service_manager.is_notified();
+    let has_reload = source.is_some() || !options.reloaded_files().is_empty() || options.service_manager.is_notified();
     let signals = Signals::new(has_reload).map_err(StartError::System)?;
     if let Some(path) = &options.port_file {
         // Checks before it opens the store, so that a server that cannot start creates no store.
@@ -281,13 +248,17 @@ pub fn run(options: &ServerOptions) -> Result<(), StartError> {
     if let Some(password) = &options.password {
         password.reload().map_err(StartError::Password)?;
     }
+    if let Some(motd) = &options.motd {
+        motd.reload().map_err(StartError::Motd)?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let run = Run { log: Arc::new(RunLog::new(Arc::clone(&clock))) };
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
     let log = Arc::clone(&run.log);
-    let serving = serve(Arc::clone(&executor), bound, options.clone(), signals, Arc::clone(&sockets), clock, log);
+    let reload = (configuration.clone(), source);
+    let serving = serve(Arc::clone(&executor), bound, reload, signals, Arc::clone(&sockets), clock, log);
     let reason = driver::block_on(&sockets, &executor, executor.spawn(serving)).map_err(StartError::System)??;
     run.log.stopped(reason);
     Ok(())
@@ -310,26 +281,27 @@ impl Drop for Run {
 async fn serve(
     executor: Arc<Executor<'static>>,
     bound: BoundSockets,
-    options: ServerOptions,
+    (configuration, source): (Configuration, Option<Arc<dyn OptionsSource>>),
     mut signals: Signals,
     sockets: Arc<Sockets>,
     clock: Arc<dyn Clock>,
     log: Arc<RunLog>,
 ) -> Result<&'static str, StartError> {
     let BoundSockets { listeners, control, files } = bound;
+    let options = &configuration.server;
     let (to_hub, requests) = request_queue::channel();
     let feed = Arc::new(Feed::new(options.backlog_bytes));
-    let manager = &options.service_manager;
+    let manager = options.service_manager.clone();
     manager.starting().await;
     let stop = async { Err(signals.wait_first().await) };
-    let hub = match future::or(open_hub(&options, &feed), stop).await {
+    let hub = match future::or(open_hub(options, &feed), stop).await {
         Ok(hub) => hub?,
         Err(signal) => {
             manager.stopping().await;
             return Ok(signal);
         }
     };
-    let (line_rate, send_timeout) = (options.line_rate, options.send_timeout());
+    let (line_rate, send_timeout) = (LiveRate::new(options.line_rate), options.send_timeout());
     let store_reader = hub.store_reader().cloned();
     let banned = Arc::new(BannedNetworks::new(Arc::clone(&clock)));
     let hub = hub.with_log(Arc::clone(&log)).with_banned_networks(Arc::clone(&banned));
@@ -342,7 +314,7 @@ async fn serve(
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
     let files = Arc::new(RunFiles { port_file, sockets: files });
-    let (admission, clients_max) = create_admission(&options, banned);
+    let admission = create_admission(options, banned);
     listeners.log();
     if options.needs_passwords() && listeners.has_exposed(options.allows_insecure_passwords) {
         log::password_over_plain_text(options.allows_insecure_passwords);
@@ -350,7 +322,7 @@ async fn serve(
     let control = control.and_then(|bound| bound.inspect_err(log::no_control_socket).ok());
     let control = control.map(|socket| {
         log::control_socket(&socket.path);
-        let status = StatusSource::new(&options, listeners.uris(), &admission, clients_max, &*context.clock);
+        let status = StatusSource::new(options, listeners.uris(), &admission, &*context.clock);
         ControlServer::new(socket, status, Arc::clone(&context), listeners.len())
     });
     announce::announce(listeners.announcement()).await;
@@ -358,8 +330,8 @@ async fn serve(
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
     critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
     if let Some(signals) = signals.take_reload() {
-        let reloading = shutdown::reload_at(signals, options.reloaded_files(), manager.clone());
-        critical_tasks.push(executor.spawn(reloading));
+        let reloader = Reloader::new(configuration, source, &admission, &context);
+        critical_tasks.push(executor.spawn(reloader.run(signals)));
     }
     manager.ready().await;
     critical_tasks.extend(manager.watch(&context, &admission).map(|watching| executor.spawn(watching)));
@@ -405,16 +377,12 @@ async fn wait_for_any(tasks: &mut [Task<()>]) {
     .await;
 }
 
-/// Creates the admission of connections, and logs the limits in force. Returns also the effective maximum number of clients.
-fn create_admission(options: &ServerOptions, banned: Arc<BannedNetworks>) -> (Arc<Admission>, usize) {
-    let available = admission::raise_descriptor_limit();
-    let max_clients = options.max_clients.unwrap_or(available);
-    let clients_max = max_clients.min(available);
-    log::limits(options, clients_max);
-    if max_clients > available {
-        log::few_descriptors(max_clients, available);
-    }
-    (Admission::new(max_clients, options.max_per_address, options.connect_rate, banned), clients_max)
+/// Creates the admission of connections, and logs the limits in force.
+fn create_admission(options: &ServerOptions, banned: Arc<BannedNetworks>) -> Arc<Admission> {
+    let limits = ConnectionLimits::new(options);
+    log::limits(options, limits.effective_clients_max());
+    limits.warn();
+    Admission::new(limits, banned)
 }
 
 /// Sends a tick with the uptime to the hub every [`TICK_MS`], until the hub ends. The log gets a tick, too.
@@ -445,16 +413,17 @@ fn spawn_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
     use std::fs;
     use std::io::Write as _;
     use std::net::{SocketAddr, TcpStream};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
 
-    use super::log::LogFormat;
     use super::log::tests::logged;
     use super::*;
     use crate::sequencer::{Change, MemorySequencer, Sequencer};
+    use crate::session::Sessions;
     use crate::state::{Action, Entry};
 
     /// Opens a store whose sequencer panics at the first message, in the task of the hub.
@@ -521,6 +490,7 @@ mod tests {
             dead_peer_timeout: None,
             timeouts: Timeouts::default(),
             resume_seconds: 0,
+            motd: None,
         }
     }
 

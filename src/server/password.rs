@@ -1,10 +1,10 @@
 //! The password of the server: reads it from a file at the start, and again on SIGHUP. Keeps its hash only.
 
-use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{CheckReport, Reload, log};
+use super::reload::{Reload, ReloadError, Replacement};
+use super::{CheckReport, log};
 use crate::password_file::PasswordFile;
 use crate::process::quoted_path;
 use crate::protocol::{Password, Verifier};
@@ -12,39 +12,49 @@ use crate::session::PasswordCheck;
 
 /// The password in a file. Before the first [`Reload::reload`], no password is correct.
 #[derive(Debug)]
-pub struct ServerPassword {
+pub struct ServerPassword(RwLock<State>);
+
+#[derive(Debug)]
+struct State {
     path: PathBuf,
-    verifier: RwLock<Option<Verifier>>,
+    verifier: Option<Verifier>,
 }
 
 impl ServerPassword {
     /// Names the file. [`Reload::reload`] reads it.
     pub fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { path, verifier: RwLock::default() })
+        Arc::new(Self(RwLock::new(State { path, verifier: None })))
+    }
+}
+
+impl ServerPassword {
+    fn path(&self) -> PathBuf {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).path.clone()
     }
 }
 
 impl Reload for ServerPassword {
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.path()]
+    }
+
     /// Reads the file. After an error, the password stays as it was. Warns about a file that every user of the machine can read.
-    fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let PasswordFile { password, is_exposed } = PasswordFile::<Password>::read(&self.path)?;
-        let verifier = password.verifier();
-        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = Some(verifier);
-        log::password(&self.path);
-        if is_exposed {
-            log::exposed_password(&self.path);
-        }
-        Ok(())
+    fn prepare(&self, paths: Vec<PathBuf>) -> Result<Replacement<'_>, ReloadError> {
+        let path = paths.into_iter().next().unwrap_or_default();
+        let PasswordFile { password, is_exposed } = PasswordFile::<Password>::read(&path)?;
+        let verifier = Some(password.verifier());
+        Ok(Box::new(move || {
+            log_password(&path, is_exposed);
+            *self.0.write().unwrap_or_else(PoisonError::into_inner) = State { path, verifier };
+        }))
     }
 
     fn check(&self, report: &mut CheckReport) {
-        match PasswordFile::<Password>::read(&self.path) {
+        let path = self.path();
+        match PasswordFile::<Password>::read(&path) {
             Ok(PasswordFile { is_exposed, .. }) => {
-                report
-                    .notes
-                    .extend(is_exposed.then(|| {
-                        format!("every user of this machine can read {}: chmod 600", quoted_path(&self.path))
-                    }));
+                let note = || format!("every user of this machine can read {}: chmod 600", quoted_path(&path));
+                report.notes.extend(is_exposed.then(note));
             }
             Err(error) => report.errors.push(error.to_string()),
         }
@@ -52,10 +62,17 @@ impl Reload for ServerPassword {
     }
 }
 
+fn log_password(path: &Path, is_exposed: bool) {
+    log::password(path);
+    if is_exposed {
+        log::exposed_password(path);
+    }
+}
+
 impl PasswordCheck for ServerPassword {
     fn is_correct(&self, password: &Password) -> bool {
         let given = password.verifier();
-        *self.verifier.read().unwrap_or_else(PoisonError::into_inner) == Some(given)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).verifier == Some(given)
     }
 }
 

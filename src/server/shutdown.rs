@@ -13,10 +13,10 @@ use async_signal::Signal;
 use futures_lite::{StreamExt as _, future};
 use smol::{Task, Timer};
 
+use super::RunFiles;
 use super::connection::ConnectionContext;
 use super::hub::HubRequest;
 use super::log::{self, RunLog};
-use super::{Reload, RunFiles, ServiceManager};
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch_signals;
 use crate::session::InputKind;
@@ -43,7 +43,7 @@ impl Signals {
         Ok(Self { stop, reload, _file_size: catch_signals(&[Signal::Xfsz])? })
     }
 
-    /// Takes the signals that make the server read files again, for [`reload_at`].
+    /// Takes the signals that make the server read files again, for `Reloader::run`.
     pub(super) fn take_reload(&mut self) -> Option<async_signal::Signals> {
         self.reload.take()
     }
@@ -101,28 +101,6 @@ impl Signals {
                 signal => return signal.ok(),
             }
         }
-    }
-}
-
-/// Reads all files again at each signal, in another thread, so that no task waits for a disk. A file that cannot be used does not affect
-/// the others. Tells the service manager when it begins and when it is done.
-pub(super) async fn reload_at(
-    mut signals: async_signal::Signals,
-    files: Vec<Arc<dyn Reload>>,
-    manager: ServiceManager,
-) {
-    while signals.next().await.is_some() {
-        manager.reloading().await;
-        if files.is_empty() {
-            log::nothing_to_reload();
-        }
-        for files in &files {
-            let files = Arc::clone(files);
-            if let Err(error) = smol::unblock(move || files.reload()).await {
-                log::reload_failed(&error.to_string());
-            }
-        }
-        manager.ready().await;
     }
 }
 

@@ -20,6 +20,8 @@ pub enum StartError {
     Certificates(Box<dyn Error + Send + Sync>),
     /// The password cannot be read.
     Password(Box<dyn Error + Send + Sync>),
+    /// The message of the day cannot be read.
+    Motd(Box<dyn Error + Send + Sync>),
     /// The store cannot be opened.
     Store(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
@@ -62,7 +64,9 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Inherited(error) => fmt::Display::fmt(error, f),
-            Self::Certificates(error) | Self::Password(error) | Self::Store(error) => fmt::Display::fmt(error, f),
+            Self::Certificates(error) | Self::Password(error) | Self::Motd(error) | Self::Store(error) => {
+                fmt::Display::fmt(error, f)
+            }
             Self::PortFile(path, error) => {
                 write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))
             }

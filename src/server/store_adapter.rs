@@ -13,12 +13,15 @@ use super::store_pages::{CatchUp, QueryReply};
 use super::store_reader::{RoomQuery, StoreReader};
 use super::store_sequencer::StoreSequencer;
 use super::{CheckReport, ServerOptions, log, random_epoch};
+use crate::command_line::{format_duration, format_size};
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
 use crate::process::quoted_path;
 use crate::protocol::{AuditQuery, AuditRecord, RoomId, RoomName};
 use crate::session::Sessions;
 use crate::state::{Author, RecentMessage, SharedState, StoredRoom};
-use crate::store::{self, OpenError, QueryQueues, RoomRecord, Store, StoredMessage, StoredState};
+use crate::store::{
+    self, Durability, OpenError, QueryQueues, Retention, RoomRecord, Store, StoredMessage, StoredState,
+};
 
 impl StoreOpener for store::Options {
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
@@ -67,8 +70,32 @@ impl StoreOpener for store::Options {
         &self.path
     }
 
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let path = self.path.display().to_string();
+        let durability = shown_durability(self.durability).to_owned();
+        vec![("--data", path), ("--durability", durability), ("--keep", shown_retention(self.keep))]
+    }
+
     fn file_bytes(&self) -> io::Result<u64> {
         store::file_bytes(&self.path)
+    }
+}
+
+/// The durability as the option takes it.
+pub(super) fn shown_durability(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "full",
+        Durability::Relaxed => "relaxed",
+    }
+}
+
+/// The retention as the option takes it.
+pub(super) fn shown_retention(keep: Retention) -> String {
+    match keep {
+        Retention::All => "all".to_owned(),
+        Retention::Age(age) => format_duration(age),
+        Retention::Bytes(bytes) => format_size(bytes),
+        Retention::Count(count) => format!("{count} messages"),
     }
 }
 

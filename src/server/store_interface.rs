@@ -25,6 +25,11 @@ pub trait StoreOpener: Debug + Send + Sync {
     /// The path of the store.
     fn path(&self) -> &Path;
 
+    /// The options of the store, as on the command line, with their values.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("--data", self.path().display().to_string())]
+    }
+
     /// Bytes of the store's files.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //!
 //! The implementation is the generic cell rate algorithm (ITU-T I.371, annex A), whose only state is one point in time.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The parameters of a token bucket.
@@ -17,6 +18,31 @@ pub struct Rate {
 impl Rate {
     pub(super) fn is_unlimited(self) -> bool {
         self.per_second == 0
+    }
+}
+
+/// A rate that may change while other threads read it. Reading costs one load.
+#[derive(Debug)]
+pub(super) struct LiveRate(AtomicU64);
+
+impl LiveRate {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self(AtomicU64::new(Self::pack(rate)))
+    }
+
+    pub(super) fn get(&self) -> Rate {
+        let packed = self.0.load(Ordering::Relaxed);
+        // Each half has 32 bits.
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        Rate { per_second: half(packed >> 32), burst: half(packed) }
+    }
+
+    pub(super) fn set(&self, rate: Rate) {
+        self.0.store(Self::pack(rate), Ordering::Relaxed);
+    }
+
+    fn pack(Rate { per_second, burst }: Rate) -> u64 {
+        u64::from(per_second) << 32 | u64::from(burst)
     }
 }
 
@@ -49,7 +75,9 @@ impl TokenBucket {
             return Duration::ZERO;
         }
         let interval = Duration::from_secs(1) / rate.per_second;
-        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
+        // Without the upper bound, a client that has used up a slow rate would wait long after the rate was raised.
+        let empty = now + interval * rate.burst;
+        let full_at = self.full_at.map_or(now, |full_at| full_at.clamp(now, empty));
         self.full_at = Some(full_at + interval);
         full_at.saturating_duration_since(now + interval * (rate.burst - 1))
     }
@@ -71,6 +99,33 @@ mod tests {
         assert_eq!(spend(250), 50, "half of the interval has passed");
         assert_eq!([spend(5000), spend(5000), spend(5000)], [0, 0, 0], "the bucket holds no more than a burst");
         assert_eq!(spend(5000), 100);
+    }
+
+    /// An empty bucket of the old rate is an empty bucket of the new one.
+    #[test]
+    fn changed_rate_applies_at_once() {
+        let (slow, fast) = (Rate { per_second: 1, burst: 1000 }, Rate { per_second: 100, burst: 2 });
+        let mut bucket = TokenBucket::default();
+        let start = Instant::now();
+        for _ in 0..1000 {
+            assert_eq!(bucket.spend(slow, start), Duration::ZERO);
+        }
+        assert_eq!(bucket.spend(fast, start), Duration::from_millis(10));
+        let later = start + Duration::from_secs(1);
+        assert_eq!([(); 3].map(|()| bucket.spend(fast, later).as_millis()), [0, 0, 10]);
+        assert_eq!(bucket.spend(Rate { per_second: 0, burst: 1 }, later), Duration::ZERO);
+    }
+
+    #[test]
+    fn live_rate_returns_the_last_rate() {
+        let rates =
+            [(0, 1), (10, 40), (u32::MAX, 1), (1, u32::MAX)].map(|(per_second, burst)| Rate { per_second, burst });
+        let live = LiveRate::new(rates[3]);
+        assert_eq!(live.get(), rates[3]);
+        for rate in rates {
+            live.set(rate);
+            assert_eq!(live.get(), rate);
+        }
     }
 
     #[test]

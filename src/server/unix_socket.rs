@@ -30,6 +30,14 @@ pub struct UnixSocket {
 }
 
 impl UnixSocket {
+    /// The parameters of its URI, with the numbers of the owner and the group.
+    pub(super) fn parameters(&self) -> Vec<String> {
+        let Self { mode, user, group, .. } = self;
+        let id = |id: &Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();
+        let owner = (user.is_some() || group.is_some()).then(|| format!("owner={}:{}", id(user), id(group)));
+        [Some(format!("mode={mode:o}")), owner].into_iter().flatten().collect()
+    }
+
     /// Creates the file and listens. No client can connect before the file has its owner and its mode.
     ///
     /// # Errors

@@ -324,6 +324,10 @@ impl Context for CommandRun<'_> {
         self.out.push(Output::SendAfterAll(self.session, ServerLine::Ok(reply)));
     }
 
+    fn send_motd(&mut self) {
+        self.sessions.send_motd(self.at, self.session, self.out);
+    }
+
     fn send_users(&mut self, users: Arc<[User]>) {
         self.out.extend(self.room.id.map(|room| Output::SendUsers(self.session, room, users)));
     }

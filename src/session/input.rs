@@ -1,6 +1,6 @@
 //! Inputs: what the hub passes to the sessions.
 
-use super::PasswordResult;
+use super::{LiveOptions, PasswordResult};
 #[cfg(doc)]
 use super::{Output, Sessions};
 use crate::command::{ClientLine, Command, Refusal};
@@ -86,6 +86,8 @@ pub enum InputKind {
     /// The operator at the control socket moderates a room, or the server; comes from [`SessionId::SERVER`]. [`Output::Moderated`] follows, in
     /// the order of these inputs.
     Moderate(Moderation),
+    /// The operator has changed options; comes from [`SessionId::SERVER`].
+    Configure(Box<LiveOptions>),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
 }

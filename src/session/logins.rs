@@ -153,6 +153,11 @@ impl Sessions {
         Some(self.logins.as_ref()?.policy)
     }
 
+    /// The same, to change it.
+    pub(super) fn account_policy_mut(&mut self) -> Option<&mut AccountPolicy> {
+        Some(&mut self.logins.as_mut()?.policy)
+    }
+
     /// The account of the session's member.
     pub(super) fn account(&self, session: SessionId) -> Option<&Account> {
         self.state.accounts().get(self.state.member(self.member(session)?)?.account()?)

@@ -14,10 +14,12 @@ mod greeting;
 mod input;
 mod lifecycle;
 mod line_room;
+mod live_options;
 mod login_limits;
 mod login_queue;
 mod logins;
 mod moderation_outputs;
+mod notices;
 mod output;
 mod password;
 mod password_job;
@@ -32,8 +34,10 @@ use std::sync::Arc;
 pub use self::input::{Input, InputKind};
 pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
+pub use self::live_options::LiveOptions;
 pub use self::logins::AccountPolicy;
 use self::logins::Logins;
+use self::notices::shutdown_notice;
 pub use self::output::{AccountEvent, MembershipChange, NetworkBan, Output, OwnLine};
 use self::password::WrongPasswords;
 pub use self::password::{PasswordCheck, PasswordPolicy};
@@ -45,7 +49,7 @@ pub use self::timeouts::Timeouts;
 use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, banned_refusal};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, WRONG_PASSWORDS_MAX};
 use crate::protocol::{
-    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, Network, Peer, PeerAddress, RoomName, Tag, Text,
+    CloseReason, Dialect, ErrorCode, LeaveReason, Mode, Motd, Name, Network, Peer, PeerAddress, RoomName, Tag, Text,
     Timestamp, User,
 };
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
@@ -70,6 +74,7 @@ pub struct Sessions {
     features: Features,
     /// The server has a listener for lines over TLS, which hints name.
     has_tls: bool,
+    motd: Motd,
     /// The networks of trusted proxies: they cannot be banned.
     proxies: Vec<Network>,
     room_creations: RoomCreations,
@@ -127,12 +132,6 @@ impl Session {
     }
 }
 
-/// The answer to telnet's AYT.
-const PRESENCE: &str = "yes, the server is here";
-
-/// The text of the last event, when the server shuts down.
-const SHUTDOWN_NOTICE: &str = "the server is shutting down";
-
 impl Default for Sessions {
     fn default() -> Self {
         Self::new(SharedState::default(), Timeouts::default())
@@ -151,6 +150,7 @@ impl Sessions {
             has_more_idle: false,
             features: Features { rooms: true, watch: true, ..Features::default() },
             has_tls: false,
+            motd: Motd::default(),
             proxies: Vec::new(),
             room_creations: RoomCreations::default(),
             password: None,
@@ -215,6 +215,7 @@ impl Sessions {
             InputKind::PasswordProcessed(result) => self.process_password(at, result, out),
             InputKind::Moderate(moderation) => self.moderate(at, moderation, out),
             InputKind::ChangeAccount(update) => self.change_account(at, update, out),
+            InputKind::Configure(options) => self.configure(at, *options, out),
             _ if self.all.get(session).is_none_or(Session::is_closed) => {}
             InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
             InputKind::Blank => self.record_activity(session),
@@ -399,6 +400,7 @@ impl Sessions {
         let features = Features { secure: peer.is_secure, ..self.features };
         let hello = ServerLine::Hello(epoch, features, Text::truncated(self.greeting(peer.is_secure)));
         out.push(Output::Send(session, None, hello.into()));
+        self.send_motd(at, session, out);
     }
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
@@ -411,13 +413,6 @@ impl Sessions {
         }
         self.submit(at, Origin::SERVER, state::Action::Stop, out);
         self.resumed.clear();
-    }
-
-    fn show_presence(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
-        self.record_activity(session);
-        let Some(state) = self.all.get(session) else { return };
-        let notice = Event::Notice(Text::truncated(PRESENCE));
-        out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), notice).into()));
     }
 
     /// Refuses a line that no command was parsed from.
@@ -561,10 +556,6 @@ impl Sessions {
     }
 }
 
-fn shutdown_notice() -> Event {
-    Event::Notice(Text::truncated(SHUTDOWN_NOTICE))
-}
-
 /// The tag of an event that is sent to this session only, if the session wants tags.
 fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
     state.dialect.tags.then_some(Tag { id: None, at })
@@ -578,6 +569,8 @@ mod audit_tests;
 mod chat_tests;
 #[cfg(test)]
 mod deletion_tests;
+#[cfg(test)]
+mod live_options_tests;
 #[cfg(test)]
 mod lock_tests;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AccountChange, AccountCommand, DenseKey, Moderated, Moderation, SanctionNotice};
+use super::{AccountChange, AccountCommand, DenseKey, Moderated, Moderation, Policy, SanctionNotice};
 pub use crate::protocol::RoomId;
 use crate::protocol::{
     AccountId, AccountTokenId, Drawing, LeaveReason, MessageId, ModerationRecord, Name, Network, OwnDeletion, RoomName,
@@ -157,6 +157,8 @@ pub enum Action {
     Evict(RoomId, MessageId),
     /// Advances the time. Members that were detached for too long leave.
     Tick,
+    /// Changes limits.
+    SetPolicy(Policy),
     /// The server stops: removes all members, without events.
     Stop,
 }

@@ -19,6 +19,7 @@
 //! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
 //! | `names`, `name_index` | which names collide |
 //! | `recent`, `history`, `canvas` | messages and strokes in memory |
+//! | `policy` | the limits that can change |
 //! | `snapshot` | the whole state as bytes |
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -42,6 +43,7 @@ mod name_index;
 mod names;
 mod network_map;
 mod output;
+mod policy;
 mod recent;
 mod room;
 mod room_transition;
@@ -75,6 +77,7 @@ pub use self::output::{
     AccountOutcome, AccountRejection, Cause, Displacement, EnteredRoom, MemberCommand, MutedCommand, Rejection,
     RoomRejection, StateOutput,
 };
+pub use self::policy::Policy;
 pub use self::recent::{Budget, MemoryCost, Recent};
 pub use self::room::{Room, StoredRoom};
 pub use self::sanctions::{Person, Sanctions};
@@ -331,6 +334,7 @@ impl SharedState {
                 transition.remove_expired();
                 transition.remove_ended_sanctions();
             }
+            Action::SetPolicy(policy) => self.set_policy(policy),
             Action::Stop => self.stop(),
         }
     }

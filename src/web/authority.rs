@@ -1,5 +1,6 @@
 //! Host and port of a URI, an origin or a `Host` field (RFC 3986, section 3.2), parsed so that equivalent ones are equal.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A host, and the port if there is one.
@@ -28,6 +29,16 @@ impl Authority {
             Some(_) => return None,
         };
         Some(Self { host: Host::parse(host)?, port })
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Origins whose pages may join, and the host names that the server accepts.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::authority::{Authority, Host};
@@ -24,11 +25,27 @@ impl Scheme {
         known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(raw)).map(|(_, scheme)| scheme)
     }
 
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
     fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
         }
+    }
+}
+
+impl fmt::Display for WebOrigin {
+    /// Leaves out the scheme's default port.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, host, port } = self;
+        write!(f, "{}://{host}", scheme.as_str())?;
+        if *port == scheme.default_port() { Ok(()) } else { write!(f, ":{port}") }
     }
 }
 
@@ -82,6 +99,11 @@ impl AllowedOrigins {
     /// Allows these origins in addition to the server's own.
     pub fn new(added: Vec<WebOrigin>) -> Self {
         Self { added, own_is_encrypted: false }
+    }
+
+    /// The origins, except the server's own.
+    pub fn names(&self) -> Vec<String> {
+        self.added.iter().map(ToString::to_string).collect()
     }
 
     /// Allows these origins on a listener that serves its pages over TLS itself. A page that came from the same host without TLS is not

@@ -102,6 +102,7 @@ fn addresses_and_files_are_checked() {
         &["--password-file", "none"],
         "cannot read the password file \"none\": No such file or directory",
     );
+    check_error(&site, &["--motd", "none"], "cannot read the message of the day \"none\": No such file or directory");
     let unix = |name: &str| format!("unix://{}", site.at(name).display());
     check_error(&site, &["--listen", &unix("no/chat")], "cannot listen on no/chat: No such file or directory");
     let kind = "expected a new path or the socket of a server that no longer runs; found a file";

@@ -35,6 +35,7 @@ data = \"chat.db\"
 durability = \"relaxed\"
 keep = \"100000 messages\"
 epoch = \"7\"
+motd = \"motd.txt\"
 [timeouts]
 name-timeout = 61
 idle-timeout = \"1d\"
@@ -72,7 +73,7 @@ fn printed_options_give_the_same_options() {
     let second = print(&site, &["--config", "y.toml"]);
     assert_eq!(without_places(&first), without_places(&second));
     assert!(first.contains("\nlisten = [\"http://127.0.0.1:0\", \"tls://127.0.0.1:0\"]  # x.toml:2\n"), "{first}");
-    assert!(first.contains("\ndead-peer-timeout = 16  # x.toml:36\n"), "{first}");
+    assert!(first.contains("\ndead-peer-timeout = 16  # x.toml:37\n"), "{first}");
     // The same, from a command line.
     let third =
         print(&site, &["--config", "y.toml", "--history", "99", "--listen=127.0.0.1:1", "--listen=https://[::1]:2"]);

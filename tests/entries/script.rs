@@ -11,7 +11,7 @@ use chinwag::protocol::{
 };
 use chinwag::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId,
-    Message, Moderation, Origin, RoomId, SanctionChoice, SessionId, SharedState, StateLimits, StateOutput,
+    Message, Moderation, Origin, Policy, RoomId, SanctionChoice, SessionId, SharedState, StateLimits, StateOutput,
     StoreFailure, TopicChange, Uptime,
 };
 
@@ -219,6 +219,12 @@ impl Script<'_> {
         })
     }
 
+    fn policy(&mut self) -> Option<Policy> {
+        let (resume_seconds, rooms, empty_rooms) = (self.below(5)?, self.below(3)?, self.below(3)?);
+        let [rooms, empty_rooms] = [rooms, empty_rooms].map(|number| usize::try_from(number).ok());
+        Some(Policy { resume_seconds, rooms: rooms?, empty_rooms: empty_rooms? })
+    }
+
     fn message_id(&mut self) -> Option<MessageId> {
         self.below(8).map(MessageId)
     }
@@ -275,8 +281,11 @@ impl Script<'_> {
                     if self.is_chosen() { Ok(self.below(2)? == 0) } else { Err(failure) },
                 )
             }
-            _ if self.below(40)? == 0 => Action::Stop,
-            _ => Action::Tick,
+            _ => match self.below(40)? {
+                0 => Action::Stop,
+                1..=4 => Action::SetPolicy(self.policy()?),
+                _ => Action::Tick,
+            },
         })
     }
 

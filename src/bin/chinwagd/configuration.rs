@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chinwag::command_line::format_duration;
 use chinwag::limits::{CONNECT_BURST, SEND_TIMEOUT_SECONDS_DEFAULT};
-use chinwag::server::{self, Rate, ServerOptions, ServerPassword, ServiceManager};
+use chinwag::server::{self, Configuration, MotdFile, Rate, ServerOptions, ServerPassword, ServiceManager};
 use chinwag::session::Timeouts;
 
 use super::{Arguments, control, listen};
@@ -61,7 +61,13 @@ fn find_two_reports(arguments: &Arguments) -> Option<String> {
     (arguments.check && arguments.print_config).then(|| "--check with --print-config: expected one of them".to_owned())
 }
 
-/// The configuration of the server.
+/// The configuration of the server and of its log.
+pub(super) fn configuration(arguments: Arguments, service_manager: ServiceManager) -> Configuration {
+    let (log, log_format) = (arguments.log, arguments.log_format);
+    Configuration { server: server_options(arguments, service_manager), log, log_format }
+}
+
+/// The options of the server.
 pub(super) fn server_options(mut arguments: Arguments, service_manager: ServiceManager) -> ServerOptions {
     #[cfg(feature = "tls")]
     let certificates = super::tls::certificates(&mut arguments);
@@ -99,6 +105,7 @@ pub(super) fn server_options(mut arguments: Arguments, service_manager: ServiceM
         dead_peer_timeout: seconds(arguments.dead_peer_timeout),
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
         resume_seconds: arguments.resume_timeout,
+        motd: arguments.motd.take().map(MotdFile::new),
     }
 }
 

@@ -25,10 +25,13 @@ mod listen;
 mod moderate;
 #[cfg(feature = "accounts")]
 mod new_password;
+mod option_groups;
 #[cfg(feature = "store")]
 mod progress_line;
 #[cfg_attr(not(feature = "proxy"), path = "no_proxies.rs")]
 mod proxies;
+#[cfg(feature = "config")]
+mod reload;
 #[cfg(feature = "store")]
 mod restore;
 mod status;
@@ -45,9 +48,11 @@ mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+#[cfg(feature = "config")]
+use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{self, CommandLine, Feature, OptionGroup, Parsed, RenamedOption};
+use chinwag::command_line::{self, Parsed};
 use chinwag::limits::{
     BACKLOG_BYTES_DEFAULT, CONNECT_RATE_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_DEFAULT, HISTORY_MESSAGES_DEFAULT,
     LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, NAME_TIMEOUT_SECONDS_DEFAULT, RESUME_TIMEOUT_SECONDS_DEFAULT,
@@ -55,7 +60,7 @@ use chinwag::limits::{
 };
 use chinwag::protocol::Token;
 use chinwag::server::log::{self, LogFormat};
-use chinwag::server::{self, ServiceManager};
+use chinwag::server::{self, ServiceManager, StartError};
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
 #[cfg(feature = "web")]
@@ -64,6 +69,7 @@ use tracing::level_filters::LevelFilter;
 
 use self::control::ControlOption;
 use self::listen::ListenUri;
+use self::option_groups::COMMAND_LINE;
 use self::values::{
     parse_backlog, parse_clients, parse_connect_rate, parse_dead_peer_timeout, parse_epoch, parse_history, parse_level,
     parse_line_burst, parse_line_rate, parse_log_format, parse_path, parse_per_address, parse_rooms, parse_timeout,
@@ -71,92 +77,6 @@ use self::values::{
 
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwagd";
-
-/// The features, other names and groups of the options.
-const COMMAND_LINE: CommandLine = CommandLine {
-    program: PROGRAM,
-    usage: "[options]",
-    example: "--listen 127.0.0.1:9999",
-    features: &[
-        Feature {
-            name: "accounts",
-            is_built: cfg!(feature = "accounts"),
-            options: &["--accounts-only", "--registration", "--generate", "--end-rest"],
-        },
-        Feature { name: "config", is_built: cfg!(feature = "config"), options: &["--config", "--print-config"] },
-        Feature { name: "proxy", is_built: cfg!(feature = "proxy"), options: &[] },
-        Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
-        Feature { name: "systemd", is_built: cfg!(feature = "systemd"), options: &[] },
-        Feature {
-            name: "tls",
-            is_built: cfg!(feature = "tls"),
-            options: &["--tls-cert", "--tls-key", "--name", "--out"],
-        },
-        Feature {
-            name: "web",
-            is_built: cfg!(feature = "web"),
-            options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"],
-        },
-    ],
-    renamed: &[
-        RenamedOption {
-            old: "--web",
-            new: "--listen http://HOST:PORT (with --listen 127.0.0.1:9999 to keep that one)",
-        },
-        RenamedOption { old: "--web-origin", new: "--http-origin" },
-        RenamedOption { old: "--web-head-timeout", new: "--http-header-timeout" },
-        RenamedOption { old: "--web-ping", new: "--http-ping-interval" },
-        RenamedOption { old: "--feed-bytes", new: "--backlog" },
-        RenamedOption { old: "--write-timeout", new: "--send-timeout" },
-        RenamedOption { old: "--lost-timeout", new: "--dead-peer-timeout" },
-        RenamedOption { old: "--port", new: "--listen HOST:PORT, such as --listen 127.0.0.1:9999" },
-    ],
-    groups: &[
-        OptionGroup { heading: "Listeners", options: &["--listen", "--port-file"] },
-        OptionGroup { heading: "TLS", options: &["--tls-cert", "--tls-key"] },
-        OptionGroup {
-            heading: "Passwords",
-            options: &["--password-file", "--accounts-only", "--registration", "--allow-insecure-passwords"],
-        },
-        OptionGroup { heading: "Accounts", options: &["--generate", "--end-rest"] },
-        OptionGroup { heading: "HTTP", options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"] },
-        OptionGroup {
-            heading: "Limits",
-            options: &[
-                "--max-clients",
-                "--max-per-address",
-                "--connect-rate",
-                "--line-rate",
-                "--line-burst",
-                "--backlog",
-                "--max-rooms",
-                "--no-watch",
-            ],
-        },
-        OptionGroup { heading: "Messages", options: &["--history", "--data", "--durability", "--keep", "--epoch"] },
-        OptionGroup {
-            heading: "Timeouts",
-            options: &["--name-timeout", "--idle-timeout", "--resume-timeout", "--send-timeout", "--dead-peer-timeout"],
-        },
-        OptionGroup { heading: "Logging", options: &["--log", "--log-format"] },
-        OptionGroup { heading: "Control socket", options: &["--control", "--json"] },
-        OptionGroup { heading: "Audit log", options: &["--limit", "--room", "--by"] },
-        OptionGroup { heading: "Certificate", options: &["--name", "--out"] },
-        OptionGroup { heading: "Configuration", options: &["--config", "--check", "--print-config"] },
-        OptionGroup { heading: "Other", options: &["--version", "--help"] },
-    ],
-    config_sections: &[
-        "Listeners",
-        "TLS",
-        "Passwords",
-        "HTTP",
-        "Limits",
-        "Messages",
-        "Timeouts",
-        "Logging",
-        "Control socket",
-    ],
-};
 
 /// A chat server that any program able to open a TCP socket can join: nc, telnet, a script. Without options, it listens on
 /// 127.0.0.1:9999 and keeps messages in memory.
@@ -169,7 +89,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             seconds.",
     note = "A <size> is a number with a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
     note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
-    note = "With a tls:// or https:// listener, or with --password-file, SIGHUP reads these files again, and does not stop the server. \
+    note = "With a tls:// or https:// listener, --password-file or --motd, SIGHUP reads these files again, and does not stop the server. \
             Under systemd (Type=notify), SIGHUP never stops the server.",
     note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
             NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
@@ -196,6 +116,8 @@ const COMMAND_LINE: CommandLine = CommandLine {
 #[cfg_attr(
     feature = "config",
     argh(
+        note = "With --config, SIGHUP reads all options again. It changes --log, --motd, most limits and timeouts, and the paths of \
+                certificates and passwords; the log says which options need a restart. After an error, nothing changes.",
         example = "{command_name} --config /etc/chinwag/chinwagd.toml --check",
         note = "In a configuration file, each heading above options is a section, such as [limits] or [control-socket], and each option is a \
                 key without --: `max-clients = 2000`. A repeated option is an array of strings. The options of the command line win."
@@ -353,6 +275,12 @@ struct Arguments {
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
 
+    /// send the text of this file to each client that connects, as NOTICE lines after the greeting or, with --password-file, after the
+    /// client has given the password: at most 8KiB of UTF-8 in 50 lines; blank lines are left out. SIGHUP reads the file again
+    /// (default: none)
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    motd: Option<PathBuf>,
+
     /// disconnect a client that takes no nickname within this time; 0: never (default: 60s)
     #[argh(option, arg_name = "duration", default = "NAME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     name_timeout: u64,
@@ -474,7 +402,7 @@ fn main() -> ExitCode {
     // Before the log has a thread.
     let service_manager = service_manager();
     let log = log::start(arguments.log, arguments.log_format);
-    match server::run(&configuration::server_options(arguments, service_manager)) {
+    match serve(arguments, service_manager) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log.report_start_error(PROGRAM, &error);
@@ -489,6 +417,16 @@ fn service_manager() -> ServiceManager {
     return ServiceManager::from_environment();
     #[cfg(not(feature = "systemd"))]
     ServiceManager::default()
+}
+
+/// Runs the server. With a configuration file, SIGHUP reads the options again.
+fn serve(arguments: Arguments, service_manager: ServiceManager) -> Result<(), StartError> {
+    #[cfg(feature = "config")]
+    if arguments.config.is_some() {
+        let configuration = configuration::configuration(arguments, service_manager);
+        return server::run_reloadable(&configuration, Arc::new(reload::CommandLineSource));
+    }
+    server::run(&configuration::server_options(arguments, service_manager))
 }
 
 /// The text of `--version`: the version, then the features.

@@ -8,6 +8,7 @@ use super::Shared;
 use crate::client::account::{AccountOptions, LoginPatience, waiting_text};
 use crate::client::address::ServerAddress;
 use crate::client::arguments::ClientOptions;
+use crate::client::chat_state::DisplayItem;
 use crate::client::connection::ServerConnection;
 use crate::client::entrance::LoginKind;
 use crate::client::refusal::explain_at_terminal;
@@ -15,7 +16,7 @@ use crate::client::trust::TlsOptions;
 use crate::client::{Exit, ExitCode};
 use crate::command::ReceivedRefusal;
 use crate::command_line::quoted;
-use crate::protocol::{Credential, ErrorCode, InvalidPassword, Name, Password, RoomName};
+use crate::protocol::{Credential, ErrorCode, Event, InvalidPassword, Name, Password, RoomName};
 
 /// The name that the user chose.
 enum Identity {
@@ -38,6 +39,8 @@ pub(super) struct Entrance<'a> {
     is_connected: bool,
     /// Whether the nickname was tried on an earlier connection already.
     is_second_try: bool,
+    /// Whether the message of the day of this server was shown.
+    has_shown_motd: bool,
     patience: LoginPatience,
 }
 
@@ -52,8 +55,9 @@ impl<'a> Entrance<'a> {
             (None, Some(nick)) => Identity::Nick(nick.clone()),
             (None, None) => Identity::Unknown,
         };
-        let (is_connected, is_second_try, patience) = (false, false, LoginPatience::new());
-        Self { shared, connection, address, tls, identity, is_connected, is_second_try, patience }
+        let (is_connected, is_second_try, has_shown_motd) = (false, false, false);
+        let patience = LoginPatience::new();
+        Self { shared, connection, address, tls, identity, is_connected, is_second_try, has_shown_motd, patience }
     }
 
     /// Joins the lobby. Returns the address of the server and the nickname.
@@ -84,7 +88,10 @@ impl<'a> Entrance<'a> {
     /// Connects. Asks for the password of the server, or for another address. Returns whether the client is connected.
     async fn connect(&mut self) -> bool {
         match self.connection.open_resumable(&self.address).await {
-            Ok(()) => self.is_connected = true,
+            Ok(()) => {
+                self.is_connected = true;
+                self.show_motd();
+            }
             Err(Exit(ExitCode::Password, why)) if self.connection.can_give_password() => {
                 // The server does not wait for the user: the password is given on a new connection.
                 self.connection.close();
@@ -96,13 +103,23 @@ impl<'a> Entrance<'a> {
         self.is_connected
     }
 
+    /// Shows the message of the day, once for each server.
+    fn show_motd(&mut self) {
+        let motd = std::mem::take(&mut self.connection.motd);
+        if !std::mem::replace(&mut self.has_shown_motd, true) {
+            for text in motd {
+                self.shared.display.printer.print(&DisplayItem::Event(None, Event::Notice(text), false));
+            }
+        }
+    }
+
     /// Asks for another address. The secrets are for the server at the old one.
     async fn ask_address(&mut self, why: String) {
         self.warn(why);
         self.is_connected = false;
         let next = ask_address(self.shared, self.address.clone(), &self.tls).await;
         if next != self.address {
-            self.connection.password = None;
+            (self.connection.password, self.has_shown_motd) = (None, false);
             if let Identity::Account(account, kind) = &mut self.identity {
                 (account.credential, *kind) = (None, LoginKind::Refusable);
             }

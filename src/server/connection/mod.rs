@@ -22,7 +22,7 @@ use super::hub::HubRequest;
 use super::log::RunLog;
 use super::request_queue::{HubSender, RequestQueue};
 use super::store_reader::StoreReader;
-use super::token_bucket::Rate;
+use super::token_bucket::LiveRate;
 use super::transport::Transport;
 use crate::command::{Hint, Refusal, ServerLine};
 use crate::feed::{Feed, Mailbox, Source};
@@ -37,7 +37,7 @@ pub(super) struct ConnectionContext {
     pub(super) to_hub: HubSender,
     /// Reads stored messages. With a store, `MSG` is acknowledged only after the message is stored.
     pub(super) store_reader: Option<Arc<dyn StoreReader>>,
-    pub(super) line_rate: Rate,
+    pub(super) line_rate: LiveRate,
     pub(super) send_timeout: Option<Duration>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log: Arc<RunLog>,

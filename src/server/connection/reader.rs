@@ -56,9 +56,10 @@ impl<'a, T: Transport> InputReader<'a, T> {
     /// The connection broke, or the hub has ended.
     pub(super) async fn read(&mut self) -> io::Result<()> {
         let connection = self.connection;
-        // With a rate limit, lines that were read may have to wait, so little is read at once.
-        let bytes_max = if connection.context.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
         loop {
+            // With a rate limit, lines that were read may have to wait, so little is read at once.
+            let is_unlimited = connection.context.line_rate.get().is_unlimited();
+            let bytes_max = if is_unlimited { READ_BYTES_MAX } else { LINE_BYTES_MAX };
             let input = if self.decoder.may_end_lines_at_cr() {
                 Box::pin(self.read_after_cr(bytes_max)).await
             } else {
@@ -218,7 +219,7 @@ impl<'a, T: Transport> InputReader<'a, T> {
     async fn spend_token(&mut self) -> io::Result<()> {
         self.uncharged_bytes = self.uncharged_bytes.saturating_sub(LINE_BYTES_MAX);
         let Connection { context, transport, .. } = self.connection;
-        let wait = self.bucket.spend(context.line_rate, context.clock.steady());
+        let wait = self.bucket.spend(context.line_rate.get(), context.clock.steady());
         if wait.is_zero() {
             return Ok(());
         }

@@ -15,7 +15,7 @@ const LABEL_CHARS: usize = 13;
 
 /// Aligned lines: a label, then a value. In a line that continues the one before, the label is empty.
 pub(super) fn text(status: &ServerStatus) -> String {
-    let ServerStatus { hub, clients, clients_max, rooms_max, .. } = status;
+    let ServerStatus { hub, clients, clients_max, .. } = status;
     let mut lines = TextLines::default();
     lines.push("version", VERSION);
     lines.push("pid", status.pid);
@@ -30,7 +30,10 @@ pub(super) fn text(status: &ServerStatus) -> String {
     if let Some((accounts, logged_in)) = hub.accounts {
         lines.push("accounts", format!("{accounts}, {logged_in} of them logged in"));
     }
-    lines.push("rooms", format!("{}, {} of {rooms_max} with members besides #lobby", hub.rooms, hub.occupied_rooms));
+    lines.push(
+        "rooms",
+        format!("{}, {} of {} with members besides #lobby", hub.rooms, hub.occupied_rooms, hub.rooms_max),
+    );
     lines.push("messages", format!("{} since the start, newest id in #lobby {}", hub.messages, hub.newest_id.0));
     let [used, max] = [hub.backlog_bytes, hub.backlog_bytes_max].map(|bytes| rough_size(bytes as u64));
     lines.push("backlog", format!("{used} of {max}"));
@@ -89,7 +92,7 @@ pub(super) fn json(status: &ServerStatus) -> String {
         ("logged_in", or_null(hub.accounts.map(|(_, logged_in)| logged_in))),
         ("rooms", hub.rooms.to_string()),
         ("occupied_rooms", hub.occupied_rooms.to_string()),
-        ("max_rooms", status.rooms_max.to_string()),
+        ("max_rooms", hub.rooms_max.to_string()),
         ("messages", hub.messages.to_string()),
         ("newest_id", hub.newest_id.0.to_string()),
         ("backlog_bytes", hub.backlog_bytes.to_string()),
@@ -170,6 +173,7 @@ mod tests {
             accounts: None,
             rooms: 6,
             occupied_rooms: 5,
+            rooms_max: 10_000,
             messages: 1234,
             newest_id: MessageId(5678),
             backlog_bytes: 1_300_000,
@@ -185,7 +189,6 @@ mod tests {
             listeners: vec!["tcp://127.0.0.1:9999".to_owned(), "unix:///run/a\u{202e}b".to_owned()],
             clients: 17,
             clients_max: 2000,
-            rooms_max: 10_000,
             hub: hub(),
             memory_bytes: Some(18_460_672),
             store: None,

@@ -22,8 +22,6 @@ pub(in crate::server) struct StatusSource {
     started_at: Instant,
     listeners: Vec<String>,
     admission: Arc<Admission>,
-    clients_max: usize,
-    rooms_max: usize,
     store: Option<Arc<dyn StoreOpener>>,
     certificates: Option<Arc<dyn Reload>>,
     /// Open from the start, because later all descriptors may be in use.
@@ -39,8 +37,8 @@ pub(super) struct ServerStatus {
     pub(super) listeners: Vec<String>,
     /// Clients, as `--max-clients` counts them.
     pub(super) clients: usize,
+    /// The limit that is in force.
     pub(super) clients_max: usize,
-    pub(super) rooms_max: usize,
     pub(super) hub: HubStatus,
     /// Resident memory. `None`: `/proc` is not there.
     pub(super) memory_bytes: Option<u64>,
@@ -57,20 +55,16 @@ pub(super) struct StoreStatus {
 }
 
 impl StatusSource {
-    /// `clients_max` is the effective limit.
     pub(in crate::server) fn new(
         options: &ServerOptions,
         listeners: Vec<String>,
         admission: &Arc<Admission>,
-        clients_max: usize,
         clock: &dyn Clock,
     ) -> Self {
         Self {
             started_at: clock.steady(),
             listeners,
             admission: Arc::clone(admission),
-            clients_max,
-            rooms_max: options.max_rooms,
             store: options.store.clone(),
             certificates: options.certificates.clone(),
             process_status: File::open("/proc/self/status").ok().map(Arc::new),
@@ -94,8 +88,7 @@ impl StatusSource {
             uptime: context.clock.steady().saturating_duration_since(self.started_at),
             listeners: self.listeners.clone(),
             clients: self.admission.client_count(),
-            clients_max: self.clients_max,
-            rooms_max: self.rooms_max,
+            clients_max: self.admission.limits().effective_clients_max(),
             hub,
             memory_bytes,
             store,

@@ -7,12 +7,12 @@ use std::time::Instant;
 use super::*;
 use crate::feed::Feed;
 use crate::limits::BACKLOG_BYTES_MIN;
-use crate::server::admission::Admission;
+use crate::server::admission::{Admission, ConnectionLimits};
 use crate::server::banned_networks::BannedNetworks;
 use crate::server::clock::{Clock, SystemClock};
 use crate::server::hub::{self, Hub};
 use crate::server::log::RunLog;
-use crate::server::{Rate, request_queue, tests};
+use crate::server::{LiveRate, Rate, request_queue, tests};
 use crate::session::Sessions;
 
 /// Longest wait of a client. Nothing here takes long, unless it hangs.
@@ -29,10 +29,19 @@ fn serve(has_hub: bool, configure: impl FnOnce(&mut ControlServer), client: impl
     let hub = hub::run(Hub::new(Sessions::default(), Arc::clone(&feed)), requests, Arc::clone(&clock));
     let line_rate = Rate { per_second: 0, burst: 1 };
     let log = Arc::new(RunLog::new(Arc::clone(&clock)));
-    let context = ConnectionContext { feed, to_hub, store_reader: None, line_rate, send_timeout: None, clock, log };
-    let admission = Admission::new(9, 0, line_rate, Arc::new(BannedNetworks::new(Arc::clone(&context.clock))));
+    let context = ConnectionContext {
+        feed,
+        to_hub,
+        store_reader: None,
+        line_rate: LiveRate::new(line_rate),
+        send_timeout: None,
+        clock,
+        log,
+    };
+    let limits = ConnectionLimits { clients_max: 9, descriptors: 99, per_address_max: 0, per_address_rate: line_rate };
+    let admission = Admission::new(limits, Arc::new(BannedNetworks::new(Arc::clone(&context.clock))));
     let listeners = vec!["tcp://127.0.0.1:9999".to_owned()];
-    let status = StatusSource::new(&tests::options(), listeners, &admission, 9, &*context.clock);
+    let status = StatusSource::new(&tests::options(), listeners, &admission, &*context.clock);
     let mut server = ControlServer::new(socket, status, Arc::new(context), 0);
     configure(&mut server);
     let running = async {

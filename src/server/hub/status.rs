@@ -24,6 +24,8 @@ pub struct HubStatus {
     pub rooms: usize,
     /// Rooms with members, besides the lobby.
     pub occupied_rooms: usize,
+    /// The limit of `occupied_rooms`.
+    pub rooms_max: usize,
     /// Messages that were published in all rooms since the start.
     pub messages: u64,
     /// The id of the newest message in the lobby; 0 before the first one.
@@ -65,6 +67,7 @@ impl Hub {
             accounts: sessions.has_accounts().then(|| (state.accounts().len(), logged_in)),
             rooms: state.room_count(),
             occupied_rooms: state.occupied_room_count(),
+            rooms_max: state.policy().rooms,
             messages: self.messages,
             newest_id: lobby.map(Room::last_id).unwrap_or_default(),
             backlog_bytes: feed.backlog().bytes(),

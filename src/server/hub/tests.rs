@@ -11,7 +11,7 @@ use async_channel::Receiver;
 use super::*;
 use crate::command::Command;
 use crate::feed::{Cursor, Mailbox, Progress, Source};
-use crate::limits::BACKLOG_BYTES_MIN;
+use crate::limits::{BACKLOG_BYTES_MIN, ROOMS_MAX_DEFAULT};
 use crate::protocol::{MessageId, Mode, Secret, Token};
 use crate::session::{Lifecycle, Timeouts};
 use crate::state::{SharedState, StateLimits, Uptime};
@@ -403,6 +403,7 @@ fn status_counts_members_rooms_and_messages() {
         accounts: None,
         rooms: 2,
         occupied_rooms: 1,
+        rooms_max: ROOMS_MAX_DEFAULT,
         messages: 3,
         newest_id: MessageId(2),
         backlog_bytes: feed.backlog().bytes(),

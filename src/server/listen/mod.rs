@@ -125,11 +125,30 @@ impl Listener {
         self
     }
 
-    pub(super) fn http_timeouts(&self) -> Option<HttpTimeouts> {
+    pub(super) fn http_settings(&self) -> Option<HttpSettings> {
         match &self.endpoint {
-            Endpoint::Tcp(_, protocol) => protocol.http_timeouts(),
-            Endpoint::Unix(_, protocol) => protocol.http_timeouts(),
+            Endpoint::Tcp(_, protocol) => protocol.http_settings(),
+            Endpoint::Unix(_, protocol) => protocol.http_settings(),
         }
+    }
+
+    /// The URI of the listener, with its parameters.
+    pub(super) fn uri(&self) -> String {
+        let Self { scheme, endpoint, proxies: ListenerProxies { header, forwarded, x_forwarded_for } } = self;
+        let (address, socket) = match endpoint {
+            Endpoint::Tcp(SocketSource::Bind(address), _) => (format!("{scheme}://{address}"), Vec::new()),
+            Endpoint::Unix(SocketSource::Bind(socket), _) => {
+                (format!("{scheme}://{}", socket.path.display()), socket.parameters())
+            }
+            Endpoint::Tcp(SocketSource::Inherited(name), _) | Endpoint::Unix(SocketSource::Inherited(name), _) => {
+                (format!("{scheme}+fd://{name}"), Vec::new())
+            }
+        };
+        let named = [("proxy", header), ("forwarded", forwarded), ("x-forwarded-for", x_forwarded_for)];
+        let proxies = named.into_iter().filter_map(|(name, list)| Some(format!("{name}={}", list.as_ref()?)));
+        let parameters: Vec<_> = socket.into_iter().chain(proxies).collect();
+        let mark = if parameters.is_empty() { "" } else { "?" };
+        format!("{address}{mark}{}", parameters.join("&"))
     }
 
     /// Checks whether the server can listen on the address. Listens on none.
@@ -154,8 +173,8 @@ impl Listener {
 
 /// The protocol of a listener's clients, before their first line. The transport of their connections is `T`.
 pub(super) trait ListenerProtocol<T>: Debug + Send + Sync {
-    /// The timeouts of an HTTP listener.
-    fn http_timeouts(&self) -> Option<HttpTimeouts> {
+    /// The options of an HTTP listener.
+    fn http_settings(&self) -> Option<HttpSettings> {
         None
     }
 
@@ -172,9 +191,11 @@ pub(super) trait ListenerProtocol<T>: Debug + Send + Sync {
     fn render_refusal(&self, refusal: Refusal, at: Timestamp) -> Vec<u8>;
 }
 
-/// The timeouts of an HTTP listener, for the log.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HttpTimeouts {
+/// The options of an HTTP listener, for the log.
+#[derive(Clone, Debug)]
+pub(super) struct HttpSettings {
+    /// The origins whose pages may join, in addition to the server's own.
+    pub(super) origins: Vec<String>,
     pub(super) header: Duration,
     /// `None`: no pings.
     pub(super) ping_interval: Option<Duration>,

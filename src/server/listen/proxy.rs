@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
-use super::{Acceptor, Endpoint, HttpTimeouts, Listener, ListenerProtocol, ListenerProxies};
+use super::{Acceptor, Endpoint, HttpSettings, Listener, ListenerProtocol, ListenerProxies};
 use crate::command::Refusal;
 use crate::limits::{PROXY_HEADER_BYTES_MAX, PROXY_HEADER_SECONDS_MAX};
 use crate::process::error_text;
@@ -46,8 +46,8 @@ impl<S: StreamSocket> ProxyProtocol<S> {
 }
 
 impl<S: StreamSocket> ListenerProtocol<Stream<S>> for ProxyProtocol<S> {
-    fn http_timeouts(&self) -> Option<HttpTimeouts> {
-        self.protocol.http_timeouts()
+    fn http_settings(&self) -> Option<HttpSettings> {
+        self.protocol.http_settings()
     }
 
     /// The address is that of the proxy, or of a client that is refused.

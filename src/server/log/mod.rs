@@ -6,8 +6,10 @@
 //! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. `RunLog` logs the
 //! events that depend on earlier ones: the ends of connections, and frequent events.
 
+mod level;
 mod limiter;
 mod line;
+mod reload;
 mod run_log;
 mod writer;
 
@@ -27,9 +29,14 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::level::SetLevel;
+pub(super) use self::level::set_level;
 pub use self::line::push_json_string;
 pub(super) use self::line::push_shown;
 use self::line::{LineStyle, LogLine};
+pub(super) use self::reload::{
+    exposed_password, motd, nothing_to_reload, option_changed, password, reload_failed, reload_refused, reloaded,
+};
 pub(super) use self::run_log::{FrequentEvent, RunLog};
 use self::writer::LogWriter;
 use super::admission::AdmissionLimit;
@@ -54,6 +61,15 @@ pub enum LogFormat {
     Text,
     /// For programs: one JSON object a line, with the time in UTC.
     Json,
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
 }
 
 /// The running log. Dropping it writes the waiting lines, for at most [`LOG_FLUSH_MS_MAX`], and ends the log.
@@ -81,20 +97,23 @@ pub fn start(level: LevelFilter, format: LogFormat) -> Log {
     let stderr = crate::process::BesideProgress(stderr);
     let writer = LogWriter::new(stderr, Duration::from_millis(LOG_FLUSH_MS_MAX), dropped);
     let queue = writer.queue();
-    subscriber(level, style, move || queue.clone()).init();
+    let (subscriber, set_level) = subscriber(level, style, move || queue.clone());
+    subscriber.init();
+    level::keep(set_level);
     panic::set_hook(Box::new(fault));
     *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     Log { format }
 }
 
-/// Renders the events of this level and above, and writes each line to a writer from `output`.
+/// Renders the events of this level and above, and writes each line to a writer from `output`. Returns also how to change the level.
 fn subscriber<W: io::Write + 'static>(
     level: LevelFilter,
     style: LineStyle,
     output: impl Fn() -> W + Send + Sync + 'static,
-) -> impl Subscriber + Send + Sync {
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(output);
-    subscriber.log_internal_errors(false).event_format(LineFormat(style)).finish()
+) -> (impl Subscriber + Send + Sync, SetLevel) {
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(output);
+    let subscriber = subscriber.log_internal_errors(false).event_format(LineFormat(style)).finish();
+    level::limit(subscriber, level)
 }
 
 /// Writes the waiting lines, for at most [`LOG_FLUSH_MS_MAX`], and ends the log.
@@ -170,26 +189,17 @@ pub(super) fn no_store(epoch: &Token, history: usize) {
 
 #[cfg(feature = "store")]
 pub(super) fn store_opened(options: &crate::store::Options, state: &crate::store::StoredState) {
-    use crate::store::{Durability, Retention};
+    use super::store_adapter::{shown_durability, shown_retention};
+    use crate::store::Durability;
 
-    let durability = match options.durability {
-        Durability::Full => "full",
-        Durability::Relaxed => "relaxed",
-    };
-    let keep = match options.keep {
-        Retention::All => "all".to_owned(),
-        Retention::Age(age) => format_duration(age),
-        Retention::Bytes(bytes) => format_size(bytes),
-        Retention::Count(count) => format!("{count} messages"),
-    };
     let oldest_id = state.oldest_id.map(|id| id.0);
     info!(
         path = %std::path::absolute(&options.path).as_ref().unwrap_or(&options.path).display(),
         oldest_id,
         newest_id = state.last_id.0,
         epoch = %state.epoch,
-        durability,
-        keep,
+        durability = shown_durability(options.durability),
+        keep = shown_retention(options.keep),
         "opened the store"
     );
     if options.durability == Durability::Relaxed {
@@ -212,7 +222,7 @@ pub(super) fn accounts_left_out(count: usize) {
 pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
     let number = |number: u64| -> Box<dyn Value> { if number == 0 { Box::new(NO_LIMIT) } else { Box::new(number) } };
     let seconds = |seconds: u64| limit_value((seconds > 0).then(|| Duration::from_secs(seconds)));
-    let http = options.listen.iter().find_map(super::Listener::http_timeouts);
+    let http = options.listen.iter().find_map(super::Listener::http_settings);
     info!(
         max_clients,
         max_per_address = number(options.max_per_address as u64),
@@ -224,7 +234,7 @@ pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
         resume_timeout = seconds(options.resume_seconds),
         send_timeout = limit_value(options.send_timeout()),
         dead_peer_timeout = limit_value(options.dead_peer_timeout),
-        http_header_timeout = http.map(|http| limit_value(Some(http.header))),
+        http_header_timeout = http.as_ref().map(|http| limit_value(Some(http.header))),
         http_ping_interval = http.map(|http| limit_value(http.ping_interval)),
         backlog = format_size(options.backlog_bytes as u64),
         history = options.history,
@@ -400,15 +410,6 @@ pub(super) fn invalid_certificate(path: &Path, reason: &str) {
     warn!(path = %path.display(), reason, "clients will not accept this certificate");
 }
 
-/// Logs that the password was read.
-pub(super) fn password(path: &Path) {
-    info!(path = %path.display(), "read the password");
-}
-
-pub(super) fn exposed_password(path: &Path) {
-    warn!(path = %path.display(), "every user of this machine can read the password; forbid it with: chmod 600");
-}
-
 /// Warns that a listener, which other machines can reach, is not encrypted, so that its clients cannot give the password, or others can
 /// read it.
 pub(super) fn password_over_plain_text(is_allowed: bool) {
@@ -455,15 +456,6 @@ pub(super) fn audit_entries_lost(count: u64) {
     warn!(count, "entries of the audit log are lost, because they could not be stored");
 }
 
-pub(super) fn reload_failed(error: &str) {
-    warn!(error, "SIGHUP: cannot use the new file; the old one stays in use");
-}
-
-/// Logs a SIGHUP to a server without files to read again.
-pub(super) fn nothing_to_reload() {
-    info!("SIGHUP: there are no files to read again");
-}
-
 /// Logs that the service manager does not get messages. They are tried again; this is not.
 #[cfg(feature = "systemd")]
 pub(super) fn notify_failed(error: &io::Error) {
@@ -497,7 +489,16 @@ pub(super) mod tests {
 
     /// Collects the lines of a log.
     #[derive(Clone, Debug, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Buffer {
+        /// Takes the lines, without the time.
+        pub(super) fn take_lines(&self, format: LogFormat) -> Vec<String> {
+            let log = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+            let separator = if format == LogFormat::Json { ',' } else { ' ' };
+            log.lines().map(|line| line.split_once(separator).unwrap().1.trim_start().to_owned()).collect()
+        }
+    }
 
     impl io::Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -514,11 +515,9 @@ pub(super) mod tests {
         let buffer = Buffer::default();
         let output = buffer.clone();
         let style = LineStyle { format, ..LineStyle::default() };
-        let subscriber = subscriber(LevelFilter::DEBUG, style, move || output.clone());
+        let (subscriber, _) = subscriber(LevelFilter::DEBUG, style, move || output.clone());
         tracing::subscriber::with_default(subscriber, run);
-        let log = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
-        let separator = if format == LogFormat::Json { ',' } else { ' ' };
-        log.lines().map(|line| line.split_once(separator).unwrap().1.trim_start().to_owned()).collect()
+        buffer.take_lines(format)
     }
 
     #[test]

@@ -16,6 +16,7 @@ use futures_lite::future;
 use super::*;
 use crate::feed::Feed;
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
+use crate::server::admission::ConnectionLimits;
 use crate::server::banned_networks::BannedNetworks;
 use crate::server::clock::SystemClock;
 use crate::server::hub::Hub;
@@ -79,7 +80,8 @@ impl Manager {
 
 fn admission() -> Arc<Admission> {
     let banned = Arc::new(BannedNetworks::new(Arc::new(SystemClock)));
-    Admission::new(1, 0, Rate { per_second: 0, burst: 1 }, banned)
+    let per_address_rate = Rate { per_second: 0, burst: 1 };
+    Admission::new(ConnectionLimits { clients_max: 1, descriptors: 1, per_address_max: 0, per_address_rate }, banned)
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -19,7 +19,8 @@ use crate::fingerprint::Fingerprint;
 use crate::limits::PEM_FILE_BYTES_MAX;
 use crate::process::{SmallFile, SmallFileError, error_text, quoted_path};
 use crate::protocol::Timestamp;
-use crate::server::{CertificateStatus, CheckReport, Reload, log};
+use crate::server::reload::{CertificateStatus, Reload, ReloadError, Replacement};
+use crate::server::{CheckReport, log};
 
 /// A certificate and its key, as files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,38 +33,55 @@ pub struct CertificateFiles {
 
 /// The certificates of the TLS listeners. A client gets the first one that is valid for the name that it asks for, or the first of all.
 #[derive(Debug)]
-pub struct TlsCertificates {
+pub struct TlsCertificates(RwLock<State>);
+
+#[derive(Debug)]
+struct State {
     files: Vec<CertificateFiles>,
     /// In the order of `files`. Empty before the first [`Reload::reload`].
-    loaded: RwLock<Vec<Arc<CertifiedKey>>>,
+    loaded: Vec<Arc<CertifiedKey>>,
 }
 
 impl TlsCertificates {
     /// Names the files. [`Reload::reload`] reads them.
     pub fn new(files: Vec<CertificateFiles>) -> Arc<Self> {
-        Arc::new(Self { files, loaded: RwLock::default() })
+        Arc::new(Self(RwLock::new(State { files, loaded: Vec::new() })))
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Reload for TlsCertificates {
+    /// Each certificate, followed by its key.
+    fn paths(&self) -> Vec<PathBuf> {
+        self.state().files.iter().flat_map(|files| [files.certificate.clone(), files.key.clone()]).collect()
+    }
+
     /// Reads the files. After an error, the certificates stay as they were. Warns about certificates that clients will not accept.
-    fn reload(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn prepare(&self, paths: Vec<PathBuf>) -> Result<Replacement<'_>, ReloadError> {
+        let (pairs, _) = paths.as_chunks::<2>();
+        let files: Vec<_> =
+            pairs.iter().cloned().map(|[certificate, key]| CertificateFiles { certificate, key }).collect();
         let provider = ring::default_provider();
-        let loaded = self.files.iter().map(|files| files.load(&provider)).collect::<Result<Vec<_>, _>>()?;
-        for (files, key) in self.files.iter().zip(&loaded) {
-            if let Some(problem) = find_validity_problem(key, &provider, UnixTime::now()) {
-                log::invalid_certificate(&files.certificate, problem);
+        let loaded = files.iter().map(|files| files.load(&provider)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Box::new(move || {
+            for (files, key) in files.iter().zip(&loaded) {
+                if let Some(problem) = find_validity_problem(key, &provider, UnixTime::now()) {
+                    log::invalid_certificate(&files.certificate, problem);
+                }
+                log::certificate(&files.certificate, fingerprint(key));
             }
-            log::certificate(&files.certificate, fingerprint(key));
-        }
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
-        Ok(())
+            *self.0.write().unwrap_or_else(PoisonError::into_inner) = State { files, loaded };
+        }))
     }
 
     /// Finds the fault of each pair of files, and certificates that clients will not accept.
     fn check(&self, report: &mut CheckReport) {
         let provider = ring::default_provider();
-        for files in &self.files {
+        let state = self.state();
+        for files in &state.files {
             let key = match files.load(&provider) {
                 Ok(key) => key,
                 Err(fault) => {
@@ -76,24 +94,25 @@ impl Reload for TlsCertificates {
                 report.notes.push(format!("clients will not accept the certificate {path}: {problem}"));
             }
         }
-        report.count(self.files.len(), "certificate", "certificates");
+        report.count(state.files.len(), "certificate", "certificates");
     }
 
     fn certificates(&self) -> Vec<CertificateStatus> {
         let provider = ring::default_provider();
-        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
         let status = |(files, key): (&CertificateFiles, &Arc<CertifiedKey>)| CertificateStatus {
             path: files.certificate.clone(),
             fingerprint: fingerprint(key).to_string(),
             expires_at: expires_at(key, &provider),
         };
-        self.files.iter().zip(loaded.iter()).map(status).collect()
+        state.files.iter().zip(&state.loaded).map(status).collect()
     }
 }
 
 impl ResolvesServerCert for TlsCertificates {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
+        let loaded = &state.loaded;
         let name = client.server_name().and_then(|name| ServerName::try_from(name).ok());
         let named = name.and_then(|name| loaded.iter().find(|key| is_valid_for(key, &name)));
         named.or_else(|| loaded.first()).cloned()

@@ -18,7 +18,7 @@ pub use self::certificates::{CertificateFiles, TlsCertificates};
 use super::admission::Ticket;
 use super::connection::with_drain_timeout;
 use super::driver;
-use super::listen::{Acceptor, HttpTimeouts, LinesProtocol, Listener, ListenerProtocol, Scheme, SocketSource};
+use super::listen::{Acceptor, HttpSettings, LinesProtocol, Listener, ListenerProtocol, Scheme, SocketSource};
 use super::log::FrequentEvent;
 use super::transport::{Tcp, Tls, Transport, read_input, write_all};
 use crate::command::{Hint, Refusal};
@@ -82,8 +82,8 @@ impl<P: fmt::Debug> fmt::Debug for TlsProtocol<P> {
 }
 
 impl<P: ListenerProtocol<Tls<Tcp>> + 'static> ListenerProtocol<Tcp> for TlsProtocol<P> {
-    fn http_timeouts(&self) -> Option<HttpTimeouts> {
-        self.protocol.http_timeouts()
+    fn http_settings(&self) -> Option<HttpSettings> {
+        self.protocol.http_settings()
     }
 
     fn is_client(&self, address: PeerAddress) -> bool {

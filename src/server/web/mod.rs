@@ -12,7 +12,7 @@ use smol::Timer;
 use super::admission::{AdmissionLimit, Ticket};
 use super::connection::{ConnectionContext, wait_for_mailbox, with_drain_timeout};
 use super::hub::HubRequest;
-use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol, Scheme, SocketSource};
+use super::listen::{Acceptor, HttpSettings, Listener, ListenerProtocol, Scheme, SocketSource};
 use super::log::FrequentEvent;
 use super::transport::{Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
@@ -70,8 +70,9 @@ impl WebProtocol {
 }
 
 impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
-    fn http_timeouts(&self) -> Option<HttpTimeouts> {
-        Some(HttpTimeouts { header: self.options.header_timeout, ping_interval: self.options.ping_interval })
+    fn http_settings(&self) -> Option<HttpSettings> {
+        let WebOptions { origins, header_timeout, ping_interval, .. } = &*self.options;
+        Some(HttpSettings { origins: origins.names(), header: *header_timeout, ping_interval: *ping_interval })
     }
 
     fn is_client(&self, address: PeerAddress) -> bool {
@@ -253,7 +254,7 @@ mod tests {
     use crate::server::clock::SystemClock;
     use crate::server::hub::Hub;
     use crate::server::log::RunLog;
-    use crate::server::{Rate, request_queue};
+    use crate::server::{LiveRate, Rate, request_queue};
     use crate::session::Sessions;
 
     async fn check(context: &ConnectionContext) -> Answer {
@@ -265,7 +266,7 @@ mod tests {
         let feed = Arc::new(Feed::new(BACKLOG_BYTES_DEFAULT));
         let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
         let (to_hub, mut requests) = request_queue::channel();
-        let line_rate = Rate { per_second: 0, burst: 1 };
+        let line_rate = LiveRate::new(Rate { per_second: 0, burst: 1 });
         let context = ConnectionContext {
             feed,
             to_hub,

@@ -59,9 +59,6 @@ const ROOM = /(write: |, or |everybody: |look for it in )#\S+ (?=[A-Z])/g;
 /** The hint to write a command, whichever it is: the verb and its arguments. */
 const WRITE = /; write: [A-Z]+(?: [^;:]+)?$/;
 
-/** A line of HELP: the verb, its arguments, and what the command does. */
-const HELP = /^[A-Z]+(?: [^;:]+)?: /;
-
 /** The beginnings of hints that end with the user's text or an id. */
 const OPEN_HINTS = [
   ['say', ' (HELP lists the commands); to say it, write: MSG '],
@@ -81,11 +78,6 @@ export function splitText(written) {
   const [hint, end] = LONGEST_FIRST.find(([, end]) => text.endsWith(end)) ?? ['write', WRITE.exec(text)?.[0]];
   if (end === undefined) return { what: without(written, NOTHING_DELIVERED), hint: null };
   return { what: without(without(text, end), NOTHING_DELIVERED), hint };
-}
-
-/** Whether a NOTICE is a line of HELP. */
-export function isHelp(text) {
-  return HELP.test(text);
 }
 
 function without(text, end) {

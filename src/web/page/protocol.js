@@ -1,6 +1,6 @@
 // Parses and formats lines of chinwag/1, which protocol.md defines. Pure: no document.
 
-import { isHelp, splitText } from './hints.js';
+import { splitText } from './hints.js';
 
 /** Longest line that the server accepts, in bytes. */
 export const LINE_BYTES_MAX = 4096;
@@ -106,8 +106,7 @@ const PARSERS = {
   },
   ROSTER: (count) => ({ kind: 'roster', count: Number(count) }),
   COORDINATOR: (name) => ({ kind: 'coordinator', name }),
-  // Ignores the lines of HELP: the page has its own help.
-  NOTICE: (text) => (isHelp(text) ? null : { kind: 'notice', text }),
+  NOTICE: (text) => ({ kind: 'notice', text }),
   PING: (token) => ({ kind: 'ping', token }),
 };
 

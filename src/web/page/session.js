@@ -67,6 +67,8 @@ export class Session {
   #left = new Set();
   /** The rooms of the list that is being received. */
   #listed = [];
+  /** The lines of the message of the day that the page has shown: the server sends it on each connection. */
+  #motd = new Set();
   /** Whether missed messages of a room in the background are being received. */
   #isFetching = false;
 
@@ -515,6 +517,7 @@ export class Session {
     if (line.kind === 'token') return this.account.listed(line);
     if (line.kind === 'sanction') return this.moderator.listed(line);
     if (this.#isJoined && line.kind === 'leave' && line.reason === 'displaced' && line.name === this.#name) return this.#displaced(line);
+    if (line.kind === 'notice' && this.#isShownMotd(line)) return;
     const room = this.#roomOf(line);
     if (!room) return;
     if (line.kind === 'leave' && REMOVALS.has(line.reason) && line.name === this.#name) return this.#kicked(room, line);
@@ -530,6 +533,14 @@ export class Session {
     const other = kind === 'invite' ? this.current : null;
     // With echo, the user's own JOIN comes before the reply.
     return this.roomNamed(name) ?? (kind === 'join' ? this.want(name) : other);
+  }
+
+  /** Whether the page has shown this line of the message of the day, on an earlier connection. Before the user joins, other notices are rare. */
+  #isShownMotd({ text }) {
+    if (this.#isJoined) return false;
+    if (this.#motd.has(text)) return true;
+    this.#motd.add(text);
+    return false;
   }
 
   /** A moderator has removed the user from the room. */

@@ -31,10 +31,10 @@ use std::sync::Arc;
 use chinwag::command::{ClientLine, Refusal, Verb};
 use chinwag::feed::Feed;
 use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
-use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, Secret, Timestamp};
+use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, Motd, Secret, Timestamp};
 use chinwag::server::hub::{Hub, HubRequest};
-use chinwag::session::{InputKind, Timeouts};
-use chinwag::state::{SessionId, Uptime};
+use chinwag::session::{InputKind, LiveOptions, Timeouts};
+use chinwag::state::{Policy, SessionId, Uptime};
 
 use self::client::{Client, Received, State};
 use self::model::Model;
@@ -275,11 +275,31 @@ impl<'a> Run<'a> {
 
     /// Lets up to half a minute pass.
     fn wait(&mut self) {
-        if self.script.below(16) == 15 {
-            self.clock_step_ms += CLOCK_STEP_MS;
+        match self.script.below(16) {
+            15 => self.clock_step_ms += CLOCK_STEP_MS,
+            14 => self.configure(),
+            _ => {}
         }
         let ms = self.script.one_of(&[1, 900, 1000, 7000, 30_000]);
         self.pass(ms);
+    }
+
+    /// The operator changes the timeouts. Whether members can be resumed stays as it is.
+    fn configure(&mut self) {
+        let (timeouts, resume_seconds) = self.script.one_of(&TIMEOUTS);
+        if (resume_seconds > 0) != self.model.resume_tokens.are_on() {
+            return;
+        }
+        let options = LiveOptions {
+            timeouts,
+            has_watch: true,
+            allows_insecure_passwords: true,
+            is_registration_open: true,
+            motd: Motd::default(),
+            policy: Policy { resume_seconds, ..self.model.room.state().policy() },
+        };
+        self.act(SessionId::SERVER, &InputKind::Configure(Box::new(options)));
+        self.model.set_timeouts(timeouts, resume_seconds);
     }
 
     fn pass(&mut self, ms: i64) {

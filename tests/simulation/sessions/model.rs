@@ -76,6 +76,12 @@ impl Model {
         }
     }
 
+    /// The operator has changed the timeouts.
+    pub(super) fn set_timeouts(&mut self, timeouts: Timeouts, resume_seconds: u64) {
+        self.timers.set(timeouts);
+        self.resume_tokens.set(resume_seconds);
+    }
+
     pub(super) fn apply(&mut self, at: Timestamp, session: SessionId, action: &InputKind) {
         let named: BTreeSet<_> = self.streams.keys().copied().filter(|&reader| self.is_named(reader)).collect();
         let mut refusal = self.refusal(at, session, action);

@@ -35,6 +35,11 @@ impl ResumeTokens {
         }
     }
 
+    /// Replaces the time for which a member is detached, also for those that are.
+    pub(super) fn set(&mut self, resume_seconds: u64) {
+        self.resume_seconds = resume_seconds;
+    }
+
     /// Whether the server issues tokens.
     pub(super) fn are_on(&self) -> bool {
         self.resume_seconds > 0

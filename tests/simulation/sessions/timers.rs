@@ -20,6 +20,11 @@ impl Timers {
         Self { timeouts, now: Uptime::default(), clients: BTreeMap::new() }
     }
 
+    /// Replaces the timeouts, also for existing sessions.
+    pub(super) fn set(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
+    }
+
     /// Records an action before the room applies it.
     pub(super) fn record(&mut self, session: SessionId, action: &InputKind) {
         match action {
