@@ -41,11 +41,11 @@ struct InheritedSocket {
 enum SocketKind {
     Tcp(TcpListener),
     Unix(UnixListener),
-    /// What it is instead, and what is expected.
+    /// Another kind of descriptor: its kind, and the setting that is expected.
     Unusable(&'static str),
 }
 
-/// What a descriptor is that is not a listening stream socket, and what is expected.
+/// The kinds of descriptors that are not listening stream sockets, each with the setting that is expected.
 #[cfg(feature = "systemd")]
 const CONNECTION: &str = "it is a connection; set Accept=no in its .socket unit";
 #[cfg(feature = "systemd")]
@@ -187,7 +187,7 @@ pub enum InheritedSocketError {
     Unusable {
         /// The name of the socket.
         name: String,
-        /// What is wrong, and what is expected.
+        /// The problem, and the setting that is expected.
         why: String,
     },
 }

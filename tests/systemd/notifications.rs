@@ -1,4 +1,4 @@
-//! What the server tells the service manager, in order.
+//! The messages of the server to the service manager, in order.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;

@@ -22,7 +22,7 @@ fn install(directory: &Path) {
     }
 }
 
-/// What systemd-analyze prints, on both streams.
+/// The output of systemd-analyze, on both streams.
 fn analyze(arguments: &[&str], unit: &Path) -> (bool, String) {
     let output = Command::new("systemd-analyze").args(arguments).arg(unit).output().expect("systemd-analyze runs");
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8")).concat();

@@ -38,7 +38,7 @@ pub struct HubStatus {
     pub store_failure: Option<String>,
 }
 
-/// What the hub answers to show that it is alive. It takes the same time whatever the number of clients.
+/// The answer of a hub that is alive. It takes the same time whatever the number of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignOfLife {
     /// Members, with or without a connection.

@@ -41,7 +41,7 @@ struct Notifier {
 }
 
 impl ServiceManager {
-    /// What the environment says about the service manager. Call this once, before the process has other threads: it takes the sockets
+    /// Reads the environment. Call this once, before the process has other threads: it takes the sockets
     /// that the process has inherited, and removes their variables from the environment.
     pub fn from_environment() -> Self {
         let sockets = Arc::new(Mutex::new(InheritedSockets::from_environment()));
