@@ -2,7 +2,7 @@
 
 _chinwagd() {
     local current=${COMP_WORDS[COMP_CWORD]} i word command='' option='' arguments=0
-    local commands=' account cert status moderate audit ' valued=' --backlog --by --config --connect-rate --control --data --dead-peer-timeout --durability --epoch --history --http-header-timeout --http-origin --http-ping-interval --idle-timeout --keep --limit --line-burst --line-rate --listen --log --log-format --max-clients --max-per-address --max-rooms --name --name-timeout --out --password-file --port-file --registration --resume-timeout --room --send-timeout --tls-cert --tls-key '
+    local commands=' account cert backup restore check status moderate audit ' valued=' --backlog --by --config --connect-rate --control --data --dead-peer-timeout --durability --epoch --history --http-header-timeout --http-origin --http-ping-interval --idle-timeout --keep --limit --line-burst --line-rate --listen --log --log-format --max-clients --max-per-address --max-rooms --motd --name --name-timeout --out --password-file --port-file --registration --resume-timeout --room --send-timeout --tls-cert --tls-key '
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -23,7 +23,7 @@ _chinwagd() {
     [[ $current != = ]] || current=''
     case $option in
         '') ;;
-        --config | --control | --data | --out | --password-file | --port-file | --tls-cert | --tls-key)
+        --config | --control | --data | --motd | --out | --password-file | --port-file | --tls-cert | --tls-key)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -35,9 +35,12 @@ _chinwagd() {
         *) return ;;
     esac
     case $command in
-        '') local options='--listen --port-file --tls-cert --tls-key --password-file --accounts-only --registration --allow-insecure-passwords --http-origin --http-header-timeout --http-ping-interval --max-clients --max-per-address --connect-rate --line-rate --line-burst --backlog --max-rooms --no-watch --history --data --durability --keep --epoch --name-timeout --idle-timeout --resume-timeout --send-timeout --dead-peer-timeout --log --log-format --control --config --check --print-config -V --version -h --help' words='account cert status moderate audit' ;;
+        '') local options='--listen --port-file --tls-cert --tls-key --password-file --accounts-only --registration --allow-insecure-passwords --http-origin --http-header-timeout --http-ping-interval --max-clients --max-per-address --connect-rate --line-rate --line-burst --backlog --max-rooms --no-watch --history --data --durability --keep --epoch --motd --name-timeout --idle-timeout --resume-timeout --send-timeout --dead-peer-timeout --log --log-format --control --config --check --print-config -V --version -h --help' words='account cert backup restore check status moderate audit' ;;
         account) local options='--password-file --generate --end-rest --json --control --data -h --help' words='add list password role remove' ;;
         cert) local options='--name --out -h --help' words='' ;;
+        backup) local options='--data --control -h --help' words='' ;;
+        restore) local options='--data -h --help' words='' ;;
+        check) local options='--data --control -h --help' words='' ;;
         status) local options='--control --json -h --help' words='' ;;
         moderate) local options='--control -h --help' words='' ;;
         audit) local options='--limit --room --by --json --control -h --help' words='' ;;

@@ -2,8 +2,8 @@
 
 # Whether the command line has this command; without an argument, whether it has none.
 function __chinwagd_has
-    set -l commands account cert status moderate audit
-    set -l valued --backlog --by --config --connect-rate --control --data --dead-peer-timeout --durability --epoch --history --http-header-timeout --http-origin --http-ping-interval --idle-timeout --keep --limit --line-burst --line-rate --listen --log --log-format --max-clients --max-per-address --max-rooms --name --name-timeout --out --password-file --port-file --registration --resume-timeout --room --send-timeout --tls-cert --tls-key
+    set -l commands account cert backup restore check status moderate audit
+    set -l valued --backlog --by --config --connect-rate --control --data --dead-peer-timeout --durability --epoch --history --http-header-timeout --http-origin --http-ping-interval --idle-timeout --keep --limit --line-burst --line-rate --listen --log --log-format --max-clients --max-per-address --max-rooms --motd --name --name-timeout --out --password-file --port-file --registration --resume-timeout --room --send-timeout --tls-cert --tls-key
     set -l words (commandline -opc)
     set -e words[1]
     set -l is_value 0
@@ -23,6 +23,9 @@ end
 complete -c chinwagd -f
 complete -c chinwagd -n __chinwagd_has -a account -d 'add, list and remove accounts, and set their passwords and roles'
 complete -c chinwagd -n __chinwagd_has -a cert -d 'make a self-signed certificate and its key for TLS listeners, and print its fingerprint'
+complete -c chinwagd -n __chinwagd_has -a backup -d 'copy a store into a new file, also while a server uses it, and check the copy'
+complete -c chinwagd -n __chinwagd_has -a restore -d 'put a backup in the place of a store, while no server uses it, and check it'
+complete -c chinwagd -n __chinwagd_has -a check -d 'check a store or a backup: the file itself, its rows, and whether the search index agrees with the messages'
 complete -c chinwagd -n __chinwagd_has -a status -d 'print what a running server does: its listeners, clients, rooms, memory and store'
 complete -c chinwagd -n __chinwagd_has -a moderate -d 'carry out a command of a moderator on a running server, with the rights of an operator'
 complete -c chinwagd -n __chinwagd_has -a audit -d 'print the audit log of a running server: who has removed, muted, banned or appointed whom, when and why, and what operators have done with accounts'
@@ -50,6 +53,7 @@ complete -c chinwagd -n __chinwagd_has -l data -r -F -d 'store messages in this 
 complete -c chinwagd -n __chinwagd_has -l durability -x -a 'full relaxed' -d 'when a message counts as stored: full, when the disk has it'
 complete -c chinwagd -n __chinwagd_has -l keep -x -d 'delete the oldest stored messages beyond an age (30d), a size (1GiB) or a number ("100000 messages")'
 complete -c chinwagd -n __chinwagd_has -l epoch -x -d 'the epoch in HELLO: the word that names this numbering of message ids'
+complete -c chinwagd -n __chinwagd_has -l motd -r -F -d 'send the text of this file to each client that connects, as NOTICE lines after the greeting or, with --password-file, after the client has given the password: at most 8KiB of UTF-8 in 50 lines'
 complete -c chinwagd -n __chinwagd_has -l name-timeout -x -d 'disconnect a client that takes no nickname within this time'
 complete -c chinwagd -n __chinwagd_has -l idle-timeout -x -d 'disconnect a client that sends no line for this time'
 complete -c chinwagd -n __chinwagd_has -l resume-timeout -x -d 'after a lost connection, keep a member with a resume token (SET resume on) for this time'
@@ -74,6 +78,14 @@ complete -c chinwagd -n '__chinwagd_has account' -l help -s h -d 'print this hel
 complete -c chinwagd -n '__chinwagd_has cert' -l name -x -d 'host name or IP address under which clients reach the server'
 complete -c chinwagd -n '__chinwagd_has cert' -l out -r -F -d 'directory for chinwag-cert.pem and chinwag-key.pem'
 complete -c chinwagd -n '__chinwagd_has cert' -l help -s h -d 'print this help and exit'
+complete -c chinwagd -n '__chinwagd_has backup' -l data -r -F -d 'the store'
+complete -c chinwagd -n '__chinwagd_has backup' -l control -r -F -d 'path of the server\'s control socket'
+complete -c chinwagd -n '__chinwagd_has backup' -l help -s h -d 'print this help and exit'
+complete -c chinwagd -n '__chinwagd_has restore' -l data -r -F -d 'the store to replace, as in the command line of the server'
+complete -c chinwagd -n '__chinwagd_has restore' -l help -s h -d 'print this help and exit'
+complete -c chinwagd -n '__chinwagd_has check' -l data -r -F -d 'the store or backup'
+complete -c chinwagd -n '__chinwagd_has check' -l control -r -F -d 'path of the server\'s control socket'
+complete -c chinwagd -n '__chinwagd_has check' -l help -s h -d 'print this help and exit'
 complete -c chinwagd -n '__chinwagd_has status' -l control -r -F -d 'path of the server\'s control socket'
 complete -c chinwagd -n '__chinwagd_has status' -l json -d 'print one JSON object in one line'
 complete -c chinwagd -n '__chinwagd_has status' -l help -s h -d 'print this help and exit'
