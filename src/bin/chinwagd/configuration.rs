@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chinwag::command_line::format_duration;
 use chinwag::limits::{CONNECT_BURST, SEND_TIMEOUT_SECONDS_DEFAULT};
-use chinwag::server::{self, Configuration, MotdFile, Rate, ServerOptions, ServerPassword, ServiceManager};
+#[cfg(feature = "config")]
+use chinwag::server::Configuration;
+use chinwag::server::{self, MotdFile, Rate, ServerOptions, ServerPassword, ServiceManager};
 use chinwag::session::Timeouts;
 
 use super::{Arguments, control, listen};
@@ -62,6 +64,7 @@ fn find_two_reports(arguments: &Arguments) -> Option<String> {
 }
 
 /// The configuration of the server and of its log.
+#[cfg(feature = "config")]
 pub(super) fn configuration(arguments: Arguments, service_manager: ServiceManager) -> Configuration {
     let (log, log_format) = (arguments.log, arguments.log_format);
     Configuration { server: server_options(arguments, service_manager), log, log_format }
