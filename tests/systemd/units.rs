@@ -62,17 +62,21 @@ fn exposure_is_at_most_the_documented_one() {
     assert!(exposure <= documented, "{exposure} instead of {documented}: {text}");
 }
 
-/// The command lines of the units are valid: with a feature that is missing, or an option that was renamed, the service would not start.
+/// The command lines of the units are valid, with the configuration file of the package: with a feature that is missing, or an option
+/// that was renamed, the service would not start.
 #[test]
-#[cfg(all(feature = "store", feature = "web"))]
+#[cfg(all(feature = "config", feature = "store", feature = "web"))]
 fn command_lines_of_the_units_are_valid() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/chinwagd.toml");
     for (name, unit) in UNITS {
         let Some((_, command)) = unit.split_once("ExecStart=chinwagd ") else { continue };
-        let command = command.replace("\\\n", " ");
+        let command = command.replace("\\\n", " ").replace("/etc/chinwag/chinwagd.toml", file);
         let arguments = command.lines().next().expect("a line").split_whitespace();
-        // Comes after the check of each option.
-        let output = Command::new(env!("CARGO_BIN_EXE_chinwagd")).args(arguments).arg("--version").output();
+        // Comes after the check of all options.
+        let output = Command::new(env!("CARGO_BIN_EXE_chinwagd")).args(arguments).arg("--print-config").output();
         let output = output.expect("it starts");
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let options = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(options.contains("\ndata = \"/var/lib/chinwag/chat.db\"  # "), "{name}: {options}");
     }
 }
