@@ -18,7 +18,7 @@ completes() {
         echo "${COMPREPLY[*]}"' bash "$completions" "$@")"
 }
 
-completes 'account cert status moderate audit' chinwagd ''
+completes 'account cert backup restore check status moderate audit' chinwagd ''
 completes '--log --log-format' chinwagd --lo
 completes '--listen' chinwagd --lis
 completes 'off error warn info debug' chinwagd --log ''

@@ -12,7 +12,7 @@ completes() {
         | cut -f1 | sort | paste -sd' ')"
 }
 
-completes 'account audit cert moderate status' 'chinwagd '
+completes 'account audit backup cert check moderate restore status' 'chinwagd '
 completes '--log --log-format' 'chinwagd --lo'
 completes 'debug error info off warn' 'chinwagd --log '
 completes '--log=warn' 'chinwagd --log=w'

@@ -33,14 +33,30 @@ fn large_store(directory: &Path) -> PathBuf {
     path
 }
 
+/// The same command, with signals that are not ignored: a shell ignores SIGINT in what it runs in the background, also in all tests.
+fn with_default_signals(command: &Command) -> Command {
+    let mut through_env = Command::new("env");
+    through_env.arg("--default-signal=HUP,INT,TERM").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => through_env.env(name, value),
+            None => through_env.env_remove(name),
+        };
+    }
+    command.get_current_dir().map(|directory| through_env.current_dir(directory));
+    through_env.stdin(Stdio::null());
+    through_env
+}
+
 fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill runs").success());
 }
 
 /// Starts a command, waits until it catches signals and `has_begun`, and sends a signal. Returns its exit code; `None`: the signal itself
 /// has ended it.
-fn interrupt(command: &mut Command, name: &str, has_begun: impl Fn() -> bool) -> Option<i32> {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+fn interrupt(command: &Command, name: &str, has_begun: impl Fn() -> bool) -> Option<i32> {
+    let mut child =
+        with_default_signals(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let deadline = Instant::now() + DEADLINE;
     let tasks = format!("/proc/{}/task", child.id());
     let is_catching = || {
@@ -69,12 +85,12 @@ fn signal_ends_a_backup_without_a_file() {
     let left = || names(directory.path()).into_iter().filter(|name| name.starts_with("backup")).collect::<Vec<_>>();
     let started = || partial.metadata().is_ok_and(|file| file.len() > 0);
     for (name, code) in [("-INT", Some(130)), ("-TERM", Some(143)), ("-HUP", Some(129))] {
-        let mut command = chinwagd(&["backup", "--data"], &[&data, &backup]);
-        assert_eq!(interrupt(&mut command, name, started), code);
+        let command = chinwagd(&["backup", "--data"], &[&data, &backup]);
+        assert_eq!(interrupt(&command, name, started), code);
         assert_eq!(left(), [""; 0], "{name}");
     }
-    let mut command = chinwagd(&["backup", "--data"], &[&data, &backup]);
-    assert_eq!(interrupt(&mut command, "-KILL", started), None);
+    let command = chinwagd(&["backup", "--data"], &[&data, &backup]);
+    assert_eq!(interrupt(&command, "-KILL", started), None);
     assert_eq!(left(), ["backup.db.partial"]);
     // The next one takes its place. The store is intact.
     succeeds(run(&["backup", "--data"], &[&data, &backup]));
@@ -94,15 +110,15 @@ fn signal_ends_a_restoration_or_a_check_without_a_change() {
     server.stop();
     let (small, before) = (other.path().join("small.db"), fs::read(other.path().join("small.db")).expect("a store"));
     for (name, code) in [("-INT", Some(130)), ("-TERM", Some(143)), ("-KILL", None)] {
-        let mut command = chinwagd(&["restore", "--data"], &[&small, &data]);
+        let command = chinwagd(&["restore", "--data"], &[&small, &data]);
         let partial = other.path().join("small.db.partial");
-        assert_eq!(interrupt(&mut command, name, || partial.metadata().is_ok_and(|file| file.len() > 0)), code);
+        assert_eq!(interrupt(&command, name, || partial.metadata().is_ok_and(|file| file.len() > 0)), code);
         assert!(fs::read(&small).expect("a store") == before, "{name}");
         assert_eq!(partial.exists(), name == "-KILL");
     }
     assert_eq!(history(&Server::spawn(&mut serve(other.path(), "small.db"))), ["tea"]);
-    let mut command = chinwagd(&["check", "--data"], &[&data]);
-    assert_eq!(interrupt(&mut command, "-INT", || true), Some(130));
+    let command = chinwagd(&["check", "--data"], &[&data]);
+    assert_eq!(interrupt(&command, "-INT", || true), Some(130));
     succeeds(run(&["check", "--data"], &[&at("chat.db")]));
 }
 
@@ -132,8 +148,8 @@ fn interrupted_migration_is_repeated_at_the_next_start() {
         file.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a version")
     };
     for (name, code) in [("-TERM", Some(0)), ("-INT", Some(0)), ("-KILL", None)] {
-        let mut server = serve(directory.path(), "chat.db");
-        let mut child = server.spawn().expect("the server starts");
+        let mut server = with_default_signals(&serve(directory.path(), "chat.db"));
+        let mut child = server.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
         let deadline = Instant::now() + DEADLINE;
         // The migration writes the messages again.
         while wal.metadata().map_or(0, |wal| wal.len()) < 1 << 20 {

@@ -74,8 +74,9 @@ await play(async () => {
   // A refusal of a later server version.
   await refuse('ERR MSG off-key it is off key; try again later', 'Not sent: It is off key. Try again later.');
 
-  sockets.inject('NOTICE MSG text: send a message to everybody in the room', 'NOTICE the server is shutting down');
+  // The message of the day may begin as a line of HELP does.
+  sockets.inject('NOTICE NOTE: maintenance at noon', 'NOTICE the server is shutting down');
+  await hear(alice, 'Server: NOTE: maintenance at noon');
   await hear(alice, 'Server: the server is shutting down');
-  assert.equal(await alice.getByText('send a message to').count(), 0);
   isHeld = false;
 });
