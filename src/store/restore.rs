@@ -67,9 +67,11 @@ impl RestorePlace {
         })?;
         let kept = is_kept.then_some(kept);
         let put = copy.put_in_place();
-        put.map_err(|error| match kept.clone() {
-            Some(kept) => CopyError::Moved(self.path.clone(), kept, Box::new(error)),
+        put.map_err(|error| match &kept {
             None => error,
+            // Nothing is in the place of the store.
+            Some(kept) if self.path.symlink_metadata().is_err() && rename_store(kept, &self.path).is_ok() => error,
+            Some(kept) => CopyError::Moved(self.path.clone(), kept.clone(), Box::new(error)),
         })?;
         Ok(kept)
     }
