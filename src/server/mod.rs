@@ -337,8 +337,9 @@ async fn serve(
     critical_tasks.extend(manager.watch(&context, &admission).map(|watching| executor.spawn(watching)));
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
     let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
-    manager.stopping().await;
+    // No reload reports its end after this.
     drop(critical_tasks);
+    manager.stopping().await;
     shutdown::close_connections(context, hub).await;
     drop(files);
     Ok(reason)
