@@ -146,7 +146,8 @@ impl Reader<'_> {
             }
             (FlagInfoKind::Switch, ..) => "expected true or false",
             (_, Optionality::Repeating, DeValue::Array(values)) if values.is_empty() => {
-                let error = format!("{} has no value: expected one, or no such key", shown(flag));
+                let error =
+                    format!("invalid {}: the array is empty; expected a value (or remove the key)", shown(flag));
                 return self.refuse_value(flag, line, error);
             }
             (_, Optionality::Repeating, DeValue::Array(values)) => {

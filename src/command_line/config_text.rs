@@ -28,9 +28,9 @@ impl GivenOptions {
         command_line: &CommandLine,
         is_valid: &dyn Fn(&str, &str) -> bool,
     ) -> String {
-        let file = self.file.as_deref().map_or(String::new(), |file| format!("{}, ", escaped(file.chars())));
+        let file = self.file.as_deref().map_or(String::new(), |file| format!(", {}", escaped(file.chars())));
         let mut text =
-            format!("# The options of {} in force: from {file}the command line, the defaults.\n", command_line.program);
+            format!("# Options in force of {}. Sources: the command line{file}, defaults.\n", command_line.program);
         for group in command_line.config_groups() {
             let flags = group.flags_in(info);
             if flags.is_empty() {
@@ -125,7 +125,7 @@ mod tests {
         let parsed = parse(&["--config", shown, "--max-clients", "08", "--data=it's \"x\""]);
         let expected = format!(
             "\
-# The options of trial in force: from {shown}, the command line, the defaults.
+# Options in force of trial. Sources: the command line, {shown}, defaults.
 
 [listeners]
 listen = [\"a\", \"b\\n\"]  # {shown}:6
@@ -141,7 +141,7 @@ data = \"it's \\\"x\\\"\"  # command line
         );
         assert_eq!(parsed.options.render_config::<Trial>(&COMMAND_LINE), expected);
         let expected = "\
-# The options of trial in force: from the command line, the defaults.
+# Options in force of trial. Sources: the command line, defaults.
 
 [listeners]
 # listen = \"127.0.0.1:9\"  # default: 127.0.0.1:9, which is here

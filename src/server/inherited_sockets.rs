@@ -208,7 +208,8 @@ impl fmt::Display for InheritedSocketError {
                         "LISTEN_PID is {process}, not the number of this process; a script that starts the server must do so with exec"
                     ),
                     None => f.write_str(
-                        "this process has inherited no more sockets; start it by its .socket unit, or with systemd-socket-activate",
+                        "systemd has passed no socket, or other --listen options have taken all; start the server by its .socket unit, or with \
+                         systemd-socket-activate",
                     ),
                 }
             }

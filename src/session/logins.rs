@@ -153,7 +153,7 @@ impl Sessions {
         Some(self.logins.as_ref()?.policy)
     }
 
-    /// The same, to change it.
+    /// How the server has accounts, mutable.
     pub(super) fn account_policy_mut(&mut self) -> Option<&mut AccountPolicy> {
         Some(&mut self.logins.as_mut()?.policy)
     }

@@ -1,4 +1,4 @@
-//! Checks a store, also while a server uses it: the file, and what the server relies on. Reads one snapshot, and writes nothing.
+//! Checks a store, also while a server uses it: the file, and what the server relies on. Reads one snapshot, and changes no data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -48,8 +48,8 @@ impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Restore => {
-                "the file is damaged: stop the server, copy the file for the case, and restore the newest backup that chinwagd check finds \
-                 no problem in (chinwagd restore --data STORE BACKUP); then look for the cause in the disk and in the memory"
+                "the file is damaged: stop the server, keep a copy of the file, and restore the newest backup that chinwagd check finds \
+                 no problem in (chinwagd restore --data STORE BACKUP); then test the disk and the memory"
             }
             Self::LookAtRows => {
                 "the file is intact, but another program may have written to it: the server ignores these rows; restore a backup, or look \

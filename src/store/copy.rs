@@ -4,8 +4,8 @@
 //! it, SQLite would start again after each commit of the server, and would not end under load. `VACUUM INTO` reads one snapshot, too, but
 //! shows no progress.
 //!
-//! The copy is marked ([`BACKUP`]), and it is in no need of a write-ahead log (`PRAGMA journal_mode` is not `WAL`): a file of a server is.
-//! So a server notices that the `-wal` beside a copy belongs to another file ([`is_wal_foreign`](super::store_path::StorePath::is_wal_foreign)).
+//! The copy is marked ([`BACKUP`]), and its journal mode is not WAL, while that of a server's file is. So a server
+//! notices that the `-wal` beside a copy belongs to another file ([`is_wal_foreign`](super::store_path::StorePath::is_wal_foreign)).
 
 use std::fs::{self, File};
 use std::io;

@@ -70,7 +70,7 @@ impl fmt::Display for CopyError {
             }
             Self::Damaged(path, found) => write!(
                 f,
-                "{} is damaged ({found}); for all that is wrong with it: chinwagd check --data {}",
+                "{} is damaged ({found}); to see every problem, run chinwagd check --data {}",
                 quoted_path(path),
                 quoted_path(path)
             ),

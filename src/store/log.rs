@@ -90,7 +90,8 @@ pub(super) fn exposed_accounts(path: &Path) {
 
 pub(super) fn epoch_may_repeat_ids() {
     warn!(
-        "the store may lack messages, because it is a backup or because the last server ran with --durability relaxed and did not stop cleanly: new messages may get their ids, with the same --epoch; start with another --epoch, or without one, to tell clients"
+        "the store may lack messages: it is a backup, or the last server ran with --durability relaxed and did not stop cleanly. \
+         --epoch names its old epoch, so one id may mean two messages; start with another --epoch, or without one"
     );
 }
 
@@ -98,7 +99,8 @@ pub(super) fn epoch_may_repeat_ids() {
 pub(super) fn restored(at: Timestamp) {
     warn!(
         %at,
-        "the store is a backup: what changed after it was made is undone, and a new epoch begins in every room; passwords and access tokens that were changed or revoked since are valid again, and bans are those of that time"
+        "the store is a backup: changes after it are undone, older passwords, access tokens and bans are valid again, \
+         and every room begins a new epoch; see docs/operating.md, Restore"
     );
 }
 

@@ -74,7 +74,7 @@ fn printed_options_give_the_same_options() {
     assert_eq!(without_places(&first), without_places(&second));
     assert!(first.contains("\nlisten = [\"http://127.0.0.1:0\", \"tls://127.0.0.1:0\"]  # x.toml:2\n"), "{first}");
     assert!(first.contains("\ndead-peer-timeout = 16  # x.toml:37\n"), "{first}");
-    // The same, from a command line.
+    // Prints the options of a command line.
     let third =
         print(&site, &["--config", "y.toml", "--history", "99", "--listen=127.0.0.1:1", "--listen=https://[::1]:2"]);
     assert!(third.contains("\nhistory = 99  # command line\n"), "{third}");

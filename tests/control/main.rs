@@ -212,7 +212,7 @@ fn other_socket_is_no_control_socket() {
     let path = path.to_str().expect("UTF-8");
     let both = command(&["--listen", &uri, "--control", path]).output().expect("it runs");
     let expected = format!(
-        "chinwagd: --listen and --control have the path {path}: expected another one for one of them; see chinwagd --help\n"
+        "chinwagd: --listen and --control have the path {path}: expected a different path for each; see chinwagd --help\n"
     );
     assert_eq!(stderr(&both, 2), expected);
 }

@@ -92,7 +92,7 @@ fn without_sockets_the_error_says_how_to_start() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     assert_eq!(exit_code(&mut child, DEADLINE), Some(1));
     let error = io::read_to_string(child.stderr.take().expect("piped")).expect("UTF-8");
-    let expected = "chinwagd: cannot listen on unix+fd://chat: this process has inherited no more sockets; start it by its .socket \
-                    unit, or with systemd-socket-activate\n";
+    let expected = "chinwagd: cannot listen on unix+fd://chat: systemd has passed no socket, or other --listen options have \
+                    taken all; start the server by its .socket unit, or with systemd-socket-activate\n";
     assert_eq!(error, expected);
 }

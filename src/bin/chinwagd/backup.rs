@@ -33,6 +33,7 @@ use super::values::parse_path;
         "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written"
     ),
     error_code(2, "invalid command line"),
+    error_code(129, "ended by SIGHUP; no backup was made"),
     error_code(130, "ended by SIGINT; no backup was made"),
     error_code(143, "ended by SIGTERM; no backup was made")
 )]

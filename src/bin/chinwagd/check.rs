@@ -14,8 +14,8 @@ use super::progress_line::ProgressLine;
 use super::store_of_server::{find_conflict, find_store};
 use super::values::parse_path;
 
-/// check a store or a backup: the file itself, its rows, and whether the search index agrees with the messages. Nothing is changed, and a server
-/// may use the store meanwhile.
+/// check a store or a backup: the file itself, its rows, and whether the search index agrees with the messages. No data is
+/// changed, and a server may use the store meanwhile.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
     subcommand,
@@ -23,10 +23,12 @@ use super::values::parse_path;
     help_triggers("-h", "--help"),
     example = "{command_name}\n{command_name} --data backup.db",
     note = "It reads the store as it is at the start. If many messages arrive meanwhile, the -wal of the store grows: check a backup instead.",
+    note = "Beside the store of a stopped server, SQLite may leave an empty -wal and a -shm.",
     note = "It needs about as much space for temporary files, in $TMPDIR or /var/tmp, as the search index has.",
     error_code(0, "nothing is wrong"),
     error_code(1, "something is wrong, and the lines on standard error say what; or the store cannot be read"),
     error_code(2, "invalid command line"),
+    error_code(129, "ended by SIGHUP"),
     error_code(130, "ended by SIGINT"),
     error_code(143, "ended by SIGTERM")
 )]

@@ -61,7 +61,7 @@ pub(super) fn find_conflict(arguments: &Arguments) -> Option<String> {
         .listen
         .iter()
         .any(is_shared)
-        .then(|| format!("--listen and --control have the path {path}: expected another one for one of them"))
+        .then(|| format!("--listen and --control have the path {path}: expected a different path for each"))
 }
 
 #[cfg(test)]

@@ -109,11 +109,15 @@ pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
             Some(format!("two --listen options have the address {duplicate}: expected another port for one of them"))
         }
         ListenUri::Unix(UnixSocket { path, .. }, _) => (!paths.insert(path)).then(|| {
-            format!("two --listen options have the path {}: expected another one for one of them", path.display())
+            format!("two --listen options have the path {}: expected a different path for each", path.display())
         }),
         // A name may stand for sockets of both kinds.
         ListenUri::Inherited(scheme, name, _) => (!names.insert((*scheme == Scheme::Unix, name))).then(|| {
-            format!("two --listen options name the socket {}: expected another one for one of them", quoted(name))
+            format!(
+                "two --listen options name the socket {}: expected each name once; for another protocol, add a \
+                 .socket unit with its own FileDescriptorName=",
+                quoted(name)
+            )
         }),
     })
 }

@@ -91,14 +91,14 @@ const PROGRAM: &str = "chinwagd";
     note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
     note = "With a tls:// or https:// listener, --password-file or --motd, SIGHUP reads these files again, and does not stop the server. \
             Under systemd (Type=notify), SIGHUP never stops the server.",
-    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
-            NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
-            script) stays ignored.",
+    note = "SIGTERM or SIGINT stops the server within a second, and so does SIGHUP if it has nothing to read again. Each client \
+            first gets all acknowledged messages and a NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that \
+            is ignored at the start (nohup, & in a script) stays ignored, except a SIGHUP that reads files or options again.",
     error_code(0, "stopped by a signal; with --check: a server with these options can start"),
     error_code(
         1,
         "cannot start: for example, an address is in use, the port file cannot be written, or the store cannot be used; or \
-         --help or --version could not be printed"
+         --help, --version or --print-config could not be printed"
     ),
     error_code(2, "invalid command line or configuration file"),
     error_code(101, "stopped by a fault in the program; the log says where"),
@@ -271,7 +271,8 @@ struct Arguments {
     keep: Option<Retention>,
 
     /// the epoch in HELLO: the word that names this numbering of message ids. Set it for tests with fixed output, or to a new word
-    /// after you put back a copy of the store that another program than chinwagd backup made (default: as stored; otherwise random at each start)
+    /// after you put back, by hand, a copy that another program made; chinwagd restore needs no new word (default: as
+    /// stored; otherwise random at each start)
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
 
@@ -312,13 +313,14 @@ struct Arguments {
     #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
     log: LevelFilter,
 
-    /// format of the log: text, in lines that begin with the local time; or json, one object per line, with the time in UTC (default:
-    /// text)
+    /// format of the log: text, in lines that begin with the local time, except in the journal; or json, one object per line, with the
+    /// time in UTC (default: text)
     #[argh(option, arg_name = "format", default = "LogFormat::Text", from_str_fn(parse_log_format))]
     log_format: LogFormat,
 
-    /// answer chinwagd status, account, moderate and audit on a Unix socket at this path, for root and the user of the server; off: do not (default: control.sock in
-    /// the first directory of `$RUNTIME_DIRECTORY`, which systemd sets, if it can be created there; off without it)
+    /// answer chinwagd status, account, moderate, audit, backup and check on a Unix socket at this path, for root and the user of the
+    /// server; off: do not (default: control.sock in the first directory of `$RUNTIME_DIRECTORY`, which systemd sets, if it can be
+    /// created there; off without it)
     #[argh(option, arg_name = "path", from_str_fn(control::parse_option))]
     control: Option<ControlOption>,
 

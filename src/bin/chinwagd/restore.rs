@@ -25,10 +25,15 @@ use super::values::parse_path;
     note = "The next start of the server begins a new epoch in every room, so that clients do not confuse two messages with one id.",
     note = "Changes after the backup are undone: messages, accounts, bans. Passwords that were changed and access tokens that were revoked since \
             are valid again: see docs/operating.md, Restore.",
-    note = "A signal or an error leaves the old store in its place.",
+    note = "An error or a signal leaves the old store in its place; if the disk fails in the last step, the error says where the old \
+            store is.",
     error_code(0, "the store is the backup now; the report says where the old store is"),
-    error_code(1, "nothing was changed: a server uses the store, the backup cannot be used, or the disk is full"),
+    error_code(
+        1,
+        "the backup was not put in place: a server uses the store, the backup cannot be used, or the disk is full or fails"
+    ),
     error_code(2, "invalid command line"),
+    error_code(129, "ended by SIGHUP; nothing was changed"),
     error_code(130, "ended by SIGINT; nothing was changed"),
     error_code(143, "ended by SIGTERM; nothing was changed")
 )]
@@ -37,7 +42,7 @@ pub(super) struct Restore {
     #[argh(positional, from_str_fn(parse_path))]
     file: PathBuf,
 
-    /// the store to replace, as in the command line of the server; it need not exist (default: none, it must be given)
+    /// the store to replace: the path that data has in the options of the server; it need not exist (default: none, it must be given)
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     data: Option<PathBuf>,
 }

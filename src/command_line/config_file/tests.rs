@@ -158,7 +158,10 @@ fn value_of_the_wrong_type_is_refused() {
         "[listeners]\nlisten = true",
         "2: invalid listen: expected a string or an array of strings, found a boolean",
     );
-    check_error("[listeners]\nlisten = []", "2: listen has no value: expected one, or no such key");
+    check_error(
+        "[listeners]\nlisten = []",
+        "2: invalid listen: the array is empty; expected a value (or remove the key)",
+    );
     let (_, errors) = parse_text("[listeners]\nlisten = true");
     assert_eq!(errors[0].option, Some("--listen"));
 }

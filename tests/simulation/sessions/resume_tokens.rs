@@ -35,7 +35,7 @@ impl ResumeTokens {
         }
     }
 
-    /// Replaces the time for which a member is detached, also for those that are.
+    /// Replaces the time for which a member is detached, also for members that are detached already.
     pub(super) fn set(&mut self, resume_seconds: u64) {
         self.resume_seconds = resume_seconds;
     }
