@@ -177,6 +177,21 @@ fn running_server_is_a_note() {
     assert_eq!(server.stop(), "");
 }
 
+/// systemd would start a server for a connection.
+#[test]
+fn running_server_gets_no_connection() {
+    let site = Site::new("");
+    let listen = format!("unix://{}", site.at("chat").display());
+    let arguments = ["--listen", "127.0.0.1:0", "--listen", &listen, "--control", "control", "--epoch", "k7qd"];
+    let mut command = site.command(&[arguments.as_slice(), &["--log", "debug"]].concat());
+    let server = Server::spawn(command.stderr(Stdio::piped()));
+    let output = check_in(&site, &arguments);
+    assert_eq!((output.code, output.err.lines().count()), (Some(0), 2), "{output:?}");
+    let log = server.stop();
+    assert!(log.contains("listening"), "{log}");
+    assert!(!log.contains("connected"), "{log}");
+}
+
 #[test]
 #[cfg(feature = "tls")]
 fn certificates_and_keys_are_checked() {
