@@ -101,6 +101,8 @@ pub fn check_usable(given: &Path) -> Result<(), OpenError> {
     let path = found.path().to_owned();
     store_path::check_companions(&path)?;
     let is_new = check_new(&found)?;
+    // A server that starts now can have the lock: the rest is read without it.
+    drop(found);
     check_directory(&path).map_err(|error| OpenError::Directory(path.clone(), error))?;
     if is_new {
         return Ok(());
