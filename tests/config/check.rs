@@ -129,6 +129,31 @@ fn listeners_that_overlap_are_an_error() {
     assert_eq!((output.code, output.err), (Some(1), expected));
 }
 
+/// The last file that the start creates would be in the place of the other one, or the start would fail.
+#[test]
+fn path_of_two_options_is_an_error() {
+    let site = Site::new("");
+    let absolute = site.at("x");
+    let absolute = absolute.to_str().expect("UTF-8");
+    let unix = format!("unix://{absolute}");
+    let check = |arguments: &[&str], options: &str, path: &str| {
+        let output = check_in(&site, &[&["--listen", "127.0.0.1:0"], arguments].concat());
+        let expected = format!(
+            "chinwagd: {options} have the path {path}: expected another one for one of them; see chinwagd --help"
+        );
+        assert_eq!((output.code, output.err.lines().next()), (Some(2), Some(expected.as_str())));
+    };
+    check(&["--listen", &unix, "--listen", &unix], "two --listen options", "x");
+    check(&["--listen", &unix, "--control", "./x"], "--listen and --control", "./x");
+    check(&["--listen", &unix, "--port-file", "x"], "--listen and --port-file", "x");
+    check(&["--control", "x", "--port-file", absolute], "--control and --port-file", "x");
+    if cfg!(feature = "store") {
+        check(&["--listen", &unix, "--data", "x"], "--listen and --data", "x");
+        check(&["--control", "x", "--data", "x"], "--control and --data", "x");
+        check(&["--port-file", "./x", "--data", "x"], "--port-file and --data", "x");
+    }
+}
+
 #[test]
 fn socket_of_a_dead_server_is_no_error() {
     let site = Site::new("");
