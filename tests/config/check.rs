@@ -197,6 +197,8 @@ fn running_server_is_a_note() {
     for (note, start) in notes.iter().zip(expected) {
         assert!(note.starts_with(&format!("chinwagd: note: {start} is in use")), "{note}");
     }
+    // The summary does not name the store, which was not checked.
+    assert!(output.out.ends_with(" options, 2 addresses, the control socket\n"), "{}", output.out);
     assert!(site.at("chat").exists() && site.at("control").exists());
     server.join("alice");
     assert_eq!(server.stop(), "");
