@@ -129,6 +129,16 @@ fn listeners_that_overlap_are_an_error() {
     assert_eq!((output.code, output.err), (Some(1), expected));
 }
 
+#[test]
+fn inherited_sockets_are_a_note() {
+    let arguments = ["--listen", "127.0.0.1:0", "--listen", "tcp+fd://chat", "--listen", "unix+fd://chat"];
+    let output = check_in(&Site::new(""), &arguments);
+    let expected = "chinwagd: note: the sockets of tcp+fd://chat were not checked: only systemd has them\n\
+                    chinwagd: note: the sockets of unix+fd://chat were not checked: only systemd has them\n";
+    assert_eq!((output.code, output.err.as_str()), (Some(0), expected));
+    assert!(output.out.ends_with("checked: 1 option, 1 address\n"), "{}", output.out);
+}
+
 /// The last file that the start creates would be in the place of the other one, or the start would fail.
 #[test]
 fn path_of_two_options_is_an_error() {
