@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
@@ -362,6 +362,16 @@ mod store {
         check_error(&site, &["--data", "new.db/"], "cannot open the store \"new.db/\": Is a directory");
         let expected = "cannot use \"directory\" as a store: it is a directory; --data expects the path of a regular file, or of a file to create";
         check_error(&site, &["--data", "directory"], expected);
+        // The file that the start would create is where the link leads.
+        symlink("no/chat.db", site.at("link")).expect("a link");
+        symlink("link", site.at("link-to-link")).expect("a link");
+        for link in ["link", "link-to-link"] {
+            let expected = format!("cannot open the store \"{link}\": No such file or directory");
+            check_error(&site, &["--data", link], &expected);
+        }
+        symlink("directory/chat.db", site.at("usable-link")).expect("a link");
+        let output = check_in(&site, &["--listen", "127.0.0.1:0", "--data", "usable-link"]);
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
         fs::create_dir(site.at("chat.db-wal")).expect("a directory");
         let expected = "cannot use \"chat.db-wal\": it is a directory, and SQLite keeps a file of this name beside the store; move it away";
         let output = check_in(&site, &["--listen", "127.0.0.1:0", "--data", "chat.db"]);
