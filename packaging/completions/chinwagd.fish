@@ -64,7 +64,7 @@ complete -c chinwagd -n __chinwagd_has -l log-format -x -a 'text json' -d 'forma
 complete -c chinwagd -n __chinwagd_has -l control -r -F -d 'answer chinwagd status, account, moderate, audit, backup and check on a Unix socket at this path, for root and the user of the server'
 complete -c chinwagd -n __chinwagd_has -l config -r -F -d 'read options from this TOML file, too'
 complete -c chinwagd -n __chinwagd_has -l check -d 'check whether a server with these options can start, with its addresses, certificates and files'
-complete -c chinwagd -n __chinwagd_has -l print-config -d 'print the options in force as a configuration file, with the place where each is given, and exit'
+complete -c chinwagd -n __chinwagd_has -l print-config -d 'print the given options as a configuration file, with the place where each is given, and the defaults of the others'
 complete -c chinwagd -n __chinwagd_has -l version -s V -d 'print the version and exit'
 complete -c chinwagd -n __chinwagd_has -l help -s h -d 'print this help and exit'
 complete -c chinwagd -n '__chinwagd_has account' -a 'add list password role remove'

@@ -1,4 +1,4 @@
-//! Renders the options in force as a configuration file, for `--print-config`.
+//! Renders the given options as a configuration file, for `--print-config`.
 
 use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, TopLevelCommand};
 use toml_writer::{ToTomlValue as _, TomlStringBuilder};
@@ -13,8 +13,8 @@ const NUMBERS: [&str; 3] = ["n", "duration", "size"];
 const DIGITS_MAX: usize = 18;
 
 impl GivenOptions {
-    /// Renders the options in force as a configuration file: those that are given, with the place where that is; and all others in comments,
-    /// with their defaults. As a file of `--config`, the text gives the same options.
+    /// Renders the given options as a configuration file, each with the place where that is; and all others in comments, with their defaults.
+    /// The program may use another value than such a default. As a file of `--config`, the text gives the same options.
     pub fn render_config<Arguments: TopLevelCommand + ArgsInfo>(&self, command_line: &CommandLine) -> String {
         let info = Arguments::get_args_info();
         let is_valid =
@@ -28,9 +28,11 @@ impl GivenOptions {
         command_line: &CommandLine,
         is_valid: &dyn Fn(&str, &str) -> bool,
     ) -> String {
-        let file = self.file.as_deref().map_or(String::new(), |file| format!(", {}", escaped(file.chars())));
-        let mut text =
-            format!("# Options in force of {}. Sources: the command line{file}, defaults.\n", command_line.program);
+        let file = self.file.as_deref().map_or(String::new(), |file| format!("{} and ", escaped(file.chars())));
+        let mut text = format!(
+            "# The options of {} from {file}the command line; in comments, the defaults of the others.\n",
+            command_line.program
+        );
         for group in command_line.config_groups() {
             let flags = group.flags_in(info);
             if flags.is_empty() {
@@ -125,7 +127,7 @@ mod tests {
         let parsed = parse(&["--config", shown, "--max-clients", "08", "--data=it's \"x\""]);
         let expected = format!(
             "\
-# Options in force of trial. Sources: the command line, {shown}, defaults.
+# The options of trial from {shown} and the command line; in comments, the defaults of the others.
 
 [listeners]
 listen = [\"a\", \"b\\n\"]  # {shown}:6
@@ -141,7 +143,7 @@ data = \"it's \\\"x\\\"\"  # command line
         );
         assert_eq!(parsed.options.render_config::<Trial>(&COMMAND_LINE), expected);
         let expected = "\
-# Options in force of trial. Sources: the command line, defaults.
+# The options of trial from the command line; in comments, the defaults of the others.
 
 [listeners]
 # listen = \"127.0.0.1:9\"  # default: 127.0.0.1:9, which is here

@@ -161,5 +161,8 @@ pub const STORE_MIGRATION_STEPS_PER_CHECK: i32 = 100_000;
 /// Longest time that the store waits for another program that reads or writes the file, in milliseconds.
 pub const STORE_BUSY_MS_MAX: u64 = 5_000;
 
+/// Longest time that a start waits for the lock of the store, in milliseconds. `chinwagd --check` has the lock for less.
+pub const STORE_LOCK_MS_MAX: u64 = 200;
+
 /// Longest time that the shutdown waits for messages to be stored, and again for the file to be closed, in milliseconds.
 pub const STORE_CLOSE_MS_MAX: u64 = 150;

@@ -62,7 +62,10 @@ impl StoreOpener for store::Options {
                 "the store {} is in use by another chinwagd, and was not checked: stop that one before the start",
                 quoted_path(&path)
             )),
-            checked => report.errors.extend(checked.err().map(|error| error.to_string())),
+            checked => {
+                report.errors.extend(checked.err().map(|error| error.to_string()));
+                report.checked.push("the store".to_owned());
+            }
         }
     }
 

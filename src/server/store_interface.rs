@@ -19,7 +19,7 @@ pub trait StoreOpener: Debug + Send + Sync {
     /// The store cannot be opened. The error is for the operator.
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>>;
 
-    /// Adds to the report whether the store can be opened. Changes nothing.
+    /// Adds to the report whether the store can be opened, and the store to what was checked if it was. Changes nothing.
     fn check(&self, report: &mut CheckReport);
 
     /// The path of the store.

@@ -130,8 +130,9 @@ fn check_unused(path: &Path, address: &SockAddr) -> io::Result<()> {
         let text = format!("expected a new path or the socket of a server that no longer runs; found {found}");
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // The queue of a server that is busy may be full.
+    // Of another type, so that the kernel refuses to connect it to a server, and only says whether there is one (EPROTOTYPE or ECONNREFUSED):
+    // a server would accept a connection and log it, and systemd would start one.
+    let probe = Socket::new(Domain::UNIX, Type::SEQPACKET, None)?;
     probe.set_nonblocking(true)?;
     match probe.connect(address) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),

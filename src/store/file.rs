@@ -1,5 +1,6 @@
 //! The database file: open, configure, migrate, load and evict.
 
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -93,7 +94,7 @@ pub(super) fn open(
 pub fn check_usable(given: &Path) -> Result<(), OpenError> {
     let found = StorePath::lock_existing(given)?;
     let Some(found) = found else {
-        let path = store_path::new_path(given)?;
+        let path = new_path_behind_links(given)?;
         check_directory(&path).map_err(|error| OpenError::File(given.to_owned(), error))?;
         store_path::check_companions(&path)?;
         return if store_path::wal_bytes(&path) > 0 { Err(OpenError::Orphaned(path)) } else { Ok(()) };
@@ -101,12 +102,29 @@ pub fn check_usable(given: &Path) -> Result<(), OpenError> {
     let path = found.path().to_owned();
     store_path::check_companions(&path)?;
     let is_new = check_new(&found)?;
+    // A server that starts now can have the lock: the rest is read without it.
+    drop(found);
     check_directory(&path).map_err(|error| OpenError::Directory(path.clone(), error))?;
     if is_new {
         return Ok(());
     }
     let connection = connect_immutable(&path).map_err(|error| OpenError::from_sqlite(&path, error))?;
     check_contents(&connection, &path, false).map(drop)
+}
+
+/// The path of the file that a start would create: symbolic links may lead to a path without a file.
+fn new_path_behind_links(given: &Path) -> Result<PathBuf, OpenError> {
+    let mut path = store_path::new_path(given)?;
+    // The system follows 40 links (path_resolution(7)), and has refused a path with more.
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        let target = path.parent().map_or(target.clone(), |directory| directory.join(&target));
+        path = store_path::new_path(&target).map_err(|error| match error {
+            OpenError::File(_, error) => OpenError::File(given.to_owned(), error),
+            other => other,
+        })?;
+    }
+    Ok(path)
 }
 
 /// Whether the file is empty. If so, checks that it has no contents elsewhere; otherwise, that the `-wal` is its own.

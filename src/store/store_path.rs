@@ -7,12 +7,15 @@ use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{self, Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode as SqliteCode};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::OpenError;
+use crate::limits::STORE_LOCK_MS_MAX;
 use crate::process::is_exposed;
 
 /// A database file that this process has locked.
@@ -115,9 +118,15 @@ impl fmt::Display for Displaced {
 
 impl StorePath {
     /// Locks the file, and creates it if it does not exist, with the mode 600: it may get hashes of passwords. SQLite gives the `-wal` and the
-    /// `-shm` the mode of the file.
+    /// `-shm` the mode of the file. Waits for a `chinwagd --check`, which has the lock for a moment, for at most [`STORE_LOCK_MS_MAX`].
     pub(super) fn lock(given: &Path) -> Result<Self, OpenError> {
-        Self::open(given, true)
+        let deadline = Instant::now() + Duration::from_millis(STORE_LOCK_MS_MAX);
+        loop {
+            match Self::open(given, true) {
+                Err(OpenError::Locked(_)) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
+                opened => return opened,
+            }
+        }
     }
 
     /// Locks the file. `None`: it does not exist.
@@ -404,6 +413,23 @@ mod tests {
 
     fn resize(path: &Path, suffix: &str, bytes: u64) {
         File::options().write(true).open(companion(path, suffix)).unwrap().set_len(bytes).unwrap();
+    }
+
+    /// A server that starts during `chinwagd --check` does not fail.
+    #[test]
+    fn lock_waits_for_a_check() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let held = StorePath::lock(&path).unwrap();
+        let check = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(STORE_LOCK_MS_MAX / 4));
+            drop(held);
+        });
+        let opened = StorePath::lock(&path).unwrap();
+        assert!(matches!(StorePath::lock_existing(&path), Err(OpenError::Locked(_))));
+        assert!(matches!(StorePath::lock(&path), Err(OpenError::Locked(_))));
+        drop(opened);
+        check.join().unwrap();
     }
 
     #[test]

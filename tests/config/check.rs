@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
@@ -130,6 +130,41 @@ fn listeners_that_overlap_are_an_error() {
 }
 
 #[test]
+fn inherited_sockets_are_a_note() {
+    let arguments = ["--listen", "127.0.0.1:0", "--listen", "tcp+fd://chat", "--listen", "unix+fd://chat"];
+    let output = check_in(&Site::new(""), &arguments);
+    let expected = "chinwagd: note: the sockets of tcp+fd://chat were not checked: only systemd has them\n\
+                    chinwagd: note: the sockets of unix+fd://chat were not checked: only systemd has them\n";
+    assert_eq!((output.code, output.err.as_str()), (Some(0), expected));
+    assert!(output.out.ends_with("checked: 1 option, 1 address\n"), "{}", output.out);
+}
+
+/// The last file that the start creates would be in the place of the other one, or the start would fail.
+#[test]
+fn path_of_two_options_is_an_error() {
+    let site = Site::new("");
+    let absolute = site.at("x");
+    let absolute = absolute.to_str().expect("UTF-8");
+    let unix = format!("unix://{absolute}");
+    let check = |arguments: &[&str], options: &str, path: &str| {
+        let output = check_in(&site, &[&["--listen", "127.0.0.1:0"], arguments].concat());
+        let expected = format!(
+            "chinwagd: {options} have the path {path}: expected another one for one of them; see chinwagd --help"
+        );
+        assert_eq!((output.code, output.err.lines().next()), (Some(2), Some(expected.as_str())));
+    };
+    check(&["--listen", &unix, "--listen", &unix], "two --listen options", "x");
+    check(&["--listen", &unix, "--control", "./x"], "--listen and --control", "./x");
+    check(&["--listen", &unix, "--port-file", "x"], "--listen and --port-file", "x");
+    check(&["--control", "x", "--port-file", absolute], "--control and --port-file", "x");
+    if cfg!(feature = "store") {
+        check(&["--listen", &unix, "--data", "x"], "--listen and --data", "x");
+        check(&["--control", "x", "--data", "x"], "--control and --data", "x");
+        check(&["--port-file", "./x", "--data", "x"], "--port-file and --data", "x");
+    }
+}
+
+#[test]
 fn socket_of_a_dead_server_is_no_error() {
     let site = Site::new("");
     drop(UnixListener::bind(site.at("chat")).expect("a socket"));
@@ -172,9 +207,26 @@ fn running_server_is_a_note() {
     for (note, start) in notes.iter().zip(expected) {
         assert!(note.starts_with(&format!("chinwagd: note: {start} is in use")), "{note}");
     }
+    // The summary does not name the store, which was not checked.
+    assert!(output.out.ends_with(" options, 2 addresses, the control socket\n"), "{}", output.out);
     assert!(site.at("chat").exists() && site.at("control").exists());
     server.join("alice");
     assert_eq!(server.stop(), "");
+}
+
+/// systemd would start a server for a connection.
+#[test]
+fn running_server_gets_no_connection() {
+    let site = Site::new("");
+    let listen = format!("unix://{}", site.at("chat").display());
+    let arguments = ["--listen", "127.0.0.1:0", "--listen", &listen, "--control", "control", "--epoch", "k7qd"];
+    let mut command = site.command(&[arguments.as_slice(), &["--log", "debug"]].concat());
+    let server = Server::spawn(command.stderr(Stdio::piped()));
+    let output = check_in(&site, &arguments);
+    assert_eq!((output.code, output.err.lines().count()), (Some(0), 2), "{output:?}");
+    let log = server.stop();
+    assert!(log.contains("listening"), "{log}");
+    assert!(!log.contains("connected"), "{log}");
 }
 
 #[test]
@@ -310,6 +362,16 @@ mod store {
         check_error(&site, &["--data", "new.db/"], "cannot open the store \"new.db/\": Is a directory");
         let expected = "cannot use \"directory\" as a store: it is a directory; --data expects the path of a regular file, or of a file to create";
         check_error(&site, &["--data", "directory"], expected);
+        // The file that the start would create is where the link leads.
+        symlink("no/chat.db", site.at("link")).expect("a link");
+        symlink("link", site.at("link-to-link")).expect("a link");
+        for link in ["link", "link-to-link"] {
+            let expected = format!("cannot open the store \"{link}\": No such file or directory");
+            check_error(&site, &["--data", link], &expected);
+        }
+        symlink("directory/chat.db", site.at("usable-link")).expect("a link");
+        let output = check_in(&site, &["--listen", "127.0.0.1:0", "--data", "usable-link"]);
+        assert_eq!((output.code, output.err.as_str()), (Some(0), ""));
         fs::create_dir(site.at("chat.db-wal")).expect("a directory");
         let expected = "cannot use \"chat.db-wal\": it is a directory, and SQLite keeps a file of this name beside the store; move it away";
         let output = check_in(&site, &["--listen", "127.0.0.1:0", "--data", "chat.db"]);

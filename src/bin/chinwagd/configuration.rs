@@ -1,5 +1,7 @@
 //! The options as the configuration of the server: which options contradict each other, and what they configure.
 
+use std::collections::BTreeMap;
+use std::path::{self, Path};
 use std::time::Duration;
 
 use chinwag::command_line::format_duration;
@@ -14,7 +16,7 @@ use super::{Arguments, control, listen};
 /// Checks of options that depend on each other. Each returns an error text.
 const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     listen::find_duplicate,
-    control::find_conflict,
+    find_shared_path,
     find_long_send_timeout,
     find_missing_password,
     #[cfg(feature = "config")]
@@ -32,6 +34,22 @@ const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
 /// Explains the errors in options that depend on each other: the first one of each check.
 pub(super) fn find_conflicts(arguments: &Arguments) -> impl Iterator<Item = String> {
     CHECKS.iter().filter_map(|check| check(arguments))
+}
+
+/// A path that two options have for files that the server creates.
+fn find_shared_path(arguments: &Arguments) -> Option<String> {
+    let mut named: Vec<(&str, &Path)> = listen::unix_paths(arguments).map(|path| ("--listen", path)).collect();
+    named.extend(control::given_path(arguments).map(|path| ("--control", path)));
+    named.extend(arguments.port_file.as_deref().map(|path| ("--port-file", path)));
+    #[cfg(feature = "store")]
+    named.extend(arguments.data.as_deref().map(|path| ("--data", path)));
+    let mut seen = BTreeMap::new();
+    named.into_iter().find_map(|(option, path)| {
+        let absolute = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let other = seen.insert(absolute, option)?;
+        let options = if other == option { format!("two {option} options") } else { format!("{other} and {option}") };
+        Some(format!("{options} have the path {}: expected another one for one of them", path.display()))
+    })
 }
 
 /// A `--send-timeout` that the server would shorten. It shortens its default without an error.

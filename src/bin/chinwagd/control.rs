@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use chinwag::server::ControlOptions;
 
 use super::Arguments;
-use super::listen::ListenUri;
 use super::values::parse_path;
 
 /// The name of the control socket in its directory.
@@ -52,16 +51,12 @@ fn in_runtime_directory(directories: Option<&OsStr>) -> Option<PathBuf> {
     first.is_absolute().then(|| first.join(FILE_NAME))
 }
 
-/// A path that the control socket shares with a listener.
-pub(super) fn find_conflict(arguments: &Arguments) -> Option<String> {
-    let Some(ControlOption::At(path)) = &arguments.control else { return None };
-    let is_shared = |uri: &ListenUri| matches!(uri, ListenUri::Unix(socket, _) if socket.path == *path);
-    let path = path.display();
-    arguments
-        .listen
-        .iter()
-        .any(is_shared)
-        .then(|| format!("--listen and --control have the path {path}: expected a different path for each"))
+/// The path that `--control` gives.
+pub(super) fn given_path(arguments: &Arguments) -> Option<&Path> {
+    match &arguments.control {
+        Some(ControlOption::At(path)) => Some(path),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

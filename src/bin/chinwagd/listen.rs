@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use chinwag::command_line::{parse_number, quoted};
@@ -100,7 +101,6 @@ pub(super) fn listeners(arguments: &mut Arguments, certificates: &Certificates) 
 /// An address that two `--listen` options have.
 pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
     let mut addresses = BTreeSet::new();
-    let mut paths = BTreeSet::new();
     let mut names = BTreeSet::new();
     arguments.listen.iter().find_map(|uri| match uri {
         ListenUri::Ip(_, all, _) => {
@@ -108,9 +108,7 @@ pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
                 all.iter().filter(|address| address.port() > 0).find(|&address| !addresses.insert(address))?;
             Some(format!("two --listen options have the address {duplicate}: expected another port for one of them"))
         }
-        ListenUri::Unix(UnixSocket { path, .. }, _) => (!paths.insert(path)).then(|| {
-            format!("two --listen options have the path {}: expected a different path for each", path.display())
-        }),
+        ListenUri::Unix(..) => None,
         // A name may stand for sockets of both kinds.
         ListenUri::Inherited(scheme, name, _) => (!names.insert((*scheme == Scheme::Unix, name))).then(|| {
             format!(
@@ -119,6 +117,14 @@ pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
                 quoted(name)
             )
         }),
+    })
+}
+
+/// The paths of Unix sockets.
+pub(super) fn unix_paths(arguments: &Arguments) -> impl Iterator<Item = &Path> {
+    arguments.listen.iter().filter_map(|uri| match uri {
+        ListenUri::Unix(UnixSocket { path, .. }, _) => Some(path.as_path()),
+        _ => None,
     })
 }
 

@@ -334,7 +334,7 @@ struct Arguments {
     #[argh(switch)]
     check: bool,
 
-    /// print the options in force as a configuration file, with the place where each is given, and exit
+    /// print the given options as a configuration file, with the place where each is given, and the defaults of the others; exit
     #[cfg(feature = "config")]
     #[argh(switch)]
     print_config: bool,

@@ -132,23 +132,30 @@ impl Listener {
         }
     }
 
+    /// The URI of the listener without parameters.
+    fn name(&self) -> String {
+        let Self { scheme, endpoint, .. } = self;
+        match endpoint {
+            Endpoint::Tcp(SocketSource::Bind(address), _) => format!("{scheme}://{address}"),
+            Endpoint::Unix(SocketSource::Bind(socket), _) => format!("{scheme}://{}", socket.path.display()),
+            Endpoint::Tcp(SocketSource::Inherited(name), _) | Endpoint::Unix(SocketSource::Inherited(name), _) => {
+                format!("{scheme}+fd://{name}")
+            }
+        }
+    }
+
     /// The URI of the listener, with its parameters.
     pub(super) fn uri(&self) -> String {
-        let Self { scheme, endpoint, proxies: ListenerProxies { header, forwarded, x_forwarded_for } } = self;
-        let (address, socket) = match endpoint {
-            Endpoint::Tcp(SocketSource::Bind(address), _) => (format!("{scheme}://{address}"), Vec::new()),
-            Endpoint::Unix(SocketSource::Bind(socket), _) => {
-                (format!("{scheme}://{}", socket.path.display()), socket.parameters())
-            }
-            Endpoint::Tcp(SocketSource::Inherited(name), _) | Endpoint::Unix(SocketSource::Inherited(name), _) => {
-                (format!("{scheme}+fd://{name}"), Vec::new())
-            }
+        let Self { endpoint, proxies: ListenerProxies { header, forwarded, x_forwarded_for }, .. } = self;
+        let socket = match endpoint {
+            Endpoint::Unix(SocketSource::Bind(socket), _) => socket.parameters(),
+            _ => Vec::new(),
         };
         let named = [("proxy", header), ("forwarded", forwarded), ("x-forwarded-for", x_forwarded_for)];
         let proxies = named.into_iter().filter_map(|(name, list)| Some(format!("{name}={}", list.as_ref()?)));
         let parameters: Vec<_> = socket.into_iter().chain(proxies).collect();
         let mark = if parameters.is_empty() { "" } else { "?" };
-        format!("{address}{mark}{}", parameters.join("&"))
+        format!("{}{mark}{}", self.name(), parameters.join("&"))
     }
 
     /// Checks whether the server can listen on the address. Listens on none.
@@ -252,11 +259,16 @@ impl Listeners {
         Ok(bound)
     }
 
-    /// Adds to the report on which addresses the server cannot listen. Only systemd can check the sockets that the server inherits.
+    /// Adds to the report on which addresses the server cannot listen, and which sockets it inherits: a check does not have them.
     pub(super) fn check(listeners: &[Listener], dead_peer_timeout: Option<Duration>, report: &mut CheckReport) {
         let mut checked: Vec<ListenAddress> = Vec::new();
         for listener in listeners {
-            let Some(address) = listener.bound_address() else { continue };
+            let Some(address) = listener.bound_address() else {
+                report
+                    .notes
+                    .push(format!("the sockets of {} were not checked: only systemd has them", listener.name()));
+                continue;
+            };
             let result = match checked.iter().find(|other| other.overlaps(&address)) {
                 None => listener.check(TcpOptions { dead_peer_timeout }),
                 Some(other) => Err(io::Error::other(format!("another listener has {other}, which overlaps with it"))),

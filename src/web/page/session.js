@@ -67,8 +67,10 @@ export class Session {
   #left = new Set();
   /** The rooms of the list that is being received. */
   #listed = [];
-  /** The lines of the message of the day that the page has shown: the server sends it on each connection. */
+  /** The lines of the message of the day that the page has shown on earlier connections: the server sends it on each connection. */
   #motd = new Set();
+  /** Its lines on this connection. */
+  #newMotd = [];
   /** Whether missed messages of a room in the background are being received. */
   #isFetching = false;
 
@@ -538,9 +540,9 @@ export class Session {
   /** Whether the page has shown this line of the message of the day, on an earlier connection. Before the user joins, other notices are rare. */
   #isShownMotd({ text }) {
     if (this.#isJoined) return false;
-    if (this.#motd.has(text)) return true;
-    this.#motd.add(text);
-    return false;
+    // A message may have a line several times.
+    this.#newMotd.push(text);
+    return this.#motd.has(text);
   }
 
   /** A moderator has removed the user from the room. */
@@ -563,6 +565,7 @@ export class Session {
     clearTimeout(this.#timer);
     this.#isGreeted = false;
     this.#isJoined = false;
+    this.#newMotd.splice(0).forEach((text) => this.#motd.add(text));
     // The account was deleted, on a server without guests, or the operator has set another password.
     if (how.closeReason?.code === 'login-required') this.account.ended();
     this.#on.closed(how);
