@@ -89,7 +89,11 @@ pub const SERVICE_INTERVAL_MS_MAX: u64 = 5_000;
 /// Shortest interval between two texts for `systemctl status`, in milliseconds.
 pub const SERVICE_STATUS_MS_MIN: u64 = 2_000;
 
-/// Longest time that a message to the service manager waits for space in its socket, in milliseconds: the stop waits for one such message.
+/// The time for which each message of a server that starts asks the service manager, in milliseconds: a store may take long to open.
+pub const SERVICE_START_MS: u64 = 120_000;
+
+/// Longest time that a message to the service manager waits for space in its socket, in milliseconds: the stop waits for one such message,
+/// and for one that is being sent.
 pub const SERVICE_NOTIFY_MS_MAX: u64 = 200;
 
 /// Longest name of an inherited socket, in bytes: that of systemd (`FileDescriptorName=`).

@@ -292,9 +292,8 @@ async fn serve(
     let (to_hub, requests) = request_queue::channel();
     let feed = Arc::new(Feed::new(options.backlog_bytes));
     let manager = options.service_manager.clone();
-    manager.starting().await;
     let stop = async { Err(signals.wait_first().await) };
-    let hub = match future::or(open_hub(options, &feed), stop).await {
+    let hub = match manager.while_starting(future::or(open_hub(options, &feed), stop)).await {
         Ok(hub) => hub?,
         Err(signal) => {
             manager.stopping().await;

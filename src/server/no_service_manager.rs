@@ -21,7 +21,9 @@ impl ServiceManager {
         false
     }
 
-    pub(super) async fn starting(&self) {}
+    pub(super) async fn while_starting<T>(&self, starting: impl Future<Output = T>) -> T {
+        starting.await
+    }
 
     pub(super) async fn ready(&self) {}
 

@@ -8,6 +8,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::common::{DEADLINE, Server, command};
 
+/// The first message: it asks for two minutes.
+const STARTING: &str = "STATUS=starting\nEXTEND_TIMEOUT_USEC=120000000";
+
 /// A service manager, its server, and the messages that it has received.
 struct Service {
     server: Server,
@@ -46,8 +49,12 @@ impl Service {
 
     /// The first messages of a server that has started.
     fn expect_start(&self) {
-        assert_eq!(self.receive(), "STATUS=starting");
-        assert_eq!(self.receive(), "READY=1");
+        assert_eq!(self.receive(), STARTING);
+        let mut message = self.receive();
+        while message.starts_with("STATUS=opening the store\n") {
+            message = self.receive();
+        }
+        assert_eq!(message, "READY=1");
         assert_eq!(self.receive(), "WATCHDOG=1\nSTATUS=clients: 0, members: 0");
     }
 }
@@ -97,7 +104,7 @@ fn hangup_without_files_does_not_stop_the_service() {
     let service = Service::start(0, &[]);
     assert_eq!(
         [service.receive(), service.receive(), service.receive()].concat(),
-        "STATUS=startingREADY=1STATUS=clients: 0, members: 0"
+        format!("{STARTING}READY=1STATUS=clients: 0, members: 0")
     );
     service.server.signal("-HUP");
     assert!(service.receive_event().starts_with("RELOADING=1\n"));

@@ -6,11 +6,11 @@
 mod notify_socket;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_lite::StreamExt as _;
+use futures_lite::{StreamExt as _, future};
 use rustix::time::{ClockId, clock_gettime};
 use smol::Timer;
 
@@ -21,7 +21,7 @@ use super::hub::{HubRequest, SignOfLife};
 use super::inherited_sockets::InheritedSockets;
 use super::log;
 use super::request_queue::HubSender;
-use crate::limits::{SERVICE_INTERVAL_MS_MAX, SERVICE_STATUS_MS_MIN};
+use crate::limits::{SERVICE_INTERVAL_MS_MAX, SERVICE_START_MS, SERVICE_STATUS_MS_MIN};
 
 /// The program that has started the process, such as systemd. By default, it passes no sockets and wants no messages.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +36,27 @@ struct Notifier {
     socket: io::Result<NotifySocket>,
     /// The time within which a sign of life is expected after the last one. `None`: none is expected.
     watchdog: Option<Duration>,
+    /// Locked while a message is sent, so that messages arrive in their order.
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// The changes of state that the service manager does not know of yet, the oldest first: at most two, see [`Progress::add`].
+    unsent: Vec<String>,
     /// The last message was not sent.
-    has_failed: AtomicBool,
+    has_failed: bool,
+}
+
+/// The subject of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// The server is ready: again, after it has read its files.
+    Ready,
+    /// The server reads its files, or stops.
+    Busy,
+    /// How the server is. The next message of this kind stands for it.
+    Health,
 }
 
 impl ServiceManager {
@@ -59,30 +78,47 @@ impl ServiceManager {
         self.notifier.is_some()
     }
 
-    /// Opening a store may take long.
-    pub(super) async fn starting(&self) {
-        self.notify("STATUS=starting".to_owned()).await;
+    /// Waits for a part of the start that may take long, such as opening a store, and asks for more time until it ends.
+    pub(super) async fn while_starting<T>(&self, starting: impl Future<Output = T>) -> T {
+        let mut starting = pin!(starting);
+        let Some(notifier) = &self.notifier else { return starting.await };
+        let mut status = "starting";
+        loop {
+            // Waits for the message even if the start ends meanwhile, so that it does not arrive after those that follow.
+            notifier
+                .notify(Subject::Health, format!("STATUS={status}\nEXTEND_TIMEOUT_USEC={}", SERVICE_START_MS * 1000))
+                .await;
+            status = "opening the store";
+            let tick = async {
+                Timer::after(notifier.interval()).await;
+                None
+            };
+            if let Some(result) = future::or(async { Some(starting.as_mut().await) }, tick).await {
+                return result;
+            }
+        }
     }
 
     /// All listeners accept clients; or the files are read again.
     pub(super) async fn ready(&self) {
-        self.notify("READY=1".to_owned()).await;
+        self.notify(Subject::Ready, "READY=1".to_owned()).await;
     }
 
     /// The server reads its files again, until it is [`ServiceManager::ready`].
     pub(super) async fn reloading(&self) {
         // By this time, systemd knows which request to reload the message belongs to (`Type=notify-reload`).
         let now = clock_gettime(ClockId::Monotonic);
-        self.notify(format!("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1_000_000 + now.tv_nsec / 1000)).await;
+        let now = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.notify(Subject::Busy, format!("RELOADING=1\nMONOTONIC_USEC={now}")).await;
     }
 
     pub(super) async fn stopping(&self) {
-        self.notify("STOPPING=1\nSTATUS=stopping".to_owned()).await;
+        self.notify(Subject::Busy, "STOPPING=1\nSTATUS=stopping".to_owned()).await;
     }
 
-    async fn notify(&self, message: String) {
+    async fn notify(&self, subject: Subject, message: String) {
         if let Some(notifier) = &self.notifier {
-            notifier.notify(message).await;
+            notifier.notify(subject, message).await;
         }
     }
 
@@ -100,23 +136,31 @@ impl ServiceManager {
 
 impl Notifier {
     fn new(socket: io::Result<NotifySocket>, watchdog: Option<Duration>) -> Self {
-        Self { socket, watchdog, has_failed: AtomicBool::new(false) }
+        Self { socket, watchdog, progress: Mutex::default() }
     }
 
-    /// Sends a message in another thread.
-    async fn notify(self: &Arc<Self>, message: String) {
+    /// Sends a message in another thread. Returns whether it was sent.
+    async fn notify(self: &Arc<Self>, subject: Subject, message: String) -> bool {
         let notifier = Arc::clone(self);
-        smol::unblock(move || notifier.send(&message)).await;
+        smol::unblock(move || notifier.send(subject, message)).await
     }
 
-    /// Logs a failure, unless the last message failed, too.
-    fn send(&self, message: &str) {
-        let failed = match &self.socket {
-            Ok(socket) => socket.send(message).err(),
-            Err(error) => Some(io::Error::new(error.kind(), error.to_string())),
+    /// Sends a message, after the changes of state that could not be sent before. Logs a failure, unless the last message failed, too.
+    /// Returns whether the message was sent.
+    fn send(&self, subject: Subject, message: String) -> bool {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = match &self.socket {
+            Ok(socket) => progress.send(socket, subject, message),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         };
-        let had_failed = self.has_failed.swap(failed.is_some(), Ordering::Relaxed);
-        failed.iter().filter(|_| !had_failed).for_each(log::notify_failed);
+        let had_failed = std::mem::replace(&mut progress.has_failed, sent.is_err());
+        sent.as_ref().err().filter(|_| !had_failed).into_iter().for_each(log::notify_failed);
+        sent.is_ok()
+    }
+
+    /// Whether the service manager does not know the state of the server.
+    fn has_unsent(&self) -> bool {
+        !self.progress.lock().unwrap_or_else(PoisonError::into_inner).unsent.is_empty()
     }
 
     /// The interval of signs of life: at most half of the time within which one is expected.
@@ -137,13 +181,37 @@ impl Notifier {
             }
             let Ok(sign) = answer.recv().await else { return };
             let watchdog = self.watchdog.map(|_| "WATCHDOG=1".to_owned());
-            let status = status.changed(&sign, admission.client_count(), Instant::now());
-            let message: Vec<_> = watchdog.into_iter().chain(status).collect();
-            if !message.is_empty() {
-                self.notify(message.join("\n")).await;
+            let change = status.changed(&sign, admission.client_count(), Instant::now());
+            let message: Vec<_> = watchdog.into_iter().chain(change).collect();
+            if (!message.is_empty() || self.has_unsent()) && !self.notify(Subject::Health, message.join("\n")).await {
+                status = StatusLine::default();
             }
             ticks.next().await;
         }
+    }
+}
+
+impl Progress {
+    /// Sends a message after what is unsent. Keeps what cannot be sent, unless the next message of its kind stands for it.
+    fn send(&mut self, socket: &NotifySocket, subject: Subject, message: String) -> io::Result<()> {
+        let health = self.add(subject, message);
+        while let Some(state) = self.unsent.first() {
+            socket.send(state)?;
+            self.unsent.remove(0);
+        }
+        health.filter(|health| !health.is_empty()).map_or(Ok(()), |health| socket.send(&health))
+    }
+
+    /// Adds a change of state to the unsent ones; returns another message. A busy server's older states do not matter; one that
+    /// is ready may first have to say that it was busy, because systemd waits for both (`Type=notify-reload`).
+    fn add(&mut self, subject: Subject, message: String) -> Option<String> {
+        match subject {
+            Subject::Health => return Some(message),
+            Subject::Busy => self.unsent.clear(),
+            Subject::Ready => {}
+        }
+        self.unsent.push(message);
+        None
     }
 }
 

@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_millis(300);
 
 /// A service manager that receives messages.
 struct Manager {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     socket: UnixDatagram,
     server: ServiceManager,
 }
@@ -51,7 +51,7 @@ impl Manager {
         let socket = UnixDatagram::bind(&path).unwrap();
         let notifier = Notifier::new(NotifySocket::new(path.as_os_str()), Some(WATCHDOG));
         let server = ServiceManager { notifier: Some(Arc::new(notifier)), ..ServiceManager::default() };
-        Self { _directory: directory, socket, server }
+        Self { directory, socket, server }
     }
 
     /// The next message. `None` if there is none for this time.
@@ -82,6 +82,83 @@ fn admission() -> Arc<Admission> {
     let banned = Arc::new(BannedNetworks::new(Arc::new(SystemClock)));
     let per_address_rate = Rate { per_second: 0, burst: 1 };
     Admission::new(ConnectionLimits { clients_max: 1, descriptors: 1, per_address_max: 0, per_address_rate }, banned)
+}
+
+/// Fills the socket, so that it takes no message until it is read.
+fn fill(manager: &Manager) {
+    let path = manager.directory.path().join("notify");
+    let filler = NotifySocket::new(path.as_os_str()).unwrap();
+    while filler.send("FILLER=1").is_ok() {}
+}
+
+impl Manager {
+    /// Reads what [`fill`] has sent, and returns the messages that are there after it.
+    fn drain(&self) -> Vec<String> {
+        self.socket.set_nonblocking(true).unwrap();
+        let messages = std::iter::from_fn(|| self.receive(SILENCE)).filter(|message| message != "FILLER=1").collect();
+        self.socket.set_nonblocking(false).unwrap();
+        messages
+    }
+}
+
+#[test]
+fn ready_that_was_not_sent_precedes_the_sign_of_life() {
+    let (manager, admission) = (Manager::new(), admission());
+    fill(&manager);
+    logged(LogFormat::Text, || future::block_on(manager.server.ready()));
+    assert_eq!(manager.drain(), [""; 0], "the socket was full");
+    let (to_hub, mut requests) = request_queue::channel();
+    let notifier = manager.server.notifier.clone().unwrap();
+    let _watching = smol::spawn(async move { notifier.watch(&to_hub, &admission).await });
+    assert!(future::block_on(requests.wait()));
+    requests.process_in_turns(|request| {
+        let HubRequest::GiveSignOfLife(answer) = request else { panic!("{request:?}") };
+        answer.try_send(SignOfLife { members: 0, has_store_failure: false }).unwrap();
+        ControlFlow::Continue(())
+    });
+    assert_eq!(manager.receive(DEADLINE).as_deref(), Some("READY=1"));
+    assert_eq!(manager.receive(DEADLINE).as_deref(), Some("WATCHDOG=1\nSTATUS=clients: 0, members: 0"));
+}
+
+/// `Type=notify-reload` waits for both messages of a reload.
+#[test]
+fn states_that_were_not_sent_come_later_in_their_order() {
+    let manager = Manager::new();
+    let notifier = manager.server.notifier.as_ref().unwrap();
+    let begin = |message: &str| notifier.send(Subject::Busy, message.to_owned());
+    let ready = || notifier.send(Subject::Ready, "READY=1".to_owned());
+    let health = || notifier.send(Subject::Health, "WATCHDOG=1".to_owned());
+    logged(LogFormat::Text, || {
+        fill(&manager);
+        assert_eq!([begin("RELOADING=1"), ready(), begin("RELOADING=2"), ready(), health()], [false; 5]);
+        manager.drain();
+        assert!(health());
+        assert_eq!(manager.drain(), ["RELOADING=2", "READY=1", "WATCHDOG=1"]);
+        assert!(health());
+        assert_eq!(manager.drain(), ["WATCHDOG=1"], "each state comes once");
+        fill(&manager);
+        assert_eq!([begin("RELOADING=1"), ready(), begin("STOPPING=1")], [false; 3]);
+        manager.drain();
+        assert!(health());
+        assert_eq!(manager.drain(), ["STOPPING=1", "WATCHDOG=1"]);
+    });
+}
+
+#[test]
+fn long_start_asks_for_more_time() {
+    let manager = Manager::new();
+    let (opened, opening) = async_channel::bounded(1);
+    let server = manager.server.clone();
+    let start = thread::spawn(move || future::block_on(server.while_starting(opening.recv())));
+    let more_time = "EXTEND_TIMEOUT_USEC=120000000";
+    assert_eq!(manager.receive(DEADLINE), Some(format!("STATUS=starting\n{more_time}")));
+    for _ in 0..3 {
+        assert_eq!(manager.receive(DEADLINE), Some(format!("STATUS=opening the store\n{more_time}")));
+    }
+    opened.try_send("opened").unwrap();
+    assert_eq!(start.join().unwrap(), Ok("opened"));
+    manager.drain();
+    assert_eq!(manager.receive(SILENCE), None, "it has started");
 }
 
 #[test]
@@ -135,7 +212,7 @@ fn failure_to_notify_is_logged_once() {
     let lines = logged(LogFormat::Text, || {
         // In this thread, whose log is collected.
         for _ in 0..3 {
-            notifier.send("READY=1");
+            notifier.send(Subject::Ready, "READY=1".to_owned());
         }
     });
     let line = "WARN cannot notify the service manager; it may restart the server error=\"a reason\"";
@@ -199,11 +276,14 @@ fn stuck_hub_gives_no_sign_of_life() {
     let (release, released) = mpsc::channel();
     let sequencer = StuckSequencer { inner: MemorySequencer::default(), is_stuck, release: released, messages: 0 };
     let port_file = directory.path().join("port");
+    let store = Arc::new(StuckStore(Mutex::new(Some(sequencer))));
+    // It cannot be opened yet.
+    let closed = store.0.lock().unwrap();
     let options = ServerOptions {
         listen: vec![Listener::lines(SocketAddr::from(([127, 0, 0, 1], 0)))],
         service_manager: manager.server.clone(),
         port_file: Some(port_file.clone()),
-        store: Some(Arc::new(StuckStore(Mutex::new(Some(sequencer))))),
+        store: Some(Arc::clone(&store) as Arc<dyn StoreOpener>),
         ..options()
     };
     let server = thread::spawn(move || {
@@ -212,6 +292,8 @@ fn stuck_hub_gives_no_sign_of_life() {
         logged(LogFormat::Text, run);
         has_panicked
     });
+    manager.wait_for("STATUS=opening the store\nEXTEND_TIMEOUT_USEC=");
+    drop(closed);
     manager.wait_for("READY=1");
     manager.wait_for("WATCHDOG=1");
     let port = fs::read_to_string(&port_file).unwrap().trim().parse::<u16>().unwrap();
