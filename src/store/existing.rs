@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 use super::OpenError;
 use super::file::{connect, is_ours, read_version};
 use super::schema::MIGRATIONS;
-use super::store_path::irregular_kind;
+use super::store_path::{FileId, irregular_kind};
 use crate::protocol::Timestamp;
 
 /// A store that is read and not written.
@@ -16,6 +16,7 @@ use crate::protocol::Timestamp;
 pub struct ExistingStore {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    pub(super) id: FileId,
     pub(super) version: usize,
 }
 
@@ -57,7 +58,8 @@ impl ExistingStore {
         if version > MIGRATIONS.len() {
             return Err(OpenError::Newer(path, version));
         }
-        Ok(Self { connection, path, version })
+        let id = FileId::from(&path.metadata().map_err(failed)?);
+        Ok(Self { connection, path, id, version })
     }
 
     /// The path, absolute and without symbolic links.

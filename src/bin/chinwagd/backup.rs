@@ -72,7 +72,7 @@ pub(super) fn run(arguments: Backup) -> ExitCode {
 fn back_up(store: &Path, file: &Path, progress: &ProgressLine) -> Result<String, String> {
     let source = ExistingStore::open(store).map_err(|error| error.to_string())?;
     let interruption = Interruption::catch(progress, "no backup was made")?;
-    let create = || PartialFile::create_new(file).map(|copy| (copy.path().to_owned(), copy));
+    let create = || PartialFile::create_new(file, &source).map(|copy| (copy.path().to_owned(), copy));
     let copy = interruption.create(create).map_err(|error| error.to_string())?;
     source.copy_to(&copy, now(), &|done| progress.show(done)).map_err(|error| error.to_string())?;
     let summary = ExistingStore::open(copy.path()).and_then(|copy| copy.summary());

@@ -65,7 +65,7 @@ fn restore(file: &Path, store: &Path, progress: &ProgressLine) -> Result<String,
     let source = ExistingStore::open(file).map_err(|error| text(CopyError::Source(error)))?;
     let interruption = Interruption::catch(progress, "nothing was changed")?;
     let place = RestorePlace::lock(store, &source).map_err(text)?;
-    let create = || PartialFile::create(place.path()).map(|copy| (copy.path().to_owned(), copy));
+    let create = || PartialFile::create(place.path(), &source).map(|copy| (copy.path().to_owned(), copy));
     let copy = interruption.create(create).map_err(text)?;
     source.copy_to(&copy, now(), &|done| progress.show(done)).map_err(text)?;
     let summary = described(&ExistingStore::open(copy.path()).and_then(|copy| copy.summary()))?;
