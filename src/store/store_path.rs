@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::OpenError;
+use super::file::APPLICATION_ID;
 use crate::process::is_exposed;
 
 /// A database file that this process has locked.
@@ -56,6 +57,9 @@ const WAL_FRAME_HEADER_BYTES: u64 = 24;
 /// Where the header of a database has the two bytes that say whether it uses a write-ahead log
 /// (<https://sqlite.org/fileformat2.html#file_format_version_numbers>).
 pub(super) const JOURNAL_MODE_AT: u64 = 18;
+
+/// Where the header of a database has its `application_id`.
+const APPLICATION_ID_AT: u64 = 68;
 
 /// These bytes in a file that uses none. A server's file uses one before the `-wal` has its first frame.
 pub(super) const ROLLBACK: [u8; 2] = [1, 1];
@@ -171,6 +175,20 @@ impl StorePath {
         let mut journal_mode = [0; 2];
         self.lock.read_exact_at(&mut journal_mode, JOURNAL_MODE_AT)?;
         Ok(journal_mode == ROLLBACK && self.wal_bytes() > 0)
+    }
+
+    /// Whether the header says that this is a store, even if the rest is damaged.
+    pub(super) fn is_ours(&self) -> io::Result<bool> {
+        let mut id = [0; 4];
+        match self.lock.read_exact_at(&mut id, APPLICATION_ID_AT) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| i32::from_be_bytes(id) == APPLICATION_ID),
+        }
+    }
+
+    /// The identity of the locked file.
+    pub(super) fn id(&self) -> io::Result<FileId> {
+        Ok(FileId::from(&self.lock.metadata()?))
     }
 
     /// See [`is_exposed`].
