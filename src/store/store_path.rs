@@ -169,12 +169,9 @@ impl StorePath {
         Ok(self.lock.metadata()?.len() == 0)
     }
 
-    /// Whether the `-wal` beside the file belongs to another one: the file, a copy of a store, never had one. SQLite does not notice that, and
-    /// would write the frames of the other file into this one.
+    /// See [`is_wal_foreign`].
     pub(super) fn is_wal_foreign(&self) -> io::Result<bool> {
-        let mut journal_mode = [0; 2];
-        self.lock.read_exact_at(&mut journal_mode, JOURNAL_MODE_AT)?;
-        Ok(journal_mode == ROLLBACK && self.wal_bytes() > 0)
+        is_wal_foreign(&self.lock, &self.path)
     }
 
     /// Whether the header says that this is a store, even if the rest is damaged.
@@ -377,6 +374,16 @@ pub(super) fn new_path(given: &Path) -> Result<PathBuf, OpenError> {
 
 pub(super) fn wal_bytes(path: &Path) -> u64 {
     fs::metadata(companion(path, "-wal")).map_or(0, |metadata| metadata.len())
+}
+
+/// Whether the `-wal` beside the file belongs to another one: the file, a copy of a store, never had one. SQLite does not notice that: it
+/// would read the frames of the other file, and write them into this one.
+pub(super) fn is_wal_foreign(file: &File, path: &Path) -> io::Result<bool> {
+    // First the `-wal`: a server that begins to use a copy marks the copy before it writes the first frame.
+    let has_wal = wal_bytes(path) > 0;
+    let mut journal_mode = [0; 2];
+    file.read_exact_at(&mut journal_mode, JOURNAL_MODE_AT)?;
+    Ok(has_wal && journal_mode == ROLLBACK)
 }
 
 /// The path of a file that belongs to the database.

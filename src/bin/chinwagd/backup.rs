@@ -30,7 +30,8 @@ use super::values::parse_path;
     error_code(0, "the backup is complete, checked and on the disk; a line says what it has"),
     error_code(
         1,
-        "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written"
+        "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written; or the report could not be \
+         written"
     ),
     error_code(2, "invalid command line"),
     error_code(130, "ended by SIGINT; no backup was made"),

@@ -27,7 +27,11 @@ use super::values::parse_path;
             are valid again: see docs/operating.md, Restore.",
     note = "A signal or an error leaves the old store in its place.",
     error_code(0, "the store is the backup now; the report says where the old store is"),
-    error_code(1, "nothing was changed: a server uses the store, the backup cannot be used, or the disk is full"),
+    error_code(
+        1,
+        "nothing was changed, unless the message says so: a server uses the store, the backup cannot be used, or the disk is full; or the \
+         report could not be written"
+    ),
     error_code(2, "invalid command line"),
     error_code(130, "ended by SIGINT; nothing was changed"),
     error_code(143, "ended by SIGTERM; nothing was changed")

@@ -119,7 +119,18 @@ fn wal_of_another_file_beside_a_backup_is_refused() {
     fs::copy(at("crashed-wal"), at("chat.db-wal")).unwrap();
     let error = open(&at("chat.db"), Retention::All).unwrap_err().to_string();
     assert!(error.contains("is a copy, and ") && error.contains("chat.db-wal\" away and start again"), "{error}");
+    let error = back_up(&at("chat.db"), &at("copy.db")).unwrap_err();
+    assert!(matches!(error, CopyError::Source(OpenError::ForeignWal(_))), "nor is it copied: {error}");
     assert_eq!(fs::read(at("chat.db")).unwrap(), fs::read(at("backup.db")).unwrap(), "it is not changed");
+    for suffix in ["-wal", "-journal"] {
+        fs::write(companion(&at("copy.db"), suffix), "of another file").unwrap();
+        let error = back_up(&at("backup.db"), &at("copy.db")).unwrap_err();
+        assert!(matches!(error, CopyError::Journal(_)), "{error}");
+        fs::rename(companion(&at("copy.db"), suffix), companion(&at("copy.db.partial"), suffix)).unwrap();
+        let error = back_up(&at("backup.db"), &at("copy.db")).unwrap_err();
+        assert!(matches!(error, CopyError::Journal(_)), "{error}");
+        fs::remove_file(companion(&at("copy.db.partial"), suffix)).unwrap();
+    }
     fs::remove_file(at("chat.db-wal")).unwrap();
     let (store, found) = open(&at("chat.db"), Retention::All).unwrap();
     assert_eq!(found.last_id, MessageId(40));
