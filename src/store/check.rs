@@ -25,10 +25,12 @@ pub struct CheckReport {
     pub notes: Vec<String>,
     /// The number of messages that were read.
     pub messages: u64,
-    /// The number of rooms.
+    /// The number of rooms. 0 if only the file was checked.
     pub rooms: u64,
-    /// The number of accounts.
+    /// The number of accounts. 0 if only the file was checked.
     pub accounts: u64,
+    /// The rows were not checked: the store has an older version.
+    pub is_file_only: bool,
     /// The version of the format.
     pub version: usize,
 }
@@ -100,6 +102,7 @@ impl ExistingStore {
         let newest = MIGRATIONS.len();
         if self.version < newest {
             report.messages = count(connection, "messages")?;
+            report.is_file_only = true;
             let version = self.version;
             report.notes.push(format!(
                 "the store has version {version}, and the next start migrates it to version {newest}; only the file was checked, not its rows"

@@ -9,13 +9,14 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{self, Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, params};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::copy_error::CopyError;
 use super::existing::{BACKUP, ExistingStore};
@@ -29,7 +30,7 @@ use crate::protocol::Timestamp;
 const SUFFIX: &str = ".partial";
 
 /// A file that is written under another name beside its place, with the mode 600. It is removed when this is dropped, unless it was put in
-/// its place. A process that is killed leaves it behind; the next one for the same place replaces it.
+/// its place. A process that is killed leaves it behind; the next one of the same user for the same place removes it.
 #[derive(Debug)]
 pub struct PartialFile {
     path: PathBuf,
@@ -40,45 +41,48 @@ pub struct PartialFile {
 }
 
 impl PartialFile {
-    /// Creates a file for a place that has no file yet.
+    /// Creates a file for a copy of `source`, at a place that has no file yet.
     ///
     /// # Errors
     /// There is a file, or it cannot be created.
-    pub fn create_new(place: &Path) -> Result<Self, CopyError> {
+    pub fn create_new(place: &Path, source: &ExistingStore) -> Result<Self, CopyError> {
         if place.symlink_metadata().is_ok() {
             return Err(CopyError::Exists(place.to_owned()));
         }
-        Self::create(place)
+        check_no_journals(place)?;
+        Self::create(place, source)
     }
 
-    /// Creates a file for a place that may have another one.
+    /// Creates a file for a copy of `source`, at a place that may have another file.
     ///
     /// # Errors
     /// It cannot be created, or another process is writing it.
-    pub fn create(given: &Path) -> Result<Self, CopyError> {
+    pub fn create(given: &Path, source: &ExistingStore) -> Result<Self, CopyError> {
         let failed = |error| CopyError::Write(given.to_owned(), error);
         let absolute = path::absolute(given).map_err(failed)?;
         let parts = absolute.parent().zip(absolute.file_name());
         let (directory, name) = parts.ok_or_else(|| failed(io::ErrorKind::IsADirectory.into()))?;
         let place = directory.canonicalize().map_err(failed)?.join(name);
         let path = companion(&place, SUFFIX);
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let file = options.open(&path).map_err(|error| CopyError::Write(path.clone(), error))?;
-        let metadata = file.metadata().map_err(failed)?;
-        if let Some(kind) = irregular_kind(&metadata) {
-            return Err(CopyError::NotRegular(path, kind));
-        }
-        // A process that has just put the file in its place may have had the lock.
-        let is_there = |found: &fs::Metadata| FileId::from(found) == FileId::from(&metadata);
-        if file.try_lock().is_err() || !path.symlink_metadata().is_ok_and(|found| is_there(&found)) {
+        check_no_journals(&path)?;
+        // A file that is found is never written: it can be the source, or be open in, or belong to, another user's program.
+        let create = || File::options().read(true).write(true).create_new(true).mode(0o600).open(&path);
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                remove_leftover(&path, &place, source)?;
+                create()
+            }
+            created => created,
+        };
+        let file = file.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => CopyError::InProgress(place.clone()),
+            _ => CopyError::Write(path.clone(), error),
+        })?;
+        // Another process may have removed it before it was locked.
+        if file.try_lock().is_err() || !is_at(&file, &path) {
             return Err(CopyError::InProgress(place));
         }
-        let partial = Self { path, place, file, is_placed: false };
-        partial.file.set_len(0).map_err(failed)?;
-        partial.file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(partial)
+        Ok(Self { path, place, file, is_placed: false })
     }
 
     /// The name that the file has until it is in its place.
@@ -112,17 +116,71 @@ impl PartialFile {
             Err(error) => return Err(failed(error.into())),
         }
         self.is_placed = true;
-        sync_directory(&self.place).map_err(|error| CopyError::Write(self.place.clone(), error))
+        sync_directory(&self.place).map_err(|error| CopyError::Unsynced(self.place.clone(), None, error))
+    }
+
+    /// Puts the file in its place, in one step, instead of the file with this identity. The directory is not on the disk afterwards.
+    ///
+    /// # Errors
+    /// There is another file by now, or the disk fails.
+    pub(super) fn replace(mut self, old: FileId) -> Result<(), CopyError> {
+        let failed = |error: io::Error| CopyError::Write(self.place.clone(), error);
+        self.file.sync_all().map_err(failed)?;
+        if FileId::from(&self.place.symlink_metadata().map_err(failed)?) != old {
+            return Err(CopyError::Exists(self.place.clone()));
+        }
+        fs::rename(&self.path, &self.place).map_err(failed)?;
+        self.is_placed = true;
+        Ok(())
     }
 }
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        if !self.is_placed {
-            // If this fails, the next process for this place replaces the file.
+        if !self.is_placed && is_at(&self.file, &self.path) {
+            // If this fails, the next process for this place removes the file.
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Whether the file is at this path.
+fn is_at(file: &File, path: &Path) -> bool {
+    let ids = file.metadata().and_then(|file| Ok((FileId::from(&file), FileId::from(&path.symlink_metadata()?))));
+    ids.is_ok_and(|(file, found)| file == found)
+}
+
+/// Checks that SQLite finds no file that it would take for changes to the new file at this path.
+fn check_no_journals(path: &Path) -> Result<(), CopyError> {
+    let found = ["-wal", "-journal"].map(|suffix| companion(path, suffix));
+    match found.into_iter().find(|found| found.symlink_metadata().is_ok()) {
+        Some(found) => Err(CopyError::Journal(found)),
+        None => Ok(()),
+    }
+}
+
+/// Removes the file that a killed process has left behind: only one that this user has created, and that no process is writing.
+fn remove_leftover(path: &Path, place: &Path, source: &ExistingStore) -> Result<(), CopyError> {
+    let failed = |error| CopyError::Write(path.to_owned(), error);
+    let check = |found: &fs::Metadata| {
+        // The source first, and before it is opened: closing it again would drop SQLite's locks (fcntl(2)).
+        if FileId::from(found) == source.id {
+            return Err(CopyError::SourceIsPartial(path.to_owned()));
+        }
+        let kind = irregular_kind(found)
+            .or_else(|| (found.nlink() != 1).then_some("a file that has another name, too (a hard link)"))
+            .or_else(|| (found.uid() != geteuid().as_raw()).then_some("a file of another user"));
+        kind.map_or(Ok(()), |kind| Err(CopyError::NotRegular(path.to_owned(), kind)))
+    };
+    check(&path.symlink_metadata().map_err(failed)?)?;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let found = File::options().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    check(&found.metadata().map_err(failed)?)?;
+    // A process that has just put the file in its place may have had the lock.
+    if found.try_lock().is_err() || !is_at(&found, path) {
+        return Err(CopyError::InProgress(place.to_owned()));
+    }
+    fs::remove_file(path).map_err(failed)
 }
 
 /// Has the names of the directory of this path on the disk.

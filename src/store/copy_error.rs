@@ -32,6 +32,18 @@ pub enum CopyError {
     Damaged(PathBuf, String),
     /// The store would be replaced by itself.
     SameFile(PathBuf),
+    /// The source has the name of a file that is not complete yet.
+    SourceIsPartial(PathBuf),
+    /// SQLite would take this file for changes to the copy.
+    Journal(PathBuf),
+    /// This file has changes to a database that is not beside it.
+    Orphan(PathBuf),
+    /// The store is given by a symbolic link that another user than root can change.
+    Link(PathBuf),
+    /// The copy is in its place, but the directory may not be on the disk. The old store, if there was one, is at the second path.
+    Unsynced(PathBuf, Option<PathBuf>, io::Error),
+    /// The copy is in its place, but a file of the old store, which is at the last path, cannot be removed.
+    Leftover(PathBuf, io::Error, Option<PathBuf>),
     /// The store was moved to this path, but the copy is not in its place.
     Moved(PathBuf, PathBuf, Box<CopyError>),
     /// SQLite cannot write the copy at this place for another reason.
@@ -47,6 +59,11 @@ impl fmt::Display for CopyError {
             Self::Source(OpenError::Sqlite(path, error)) if is_damage(error) => {
                 write!(f, "{} is damaged ({error}); use another backup", quoted_path(path))
             }
+            Self::Place(OpenError::OtherProgram(path)) => write!(
+                f,
+                "{} is not a store of chinwagd, and was not changed; choose another path, or, if it is a damaged store, move it away",
+                quoted_path(path)
+            ),
             Self::Source(error) | Self::Place(error) => error.fmt(f),
             Self::Exists(path) => {
                 write!(f, "{} exists and is not replaced: choose another name, or remove it first", quoted_path(path))
@@ -75,6 +92,40 @@ impl fmt::Display for CopyError {
                 quoted_path(path)
             ),
             Self::SameFile(path) => write!(f, "{} is the store itself: expected a backup of it", quoted_path(path)),
+            Self::SourceIsPartial(path) => write!(
+                f,
+                "the copy would be written to {} first, which is the file to copy: give that file another name",
+                quoted_path(path)
+            ),
+            Self::Journal(path) => write!(
+                f,
+                "{} exists, and SQLite would take it for changes to the copy: choose another name, or move it away",
+                quoted_path(path)
+            ),
+            Self::Orphan(path) => write!(
+                f,
+                "{} has changes to a database that is not beside it: put that database back, or move {0} away, and try again",
+                quoted_path(path)
+            ),
+            Self::Link(path) => write!(
+                f,
+                "{} is a symbolic link, which another user than root can change: give the path of the file itself",
+                quoted_path(path)
+            ),
+            Self::Unsynced(place, kept, error) => write!(
+                f,
+                "{} is complete and in its place, but a crash of the system may undo that, as its directory cannot be written: {}{}",
+                quoted_path(place),
+                error_text(error),
+                OldStore(kept.as_deref())
+            ),
+            Self::Leftover(path, error, kept) => write!(
+                f,
+                "the store was replaced, but {} of the old one cannot be removed: {}; move it away before the server starts{}",
+                quoted_path(path),
+                error_text(error),
+                OldStore(kept.as_deref())
+            ),
             Self::Moved(place, kept, error) => write!(
                 f,
                 "{error}; the old store is now {}: to use it again, move it (and its -wal, if there is one) back to {}",
@@ -97,6 +148,15 @@ impl CopyError {
             Some(SqliteCode::DatabaseCorrupt) => Self::Damaged(store.to_owned(), error.to_string()),
             _ => Self::Sqlite(place.to_owned(), error),
         }
+    }
+}
+
+/// Where the old store is, at the end of an error.
+struct OldStore<'a>(Option<&'a Path>);
+
+impl fmt::Display for OldStore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |path| write!(f, "; the old store is {}", quoted_path(path)))
     }
 }
 

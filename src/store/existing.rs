@@ -1,14 +1,16 @@
 //! A file that exists, opened to read: by `chinwagd backup`, `restore` and `check`, also while a server uses it.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
-use rustix::fs::{Access, access};
+use rustix::fs::OFlags;
 
 use super::OpenError;
 use super::file::{connect, is_ours, read_version};
 use super::schema::MIGRATIONS;
-use super::store_path::irregular_kind;
+use super::store_path::{FileId, irregular_kind, is_wal_foreign};
 use crate::protocol::Timestamp;
 
 /// A store that is read and not written.
@@ -16,6 +18,7 @@ use crate::protocol::Timestamp;
 pub struct ExistingStore {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    pub(super) id: FileId,
     pub(super) version: usize,
 }
 
@@ -44,9 +47,15 @@ impl ExistingStore {
         if let Some(kind) = irregular_kind(&given.metadata().map_err(failed)?) {
             return Err(OpenError::NotRegular(given.to_owned(), kind));
         }
-        // A file that may not be read is not `OpenError::Companions`. It is not opened here: see `StorePath::lock`.
-        access(given, Access::READ_OK).map_err(|error| failed(error.into()))?;
         let path = given.canonicalize().map_err(failed)?;
+        // Closed before SQLite opens the file: to close it later would drop SQLite's locks (fcntl(2)).
+        let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&path);
+        let file = file.map_err(failed)?;
+        let id = FileId::from(&file.metadata().map_err(failed)?);
+        if is_wal_foreign(&file, &path).unwrap_or_default() {
+            return Err(OpenError::ForeignWal(path));
+        }
+        drop(file);
         let sqlite = |error| OpenError::from_sqlite(&path, error);
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
         let version = read_version(&connection).map_err(sqlite)?;
@@ -57,7 +66,7 @@ impl ExistingStore {
         if version > MIGRATIONS.len() {
             return Err(OpenError::Newer(path, version));
         }
-        Ok(Self { connection, path, version })
+        Ok(Self { connection, path, id, version })
     }
 
     /// The path, absolute and without symbolic links.

@@ -20,7 +20,7 @@ use crate::process::check_directory;
 use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
 /// `PRAGMA application_id` of a store: "chwg".
-const APPLICATION_ID: i32 = 0x6368_7767;
+pub(super) const APPLICATION_ID: i32 = 0x6368_7767;
 
 /// Replaced and deleted rows are overwritten with zeros, in pages that are written anyway: old hashes of passwords do not stay.
 pub(super) const SECURE_DELETE: &str = "FAST";

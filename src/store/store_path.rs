@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::OpenError;
+use super::file::APPLICATION_ID;
 use crate::limits::STORE_LOCK_MS_MAX;
 use crate::process::is_exposed;
 
@@ -59,6 +60,9 @@ const WAL_FRAME_HEADER_BYTES: u64 = 24;
 /// Where the header of a database has the two bytes that say whether it uses a write-ahead log
 /// (<https://sqlite.org/fileformat2.html#file_format_version_numbers>).
 pub(super) const JOURNAL_MODE_AT: u64 = 18;
+
+/// Where the header of a database has its `application_id`.
+const APPLICATION_ID_AT: u64 = 68;
 
 /// These bytes in a file that uses none. A server's file uses one before the `-wal` has its first frame.
 pub(super) const ROLLBACK: [u8; 2] = [1, 1];
@@ -174,12 +178,23 @@ impl StorePath {
         Ok(self.lock.metadata()?.len() == 0)
     }
 
-    /// Whether the `-wal` beside the file belongs to another one: the file, a copy of a store, never had one. SQLite does not notice that, and
-    /// would write the frames of the other file into this one.
+    /// See [`is_wal_foreign`].
     pub(super) fn is_wal_foreign(&self) -> io::Result<bool> {
-        let mut journal_mode = [0; 2];
-        self.lock.read_exact_at(&mut journal_mode, JOURNAL_MODE_AT)?;
-        Ok(journal_mode == ROLLBACK && self.wal_bytes() > 0)
+        is_wal_foreign(&self.lock, &self.path)
+    }
+
+    /// Whether the header says that this is a store, even if the rest is damaged.
+    pub(super) fn is_ours(&self) -> io::Result<bool> {
+        let mut id = [0; 4];
+        match self.lock.read_exact_at(&mut id, APPLICATION_ID_AT) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| i32::from_be_bytes(id) == APPLICATION_ID),
+        }
+    }
+
+    /// The identity of the locked file.
+    pub(super) fn id(&self) -> io::Result<FileId> {
+        Ok(FileId::from(&self.lock.metadata()?))
     }
 
     /// See [`is_exposed`].
@@ -368,6 +383,16 @@ pub(super) fn new_path(given: &Path) -> Result<PathBuf, OpenError> {
 
 pub(super) fn wal_bytes(path: &Path) -> u64 {
     fs::metadata(companion(path, "-wal")).map_or(0, |metadata| metadata.len())
+}
+
+/// Whether the `-wal` beside the file belongs to another one: the file, a copy of a store, never had one. SQLite does not notice that: it
+/// would read the frames of the other file, and write them into this one.
+pub(super) fn is_wal_foreign(file: &File, path: &Path) -> io::Result<bool> {
+    // First the `-wal`: a server that begins to use a copy marks the copy before it writes the first frame.
+    let has_wal = wal_bytes(path) > 0;
+    let mut journal_mode = [0; 2];
+    file.read_exact_at(&mut journal_mode, JOURNAL_MODE_AT)?;
+    Ok(has_wal && journal_mode == ROLLBACK)
 }
 
 /// The path of a file that belongs to the database.

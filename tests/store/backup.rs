@@ -301,6 +301,18 @@ fn backup_beside_an_old_wal_is_refused_by_the_server() {
     drop(server);
     fs::copy(at("backup.db"), at("chat.db")).expect("a copy");
     refused(directory.path(), "chat.db", "belongs to the file that was there before");
+    // The other commands read no message of another file.
+    let foreign = "belongs to the file that was there before";
+    let why = fails(run(&["check", "--data"], &[&at("chat.db")]));
+    assert!(why.contains(foreign), "{why}");
+    let why = fails(run(&["backup", "--data"], &[&at("chat.db"), &at("copy.db")]));
+    assert!(why.contains(foreign), "{why}");
+    let why = fails(run(&["restore", "--data"], &[&at("new.db"), &at("chat.db")]));
+    assert!(why.contains(foreign), "{why}");
+    fs::write(at("copy.db-wal"), "of another file").expect("a file");
+    let why = fails(run(&["backup", "--data"], &[&at("backup.db"), &at("copy.db")]));
+    assert!(why.contains("copy.db-wal\" exists, and SQLite would take it for changes to the copy"), "{why}");
+    assert!(!at("new.db").exists() && !at("copy.db").exists());
     // The command does everything.
     succeeds(run(&["restore", "--data"], &[&at("chat.db"), &at("backup.db")]));
     let server = serve_as_stored(&at("chat.db"), &[]);
@@ -308,6 +320,17 @@ fn backup_beside_an_old_wal_is_refused_by_the_server() {
     assert_ne!(epoch, EPOCH);
     reader.send("HISTORY 9");
     assert!(reader.sync().iter().any(|line| line.ends_with(" hello")));
+}
+
+#[test]
+fn check_of_an_older_version_counts_what_it_reads() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    fs::copy("tests/store/version-7.db", &path).expect("a file");
+    let checked = run(&["check", "--data"], &[&path]);
+    let shown = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && shown.ends_with("nothing is wrong; messages: 2, version: 7\n"), "{checked:?}");
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("only the file was checked"), "{checked:?}");
 }
 
 #[test]

@@ -30,7 +30,8 @@ use super::values::parse_path;
     error_code(0, "the backup is complete, checked and on the disk; a line says what it has"),
     error_code(
         1,
-        "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written"
+        "no backup was made: the store cannot be read or is damaged, or the file exists or cannot be written; or the report could not be \
+         written"
     ),
     error_code(2, "invalid command line"),
     error_code(129, "ended by SIGHUP; no backup was made"),
@@ -73,7 +74,7 @@ pub(super) fn run(arguments: Backup) -> ExitCode {
 fn back_up(store: &Path, file: &Path, progress: &ProgressLine) -> Result<String, String> {
     let source = ExistingStore::open(store).map_err(|error| error.to_string())?;
     let interruption = Interruption::catch(progress, "no backup was made")?;
-    let create = || PartialFile::create_new(file).map(|copy| (copy.path().to_owned(), copy));
+    let create = || PartialFile::create_new(file, &source).map(|copy| (copy.path().to_owned(), copy));
     let copy = interruption.create(create).map_err(|error| error.to_string())?;
     source.copy_to(&copy, now(), &|done| progress.show(done)).map_err(|error| error.to_string())?;
     let summary = ExistingStore::open(copy.path()).and_then(|copy| copy.summary());

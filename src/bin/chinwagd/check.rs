@@ -73,7 +73,8 @@ fn print_report(store: &Path, report: &CheckReport) -> ExitCode {
     }
     if report.problems.is_empty() {
         let CheckReport { messages, rooms, accounts, version, .. } = report;
-        let counts = format!("messages: {messages}, rooms: {rooms}, accounts: {accounts}, version: {version}");
+        let rows = if report.is_file_only { String::new() } else { format!(", rooms: {rooms}, accounts: {accounts}") };
+        let counts = format!("messages: {messages}{rows}, version: {version}");
         return print_output(PROGRAM, &format!("{}: nothing is wrong; {counts}", quoted_path(store)));
     }
     for problem in &report.problems {

@@ -30,7 +30,8 @@ use super::values::parse_path;
     error_code(0, "the store is the backup now; the report says where the old store is"),
     error_code(
         1,
-        "the backup was not put in place: a server uses the store, the backup cannot be used, or the disk is full or fails"
+        "the backup was not put in place, unless the message says so: a server uses the store, the backup cannot be used, or the disk is full \
+         or fails; or the report could not be written"
     ),
     error_code(2, "invalid command line"),
     error_code(129, "ended by SIGHUP; nothing was changed"),
@@ -70,7 +71,7 @@ fn restore(file: &Path, store: &Path, progress: &ProgressLine) -> Result<String,
     let source = ExistingStore::open(file).map_err(|error| text(CopyError::Source(error)))?;
     let interruption = Interruption::catch(progress, "nothing was changed")?;
     let place = RestorePlace::lock(store, &source).map_err(text)?;
-    let create = || PartialFile::create(place.path()).map(|copy| (copy.path().to_owned(), copy));
+    let create = || PartialFile::create(place.path(), &source).map(|copy| (copy.path().to_owned(), copy));
     let copy = interruption.create(create).map_err(text)?;
     source.copy_to(&copy, now(), &|done| progress.show(done)).map_err(text)?;
     let summary = described(&ExistingStore::open(copy.path()).and_then(|copy| copy.summary()))?;

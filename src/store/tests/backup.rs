@@ -5,7 +5,7 @@ use super::*;
 use crate::protocol::{AccountId, MessageId, ModerationRecord};
 use crate::store::store_path::companion;
 
-const SILENT: Follow<'_> = &|_| {};
+pub(super) const SILENT: Follow<'_> = &|_| {};
 
 /// The problems that a check finds.
 pub(super) fn problems(path: &Path) -> Vec<String> {
@@ -16,32 +16,36 @@ fn notes(path: &Path) -> Vec<String> {
     ExistingStore::open(path).unwrap().check(SILENT).unwrap().notes
 }
 
-fn back_up(path: &Path, to: &Path) -> Result<(), CopyError> {
+pub(super) fn back_up(path: &Path, to: &Path) -> Result<(), CopyError> {
     let source = ExistingStore::open(path).map_err(CopyError::Source)?;
-    let copy = PartialFile::create_new(to)?;
+    let copy = PartialFile::create_new(to, &source)?;
     source.copy_to(&copy, NOW, SILENT)?;
     copy.put_in_place()
 }
 
-fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, CopyError> {
+pub(super) fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, CopyError> {
+    restore_at(from, to, NOW)
+}
+
+pub(super) fn restore_at(from: &Path, to: &Path, at: Timestamp) -> Result<Option<PathBuf>, CopyError> {
     let source = ExistingStore::open(from).map_err(CopyError::Source)?;
     let place = RestorePlace::lock(to, &source)?;
-    let copy = PartialFile::create(place.path())?;
+    let copy = PartialFile::create(place.path(), &source)?;
     source.copy_to(&copy, NOW, SILENT)?;
-    place.put(copy, NOW)
+    place.put(copy, at)
 }
 
 /// The names in a directory.
-fn names(directory: &Path) -> BTreeSet<String> {
+pub(super) fn names(directory: &Path) -> BTreeSet<String> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-fn execute(path: &Path, sql: &str) {
+pub(super) fn execute(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
 /// Several pages of messages, in two rooms.
-fn store_messages(store: &Store) {
+pub(super) fn store_messages(store: &Store) {
     let rooms = vec![new_room(RoomId(1), "#ops", "ops1")];
     let messages = (1..=3).map(|id| (RoomId(1), past(id, "tea in ops"))).collect();
     commit_batch(store, Batch { rooms, messages, ..Batch::default() });
@@ -115,7 +119,18 @@ fn wal_of_another_file_beside_a_backup_is_refused() {
     fs::copy(at("crashed-wal"), at("chat.db-wal")).unwrap();
     let error = open(&at("chat.db"), Retention::All).unwrap_err().to_string();
     assert!(error.contains("is a copy, and ") && error.contains("chat.db-wal\" away and start again"), "{error}");
+    let error = back_up(&at("chat.db"), &at("copy.db")).unwrap_err();
+    assert!(matches!(error, CopyError::Source(OpenError::ForeignWal(_))), "nor is it copied: {error}");
     assert_eq!(fs::read(at("chat.db")).unwrap(), fs::read(at("backup.db")).unwrap(), "it is not changed");
+    for suffix in ["-wal", "-journal"] {
+        fs::write(companion(&at("copy.db"), suffix), "of another file").unwrap();
+        let error = back_up(&at("backup.db"), &at("copy.db")).unwrap_err();
+        assert!(matches!(error, CopyError::Journal(_)), "{error}");
+        fs::rename(companion(&at("copy.db"), suffix), companion(&at("copy.db.partial"), suffix)).unwrap();
+        let error = back_up(&at("backup.db"), &at("copy.db")).unwrap_err();
+        assert!(matches!(error, CopyError::Journal(_)), "{error}");
+        fs::remove_file(companion(&at("copy.db.partial"), suffix)).unwrap();
+    }
     fs::remove_file(at("chat.db-wal")).unwrap();
     let (store, found) = open(&at("chat.db"), Retention::All).unwrap();
     assert_eq!(found.last_id, MessageId(40));
@@ -237,7 +252,8 @@ fn file_is_not_replaced_and_not_written_twice() {
     assert!(matches!(error, CopyError::Exists(_)), "{error}");
     // Left behind by a process that was killed.
     fs::write(at("backup.db.partial"), "half").unwrap();
-    let first = PartialFile::create_new(&at("backup.db")).unwrap();
+    let source = ExistingStore::open(&at("chat.db")).unwrap();
+    let first = PartialFile::create_new(&at("backup.db"), &source).unwrap();
     let error = back_up(&at("chat.db"), &at("backup.db")).unwrap_err();
     assert!(matches!(error, CopyError::InProgress(_)), "{error}");
     fs::write(at("backup.db"), "in between").unwrap();
@@ -245,6 +261,52 @@ fn file_is_not_replaced_and_not_written_twice() {
     assert!(matches!(error, CopyError::Exists(_)), "{error}");
     assert_eq!(fs::read(at("backup.db")).unwrap(), b"in between");
     assert!(!at("backup.db.partial").exists());
+}
+
+/// As a process that is killed after a complete copy leaves it behind.
+#[test]
+fn source_with_the_name_of_a_partial_file_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    close(open(&at("chat.db"), Retention::All).unwrap().0);
+    back_up(&at("chat.db"), &at("x.db")).unwrap();
+    fs::rename(at("x.db"), at("x.db.partial")).unwrap();
+    fs::copy(at("x.db.partial"), at("before")).unwrap();
+    for error in [back_up(&at("x.db.partial"), &at("x.db")), restore(&at("x.db.partial"), &at("x.db")).map(drop)] {
+        let error = error.unwrap_err();
+        assert!(matches!(error, CopyError::SourceIsPartial(_)), "{error}");
+    }
+    assert_eq!(fs::read(at("x.db.partial")).unwrap(), fs::read(at("before")).unwrap());
+    assert!(!at("x.db").exists());
+}
+
+#[test]
+fn file_that_is_found_is_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    close(open(&at("chat.db"), Retention::All).unwrap().0);
+    fs::write(at("letter"), "dear").unwrap();
+    fs::hard_link(at("letter"), at("backup.db.partial")).unwrap();
+    let error = back_up(&at("chat.db"), &at("backup.db")).unwrap_err();
+    assert!(error.to_string().contains("a hard link"), "{error}");
+    assert_eq!(fs::read(at("letter")).unwrap(), b"dear");
+    fs::remove_file(at("backup.db.partial")).unwrap();
+    std::os::unix::fs::symlink(at("letter"), at("backup.db.partial")).unwrap();
+    let error = back_up(&at("chat.db"), &at("backup.db")).unwrap_err();
+    assert!(error.to_string().contains("it is a symbolic link"), "{error}");
+    fs::remove_file(at("backup.db.partial")).unwrap();
+    // Another program that has the file open cannot change the backup.
+    fs::write(at("backup.db.partial"), "half").unwrap();
+    let held = fs::File::options().write(true).open(at("backup.db.partial")).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(at("backup.db.partial"), Some(65534), None).unwrap();
+        let error = back_up(&at("chat.db"), &at("backup.db")).unwrap_err();
+        assert!(error.to_string().contains("a file of another user"), "{error}");
+        std::os::unix::fs::chown(at("backup.db.partial"), Some(0), None).unwrap();
+    }
+    back_up(&at("chat.db"), &at("backup.db")).unwrap();
+    held.set_len(0).unwrap();
+    assert_eq!(problems(&at("backup.db")), [""; 0]);
 }
 
 /// A file of an older version is copied as it is.

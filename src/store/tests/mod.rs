@@ -9,6 +9,7 @@ mod migration;
 mod model;
 mod moderation;
 mod queries;
+mod restore;
 mod retention;
 mod rooms;
 mod search;
