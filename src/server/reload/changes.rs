@@ -25,7 +25,7 @@ pub(in crate::server) struct Change {
 /// The value of an option that is not given, or switched off.
 const NONE: &str = "none";
 
-/// The options that a reload changes.
+/// The options that a reload changes. Some of them wait for the restart together with an option that they belong to: see [`merge`].
 const LIVE: &[(&str, Show)] = &[
     ("--log", |all| all.log.to_string()),
     ("--motd", |all| shown(all.server.motd.as_ref(), |motd| motd.path().display().to_string())),
@@ -55,7 +55,7 @@ const FILES: &[(&str, Show)] = &[
 
 /// The options that need a restart.
 const RESTART: &[(&str, Show)] = &[
-    ("--listen", |all| join(all.server.listen.iter().map(Listener::uri))),
+    ("--listen", uris),
     ("--port-file", |all| shown(all.server.port_file.as_ref(), |path| path.display().to_string())),
     ("--control", |all| shown(all.server.control.as_ref(), |control| control.path.display().to_string())),
     ("--accounts-only", |all| switch(all.server.accounts.accounts_only)),
@@ -83,39 +83,62 @@ pub fn restart_options() -> impl Iterator<Item = &'static str> {
     RESTART.iter().map(|(option, _)| *option)
 }
 
-/// The options whose values differ.
-pub(super) fn find_changes(old: &Configuration, new: &Configuration) -> Vec<Change> {
-    let rows = |all: &'static [(&'static str, Show)], is_live: fn(&str, &str) -> bool| {
-        all.iter().filter_map(move |&(option, show)| {
-            let (from, to) = (show(old), show(new));
-            let is_live = is_live(&from, &to);
-            (from != to).then_some(Change { option, from, to, is_live })
-        })
-    };
-    let files = rows(FILES, |from, to| from != NONE && to != NONE);
-    rows(LIVE, |_, _| true).chain(files).chain(rows(RESTART, |_, _| false)).collect()
+/// The values of all options.
+pub(super) fn values(all: &Configuration) -> Vec<String> {
+    rows().map(|(_, show)| show(all)).collect()
+}
+
+/// The options whose values in `new` are not those `before` the reload. Those that are `in_force` now are live.
+pub(super) fn find_changes(before: Vec<String>, in_force: &Configuration, new: &Configuration) -> Vec<Change> {
+    let changes = rows().zip(before).map(|(&(option, show), from)| {
+        let to = show(new);
+        let is_live = show(in_force) == to;
+        Change { option, from, to, is_live }
+    });
+    changes.filter(|change| change.from != change.to).collect()
+}
+
+fn rows() -> impl Iterator<Item = &'static (&'static str, Show)> {
+    LIVE.iter().chain(FILES).chain(RESTART)
+}
+
+/// The server gets its first password at the restart, or loses it then.
+pub(super) fn awaits_password(old: &ServerOptions, new: &ServerOptions) -> bool {
+    old.password.is_some() != new.password.is_some()
 }
 
 /// The configuration that is in force after a change from `old` to `new`. The contents of files are not read here.
+///
+/// An option that belongs to one that needs a restart waits with it. Otherwise, the message of the day for the users of a new password
+/// would be for strangers until the restart, and users of a password would be locked out if it may no longer be given where they are.
 pub(super) fn merge(old: &Configuration, new: &Configuration) -> Configuration {
     let from = &new.server;
+    let awaits_password = awaits_password(&old.server, from);
+    let awaits_accounts_only = old.server.accounts.accounts_only != from.accounts.accounts_only;
+    let awaits_listeners = uris(old) != uris(new);
+    let of_passwords = if awaits_password || awaits_accounts_only || awaits_listeners { &old.server } else { from };
+    let of_accounts = if awaits_accounts_only { &old.server } else { from };
     let mut accounts = old.server.accounts;
-    accounts.is_registration_open = from.accounts.is_registration_open;
+    accounts.is_registration_open = of_accounts.accounts.is_registration_open;
     let server = ServerOptions {
         max_clients: from.max_clients,
         max_per_address: from.max_per_address,
         max_rooms: from.max_rooms,
         has_watch: from.has_watch,
-        allows_insecure_passwords: from.allows_insecure_passwords,
+        allows_insecure_passwords: of_passwords.allows_insecure_passwords,
         accounts,
         line_rate: from.line_rate,
         connect_rate: from.connect_rate,
         timeouts: from.timeouts,
         resume_seconds: from.resume_seconds,
-        motd: from.motd.clone(),
+        motd: if awaits_password { old.server.motd.clone() } else { from.motd.clone() },
         ..old.server.clone()
     };
     Configuration { server, log: new.log, log_format: old.log_format }
+}
+
+fn uris(all: &Configuration) -> String {
+    join(all.server.listen.iter().map(Listener::uri))
 }
 
 /// The certificates and their keys, in turns.

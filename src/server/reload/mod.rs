@@ -18,7 +18,7 @@ use futures_lite::StreamExt as _;
 use tracing::level_filters::LevelFilter;
 
 pub(super) use self::changes::Change;
-use self::changes::{find_changes, merge};
+use self::changes::{awaits_password, find_changes, merge, values};
 pub use self::changes::{live_options, restart_options};
 use super::admission::{Admission, ConnectionLimits};
 use super::connection::ConnectionContext;
@@ -173,7 +173,7 @@ impl Reloader {
         if is_refused {
             return;
         }
-        let changes = find_changes(&self.in_force, new);
+        let before = values(&self.in_force);
         // The lines about the reload are logged if the old level or the new one has them.
         let old_level = std::mem::replace(&mut self.in_force, next).log;
         let (first, last) = (old_level.max(new.log), new.log);
@@ -182,6 +182,7 @@ impl Reloader {
             replace();
         }
         self.put_in_force();
+        let changes = find_changes(before, &self.in_force, new);
         for change in &changes {
             log::option_changed(change);
         }
@@ -214,7 +215,8 @@ impl ServerOptions {
         self.certificates.iter().cloned().chain(password).chain(motd).collect()
     }
 
-    /// The same files, each with its paths in `new`. The message of the day is that of `new` already.
+    /// The same files, each with its paths in `new`. The message of the day is that of `new` already, or waits with the password: then it is
+    /// not read, because its new text may be for those who have the password.
     fn files_with_paths_of(&self, new: &Self) -> Vec<(Arc<dyn Reload>, Vec<PathBuf>)> {
         let certificates = self.certificates.iter().map(|files| {
             let paths = new.certificates.as_ref().unwrap_or(files).paths();
@@ -224,7 +226,8 @@ impl ServerOptions {
             let paths = new.password.as_ref().unwrap_or(file).paths();
             (Arc::clone(file) as Arc<dyn Reload>, paths)
         });
-        let motd = self.motd.iter().map(|file| (Arc::clone(file) as Arc<dyn Reload>, file.paths()));
+        let motd = self.motd.iter().filter(|_| !awaits_password(self, new));
+        let motd = motd.map(|file| (Arc::clone(file) as Arc<dyn Reload>, file.paths()));
         certificates.chain(password).chain(motd).collect()
     }
 }

@@ -185,9 +185,69 @@ fn option_that_needs_a_restart_stays_in_force() {
             "--send-timeout from=none to=9s",
             "--log-format from=text to=json",
         ];
-        assert_eq!(lines[2..7], expected.map(|change| format!("{warned}{change}")));
-        assert_eq!(lines[7..], ["INFO reloaded the options changed=0 need_restart=5"]);
+        assert_eq!(lines[1..6], expected.map(|change| format!("{warned}{change}")));
+        assert_eq!(lines[6..], ["INFO reloaded the options changed=0 need_restart=5"]);
         assert!(server.accepts("hunter2"));
+    }
+}
+
+/// The message of the day may be for the users of the new password: strangers do not read it before the restart.
+#[test]
+fn options_of_a_password_wait_with_it() {
+    let mut server = TestServer::start();
+    server.reloader.in_force.server.password = None;
+    server.write("motd", "The door code is 1234.\n");
+    server.write("next", "For users.\n");
+    let warned = |change: &str| format!("WARN the change of an option needs a restart option={change}");
+    let pending = [
+        warned("--allow-insecure-passwords from=off to=on"),
+        warned("--password-file from=none to=DIR/password"),
+        "INFO reloaded the options changed=0 need_restart=2".to_owned(),
+    ];
+    server.change(|all| all.server.allows_insecure_passwords = true);
+    for _ in 0..2 {
+        assert_eq!(server.reload(), pending);
+    }
+    assert!(server.configured().iter().all(|options| {
+        let is_old = options.motd.lines().iter().all(|line| line.as_str() == "Welcome.");
+        is_old && !options.allows_insecure_passwords
+    }));
+    server.change(|all| all.server.motd = Some(MotdFile::new(server.directory.path().join("next"))));
+    assert_eq!(server.reload()[0], warned("--motd from=DIR/motd to=DIR/next"));
+    assert_eq!(server.configured()[0].motd.lines()[0].as_str(), "Welcome.");
+}
+
+/// Otherwise, nobody could give the password that the server still needs.
+#[test]
+fn insecure_passwords_are_allowed_until_none_is_needed() {
+    let mut server = TestServer::start();
+    let from = &mut server.reloader.in_force.server;
+    (from.allows_insecure_passwords, from.accounts.accounts_only) = (true, true);
+    from.accounts.is_registration_open = true;
+    let next = configuration(server.directory.path()).server;
+    let changes: [fn(&mut ServerOptions); 4] = [
+        |options| options.password = None,
+        |options| options.accounts.is_registration_open = false,
+        |options| options.listen.push(Listener::lines(SocketAddr::from(([127, 0, 0, 1], 8888)))),
+        |_| {},
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        server.change(|all| {
+            all.server = next.clone();
+            (all.server.accounts.accounts_only, all.server.accounts.is_registration_open) = (number != 1, true);
+            change(&mut all.server);
+        });
+        let lines = server.reload();
+        let configured = server.configured().pop().unwrap();
+        let is_pending = number < 3;
+        assert_eq!(configured.allows_insecure_passwords, is_pending, "{lines:?}");
+        assert!(configured.is_registration_open, "{lines:?}");
+        let expected = |option: &str| {
+            let of_option = |line: &&String| line.contains(option);
+            lines.iter().find(of_option).map(|line| line.starts_with("WARN the change of an option needs a restart"))
+        };
+        assert_eq!(expected("--allow-insecure-passwords from=on to=off"), Some(is_pending), "{lines:?}");
+        assert_eq!(expected("--registration from=open to=operators"), (number == 1).then_some(true), "{lines:?}");
     }
 }
 
