@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use rusqlite::{Connection, Row};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, Row};
 
 use super::existing::ExistingStore;
-use super::file::LAST_SEQ;
+use super::file::{LAST_SEQ, last_seq};
 use super::index_check::check_index;
 use super::progress::{Follow, Phase, Progress};
 use super::schema::{MIGRATIONS, read_state, room_of};
-use super::{OpenError, accounts, audit, moderation};
+use super::{OpenError, accounts, audit, moderation, rooms, words};
 use crate::limits::{STORE_CHECKED_AT_ONCE, STORE_PROBLEMS_SHOWN_MAX};
-use crate::protocol::{Name, PasswordHash, RoomName, Text, Timestamp, Token};
+use crate::protocol::{Name, PasswordHash, RoomLock, RoomName, Text, Timestamp, Token};
 
 /// The result of a check.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,8 @@ pub struct CheckReport {
 pub enum Advice {
     /// The file is damaged.
     Restore,
+    /// The server does not start, or cannot store anything.
+    Repair,
     /// Rows cannot be used: the server ignores them.
     LookAtRows,
     /// The index must be filled again.
@@ -52,6 +55,10 @@ impl fmt::Display for Advice {
             Self::Restore => {
                 "the file is damaged: stop the server, keep a copy of the file, and restore the newest backup that chinwagd check finds \
                  no problem in (chinwagd restore --data STORE BACKUP); then test the disk and the memory"
+            }
+            Self::Repair => {
+                "the file is intact, but another program may have written to it, and the server cannot use it: restore a backup, or repair \
+                 the rows with sqlite3 (docs/operating.md, Read the database)"
             }
             Self::LookAtRows => {
                 "the file is intact, but another program may have written to it: the server ignores these rows; restore a backup, or look \
@@ -99,6 +106,10 @@ impl ExistingStore {
             // The tables may be unreadable.
             return Ok(());
         }
+        check_tables(connection, self.version, report)?;
+        if !report.problems.is_empty() {
+            return Ok(());
+        }
         let newest = MIGRATIONS.len();
         if self.version < newest {
             report.messages = count(connection, "messages")?;
@@ -109,11 +120,21 @@ impl ExistingStore {
             ));
             return Ok(());
         }
+        check_state(connection, report)?;
+        check_loading(connection, report);
         let mut rooms = load_rooms(connection, report)?;
         let last_account = check_accounts(connection, report)?;
         check_messages(connection, &mut rooms, last_account, report, follow)?;
         check_rooms(&rooms, report);
-        check_index(connection, report, follow)?;
+        match words::indexed(connection) {
+            Ok(indexed) if indexed > last_seq(connection).unwrap_or(indexed) => report.problem(
+                Advice::RebuildIndex,
+                format!("messages that do not exist yet are marked as indexed: up to {}", indexed.0),
+            ),
+            Ok(_) => check_index(connection, report, follow)?,
+            // Reported with the table state.
+            Err(_) => {}
+        }
         connection.execute_batch("COMMIT")
     }
 }
@@ -137,6 +158,58 @@ fn check_structure(connection: &Connection, report: &mut CheckReport) -> rusqlit
     }
 }
 
+/// Checks that the file has the tables of its version, and none of later ones.
+fn check_tables(connection: &Connection, version: usize, report: &mut CheckReport) -> rusqlite::Result<()> {
+    const TABLES: [(usize, &[&str]); 5] = [
+        (1, &["messages", "state", "words"]),
+        (4, &["rooms"]),
+        (6, &["accounts", "account_tokens", "resting_names"]),
+        (7, &["moderators", "sanctions"]),
+        (8, &["invitations", "audit"]),
+    ];
+    for (since, tables) in TABLES {
+        for table in tables {
+            let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?)";
+            let exists: bool = connection.query_row(sql, [table], |row| row.get(0))?;
+            let problem = match (exists, since <= version) {
+                (false, true) => format!("the file has version {version}, but lacks the table {table}"),
+                (true, false) => {
+                    format!("the file has version {version}, but has the table {table} of version {since}")
+                }
+                _ => continue,
+            };
+            report.problem(Advice::Repair, problem);
+        }
+    }
+    Ok(())
+}
+
+/// Checks the numbers without which the server cannot store messages or accounts.
+fn check_state(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    for key in [LAST_SEQ, words::INDEXED, accounts::LAST_ACCOUNT] {
+        let sql = "SELECT EXISTS (SELECT 1 FROM state WHERE key = ? AND typeof(value) = 'integer' AND value >= 0)";
+        if !connection.query_row(sql, [key], |row| row.get(0))? {
+            report.problem(Advice::Repair, format!("the table state has no number with the key {key}"));
+        }
+    }
+    Ok(())
+}
+
+/// Loads the rooms as the server does.
+fn check_loading(connection: &Connection, report: &mut CheckReport) {
+    let lobby = rooms::lobby_epoch(connection).and_then(|_| rooms::load_lobby(connection));
+    let others = rooms::load_others(connection, &Token::truncated("check"));
+    for error in [lobby.err(), others.err()].into_iter().flatten() {
+        let what = match error {
+            // The server sets an invalid epoch. The row is reported with the others.
+            error if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => continue,
+            rusqlite::Error::QueryReturnedNoRows => "the table rooms lacks the first room".to_owned(),
+            error => format!("the server cannot load the rooms: {error}"),
+        };
+        report.problem(Advice::Repair, what);
+    }
+}
+
 fn count(connection: &Connection, table: &str) -> rusqlite::Result<u64> {
     connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
 }
@@ -156,7 +229,7 @@ struct RoomCheck {
 
 /// The rooms by the key of their rows.
 fn load_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<BTreeMap<i64, RoomCheck>> {
-    let mut rows = connection.prepare("SELECT room, name, epoch, last_id, evicted, topic FROM rooms")?;
+    let mut rows = connection.prepare("SELECT room, name, epoch, last_id, evicted, topic, owner, lock FROM rooms")?;
     let mut rows = rows.query([])?;
     let (mut rooms, mut invalid) = (BTreeMap::new(), 0);
     while let Some(row) = rows.next()? {
@@ -166,6 +239,9 @@ fn load_rooms(connection: &Connection, report: &mut CheckReport) -> rusqlite::Re
             let [last_id, previous] = [number(row, 3)?, number(row, 4)?];
             Token::new(text(row, 2)?).ok()?;
             room_of(row.get(0).ok()?)?;
+            row.get::<_, Option<String>>(5).ok()?;
+            let is_owned = moderation::read_account(row, 6).is_some() || row.get_ref(6).ok()? == ValueRef::Null;
+            text(row, 7).and_then(RoomLock::parse).filter(|_| is_owned)?;
             Some(RoomCheck { name: name.to_owned(), last_id, previous, missing: 0, disordered: 0 })
         })();
         match room {
@@ -186,7 +262,8 @@ fn check_messages(
     follow: Follow<'_>,
 ) -> rusqlite::Result<()> {
     let total = count(connection, "messages")?;
-    let last_seq = read_state(connection, LAST_SEQ)?.0;
+    // Without this number, nothing can be above it.
+    let last_seq = read_state(connection, LAST_SEQ).map_or(u64::MAX, |seq| seq.0);
     let mut rows = connection.prepare("SELECT seq, room, id, time, name, text, account FROM messages ORDER BY seq")?;
     let mut rows = rows.query([])?;
     let (mut invalid, mut late, mut strangers, mut names) = (0, 0, 0, BTreeSet::new());
@@ -262,6 +339,9 @@ fn check_rooms(rooms: &BTreeMap<i64, RoomCheck>, report: &mut CheckReport) {
             let what = format!("{name}: the ids up to {previous} were given, but the table rooms says {last_id}");
             report.problem(Advice::LookAtRows, what);
         }
+        if *last_id >= i64::MAX.unsigned_abs() {
+            report.problem(Advice::Repair, format!("{name}: no id is left for a new message: last_id is {last_id}"));
+        }
         let missing = missing + last_id.saturating_sub(*previous);
         if missing > 0 {
             report.notes.push(format!(
@@ -287,11 +367,16 @@ fn check_accounts(connection: &Connection, report: &mut CheckReport) -> rusqlite
         let what = format!("the account {name} has no valid password; set one with: chinwagd account password {name}");
         report.problem(Advice::LookAtRows, what);
     }
-    let sql = "SELECT ifnull((SELECT value FROM state WHERE key = ?), 0)";
-    let last: u64 = connection.query_row(sql, [accounts::LAST_ACCOUNT], |row| row.get(0))?;
+    // Without this number, which is reported with the table state, nothing can be above it.
+    let last = read_state(connection, accounts::LAST_ACCOUNT).map_or(u64::MAX, |last| last.0);
     if u64::from(stored.last.0) > last {
         let what = format!("an account has the number {}, above last_account in the table state", stored.last.0);
         report.problem(Advice::LookAtRows, what);
+    }
+    for table in ["moderators", "invitations"] {
+        let sql =
+            format!("SELECT count(*) FROM {table} WHERE typeof(account) <> 'integer' OR account NOT BETWEEN 1 AND ?");
+        report.invalid_rows(table, connection.query_row(&sql, [u32::MAX], |row| row.get(0))?);
     }
     let (_, invalid) = moderation::read_sanctions(connection)?;
     report.invalid_rows("sanctions", invalid.into());

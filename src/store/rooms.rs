@@ -83,9 +83,9 @@ pub(super) fn load_lobby(connection: &Connection) -> rusqlite::Result<(MessageId
 
 /// The other rooms, in the order of their numbers. Leaves out rows with invalid numbers or names, which another program or another
 /// version may have written; a room with an invalid epoch gets `new_epoch`.
-pub(super) fn load_others(transaction: &Transaction<'_>, new_epoch: &Token) -> rusqlite::Result<Vec<RoomRecord>> {
+pub(super) fn load_others(connection: &Connection, new_epoch: &Token) -> rusqlite::Result<Vec<RoomRecord>> {
     let sql = "SELECT room, name, epoch, last_id, evicted, topic, owner, lock FROM rooms WHERE room > ? ORDER BY room";
-    let mut rows = transaction.prepare(sql)?;
+    let mut rows = connection.prepare(sql)?;
     let mut rows = rows.query([key_of(RoomId::LOBBY)])?;
     let mut rooms = Vec::new();
     while let Some(row) = rows.next()? {
@@ -95,12 +95,12 @@ pub(super) fn load_others(transaction: &Transaction<'_>, new_epoch: &Token) -> r
             Ok(epoch) => epoch,
             Err(_) => {
                 let sql = "UPDATE rooms SET epoch = ? WHERE room = ?";
-                transaction.prepare_cached(sql)?.execute(params![new_epoch.to_string(), key])?;
+                connection.prepare_cached(sql)?.execute(params![new_epoch.to_string(), key])?;
                 new_epoch.clone()
             }
         };
         let (last_id, evicted) = (MessageId(row.get(3)?), MessageId(row.get(4)?));
-        let (topic, rules) = (read_topic(row, 5)?, load_rules(transaction, room, row, 6)?);
+        let (topic, rules) = (read_topic(row, 5)?, load_rules(connection, room, row, 6)?);
         rooms.push(RoomRecord { room, name, epoch, last_id, evicted, topic, rules });
     }
     Ok(rooms)

@@ -15,7 +15,7 @@ use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_I
 use crate::protocol::{MessageId, RoomId};
 
 /// State key: the terms of all messages up to this `seq` are in the index.
-const INDEXED: &str = "indexed";
+pub(super) const INDEXED: &str = "indexed";
 
 /// State key: the version of the rules for the terms in the index.
 const RULES: &str = "word_rules";

@@ -390,6 +390,8 @@ fn check_finds_each_kind_of_problem() {
         "INSERT INTO sanctions VALUES (1, 'no', NULL, '', '', '', NULL, NULL, NULL)",
         &["the table sanctions has rows that cannot be used: 1"],
     );
+    check("INSERT INTO moderators VALUES (2, 'ann')", &["the table moderators has rows that cannot be used: 1"]);
+    check("INSERT INTO invitations VALUES (2, 0)", &["the table invitations has rows that cannot be used: 1"]);
     check(
         "INSERT INTO audit (number, time, act) VALUES (1, '', '')",
         &["the table audit has rows that cannot be used: 1"],
@@ -401,6 +403,56 @@ fn check_finds_each_kind_of_problem() {
     check(
         "UPDATE messages SET text = 'tea' WHERE room = 2 AND id = 3",
         &["the index has words that are not in the text of the message #ops 3; there may be more"],
+    );
+}
+
+/// The server does not start with these, or cannot store or find messages.
+#[test]
+fn check_finds_what_the_server_cannot_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let check = |change: &str, expected: &[&str]| {
+        let _ = fs::remove_file(&path);
+        let (store, _) = open(&path, Retention::All).unwrap();
+        let rooms = vec![new_room(RoomId(1), "#ops", "ops1")];
+        let messages = vec![(RoomId(1), past(1, "tea in ops"))];
+        commit_batch(&store, Batch { rooms, messages, ..Batch::default() });
+        close(store);
+        execute(&path, change);
+        assert_eq!(problems(&path), expected, "{change}");
+    };
+    check("DELETE FROM rooms WHERE room = 1", &["the table rooms lacks the first room"]);
+    let unread = "the server cannot load the rooms: Invalid column type Blob at index: 5, name: topic";
+    check(
+        "UPDATE rooms SET topic = x'00' WHERE room = 2",
+        &[
+            unread,
+            "the table rooms has rows that cannot be used: 1",
+            "messages of room 2, which the table rooms does not have: 1",
+        ],
+    );
+    check("UPDATE rooms SET lock = 'no' WHERE room = 1", &["the table rooms has rows that cannot be used: 1"]);
+    check("UPDATE rooms SET owner = 'ann' WHERE room = 1", &["the table rooms has rows that cannot be used: 1"]);
+    check(
+        "UPDATE rooms SET last_id = 9223372036854775807 WHERE room = 1",
+        &["#lobby: no id is left for a new message: last_id is 9223372036854775807"],
+    );
+    check(
+        "UPDATE state SET value = 100 WHERE key = 'indexed'",
+        &["messages that do not exist yet are marked as indexed: up to 100"],
+    );
+    for key in ["last_seq", "indexed", "last_account"] {
+        let expected = format!("the table state has no number with the key {key}");
+        check(&format!("DELETE FROM state WHERE key = '{key}'"), &[&expected]);
+        check(&format!("UPDATE state SET value = 'nine' WHERE key = '{key}'"), &[&expected]);
+    }
+    check("DROP TABLE audit", &["the file has version 8, but lacks the table audit"]);
+    check(
+        "PRAGMA user_version = 7",
+        &[
+            "the file has version 7, but has the table invitations of version 8",
+            "the file has version 7, but has the table audit of version 8",
+        ],
     );
 }
 
