@@ -78,9 +78,11 @@ complete -c chinwagd -n '__chinwagd_has account' -l help -s h -d 'print this hel
 complete -c chinwagd -n '__chinwagd_has cert' -l name -x -d 'host name or IP address under which clients reach the server'
 complete -c chinwagd -n '__chinwagd_has cert' -l out -r -F -d 'directory for chinwag-cert.pem and chinwag-key.pem'
 complete -c chinwagd -n '__chinwagd_has cert' -l help -s h -d 'print this help and exit'
+complete -c chinwagd -n '__chinwagd_has backup' -F
 complete -c chinwagd -n '__chinwagd_has backup' -l data -r -F -d 'the store'
 complete -c chinwagd -n '__chinwagd_has backup' -l control -r -F -d 'path of the server\'s control socket'
 complete -c chinwagd -n '__chinwagd_has backup' -l help -s h -d 'print this help and exit'
+complete -c chinwagd -n '__chinwagd_has restore' -F
 complete -c chinwagd -n '__chinwagd_has restore' -l data -r -F -d 'the store to replace, as in the command line of the server'
 complete -c chinwagd -n '__chinwagd_has restore' -l help -s h -d 'print this help and exit'
 complete -c chinwagd -n '__chinwagd_has check' -l data -r -F -d 'the store or backup'
