@@ -49,6 +49,10 @@ _chinwagd() {
         words=$options
     elif [[ -n $command && $arguments != 0 ]]; then
         return
+    elif [[ -n $command && ' backup restore ' == *" $command "* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

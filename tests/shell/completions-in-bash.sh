@@ -41,3 +41,9 @@ completes '' chinwag send -- --
 mkdir "$work/d"
 touch "$work/d/a.db" "$work/d/a.txt"
 completes "$work/d/a.db $work/d/a.txt" chinwagd --data "$work/d/a"
+for command in backup restore; do
+    completes "$work/d/a.db $work/d/a.txt" chinwagd "$command" "$work/d/a"
+    completes "$work/d/a.db" chinwagd "$command" --data x.db "$work/d/a.d"
+    completes '' chinwagd "$command" a.db "$work/d/a"
+done
+completes '' chinwagd status "$work/d/a"

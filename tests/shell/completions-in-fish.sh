@@ -28,5 +28,10 @@ completes 'always auto never' 'chinwag tail --color '
 mkdir "$work/d"
 touch "$work/d/a.db" "$work/d/a.txt"
 completes "$work/d/a.db $work/d/a.txt" "chinwagd --data $work/d/a"
+for command in backup restore; do
+    completes "$work/d/a.db $work/d/a.txt" "chinwagd $command $work/d/a"
+    completes "$work/d/a.db" "chinwagd $command --data x.db $work/d/a.d"
+done
+completes '' "chinwagd status $work/d/a"
 described=$(HOME=$work fish --no-config -c 'source $argv[1]; complete -C "chinwagd --log-"' "$completions/chinwagd.fish")
 same $'--log-format\tformat of the log: text, in lines that begin with the local time' "$described"

@@ -2,6 +2,9 @@
 
 use crate::completion::{CompletedOption, Completion, Values};
 
+/// The lines that complete a file.
+const FILES: [&str; 3] = ["compopt -o filenames", "mapfile -t COMPREPLY < <(compgen -f -- \"$current\")", "return"];
+
 pub(crate) fn render(completion: &Completion) -> String {
     let Completion { program, options, commands } = completion;
     let mut text = format!(
@@ -40,12 +43,11 @@ _{program}() {{
     if !files.is_empty() {
         text.push_str(&format!(
             "        {})
-            compopt -o filenames
-            mapfile -t COMPREPLY < <(compgen -f -- \"$current\")
-            return
+            {}
             ;;
 ",
-            files.join(" | ")
+            files.join(" | "),
+            FILES.join("\n            ")
         ));
     }
     for option in all {
@@ -59,17 +61,25 @@ _{program}() {{
     case $command in
 ",
     );
-    let contexts = commands.iter().map(|command| (command.name.as_str(), &command.options, command.words.join(" ")));
+    let contexts = commands.iter().map(|command| (command.name.as_str(), &command.options, command.argument.words()));
     for (name, options, words) in [("''", options, completion.command_names())].into_iter().chain(contexts) {
         text.push_str(&format!("        {name}) local options='{}' words='{words}' ;;\n", names(options)));
     }
+    let takers: Vec<_> = commands.iter().filter(|command| command.argument == Values::Files).collect();
+    let takes_file = if takers.is_empty() {
+        String::new()
+    } else {
+        let names = takers.iter().map(|command| &*command.name).collect::<Vec<_>>().join(" ");
+        let files = FILES.join("\n        ");
+        format!("    elif [[ -n $command && ' {names} ' == *\" $command \"* ]]; then\n        {files}\n")
+    };
     text.push_str(&format!(
         "    esac
     if [[ $current == -* ]]; then
         words=$options
     elif [[ -n $command && $arguments != 0 ]]; then
         return
-    fi
+{takes_file}    fi
     mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")
 }}
 

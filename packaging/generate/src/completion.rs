@@ -22,8 +22,8 @@ pub(crate) struct CompletedCommand {
     pub(crate) name: String,
     pub(crate) summary: String,
     pub(crate) options: Vec<CompletedOption>,
-    /// The values of its first argument, if they are known.
-    pub(crate) words: Vec<String>,
+    /// The values of its first argument.
+    pub(crate) argument: Values,
 }
 
 /// An option.
@@ -47,15 +47,31 @@ pub(crate) enum Values {
     Unknown,
 }
 
+impl Values {
+    /// The values of an option or argument with this name, or those that are known.
+    fn of(name: &str, known: Vec<String>) -> Self {
+        match name {
+            "path" | "file" | "directory" => Self::Files,
+            _ if known.is_empty() => Self::Unknown,
+            _ => Self::Words(known),
+        }
+    }
+
+    /// The words, separated by spaces.
+    pub(crate) fn words(&self) -> String {
+        if let Self::Words(words) = self { words.join(" ") } else { String::new() }
+    }
+}
+
 impl Completion {
     pub(crate) fn of(program: &Program<'_>) -> Self {
         let command = |name: &str, command: &CommandInfoWithArgs<'_>| CompletedCommand {
             name: name.to_owned(),
             summary: summary(command.description),
             options: options(program, Some(name), command),
-            words: match command.positionals.first() {
-                Some(_) => known_values(program, &[name]),
-                None => Vec::new(),
+            argument: match command.positionals.first() {
+                Some(argument) => Values::of(argument.name, known_values(program, &[name])),
+                None => Values::Unknown,
             },
         };
         let commands = program.info.commands.iter().map(|known| command(known.name, &known.command)).collect();
@@ -102,11 +118,7 @@ fn options(program: &Program<'_>, command: Option<&str>, info: &CommandInfoWithA
             Some(_) => known_values(program, &command.into_iter().chain([option.long]).collect::<Vec<_>>()),
             None => Vec::new(),
         };
-        let values = match value.as_deref() {
-            Some("path" | "file" | "directory") => Values::Files,
-            _ if known.is_empty() => Values::Unknown,
-            _ => Values::Words(known),
-        };
+        let values = Values::of(value.as_deref().unwrap_or_default(), known);
         CompletedOption {
             long: option.long.to_owned(),
             short: option.short,

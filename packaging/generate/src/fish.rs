@@ -41,9 +41,13 @@ complete -c {program} -f
     }
     for command in commands {
         let condition = quoted(&format!("__{program}_has {}", command.name));
-        if !command.words.is_empty() {
-            let words = quoted(&command.words.join(" "));
-            text.push_str(&format!("complete -c {program} -n {condition} -a {words}\n"));
+        let argument = match &command.argument {
+            Values::Files => "-F".to_owned(),
+            Values::Words(_) => format!("-a {}", quoted(&command.argument.words())),
+            Values::Unknown => String::new(),
+        };
+        if !argument.is_empty() {
+            text.push_str(&format!("complete -c {program} -n {condition} {argument}\n"));
         }
         for option in &command.options {
             text.push_str(&format!("complete -c {program} -n {condition} {}\n", arguments(option)));

@@ -40,8 +40,8 @@ _{program}() {{
     );
     for command in commands {
         let mut arguments = specifications(&command.options);
-        if !command.words.is_empty() {
-            arguments.push_str(&format!("                '1: :({})' \\\n", command.words.join(" ")));
+        if command.argument != Values::Unknown {
+            arguments.push_str(&format!("                '1: :{}' \\\n", action(&command.argument)));
         }
         let arguments = arguments.trim_end_matches(" \\\n");
         text.push_str(&format!(
@@ -78,18 +78,20 @@ fn specifications(options: &[CompletedOption]) -> String {
 fn specification(option: &CompletedOption) -> String {
     let summary = option.summary.replace('[', "\\[").replace(']', "\\]");
     let repeated = if option.is_repeated { "*" } else { "" };
-    let action = match (&option.value, &option.values) {
+    let value = match (&option.value, &option.values) {
         (None, _) => return switch(option, &summary),
-        (Some(name), values) => {
-            let action = match values {
-                Values::Files => "_files".to_owned(),
-                Values::Words(words) => format!("({})", words.join(" ")),
-                Values::Unknown => " ".to_owned(),
-            };
-            format!("{}:{action}", name.replace(':', "\\:"))
-        }
+        (Some(name), values) => format!("{}:{}", name.replace(':', "\\:"), action(values)),
     };
-    quoted(&format!("{repeated}{}=[{summary}]:{action}", option.long))
+    quoted(&format!("{repeated}{}=[{summary}]:{value}", option.long))
+}
+
+/// The action of `_arguments` that completes a value.
+fn action(values: &Values) -> String {
+    match values {
+        Values::Files => "_files".to_owned(),
+        Values::Words(_) => format!("({})", values.words()),
+        Values::Unknown => " ".to_owned(),
+    }
 }
 
 fn switch(option: &CompletedOption, summary: &str) -> String {
