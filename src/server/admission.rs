@@ -114,9 +114,11 @@ impl Admission {
         Arc::new(Self { banned, counts: Mutex::new(counts) })
     }
 
-    /// Changes the limits.
-    pub(super) fn set_limits(&self, limits: ConnectionLimits) {
-        self.counts().limits = limits;
+    /// Changes the limits. No address gets tokens for new connections by that.
+    pub(super) fn set_limits(&self, limits: ConnectionLimits, now: Instant) {
+        let mut counts = self.counts();
+        counts.limits = limits;
+        counts.by_address.values_mut().for_each(|usage| usage.bucket.change_rate(limits.per_address_rate, now));
     }
 
     /// The limits in force.
@@ -346,18 +348,29 @@ mod tests {
         let admit = |address: &str| admit_at(&admission, at(address), Instant::now());
         let mut clients = vec![admit("192.0.2.1").unwrap(), admit("192.0.2.2").unwrap()];
         assert_eq!(admit("192.0.2.3").unwrap_err(), AdmissionLimit::Clients(2));
-        admission.set_limits(limits(3, 1, UNLIMITED));
+        admission.set_limits(limits(3, 1, UNLIMITED), Instant::now());
         assert_eq!(admit("192.0.2.1").unwrap_err(), AdmissionLimit::Address(1));
         clients.push(admit("192.0.2.3").unwrap());
-        admission.set_limits(limits(1, 0, UNLIMITED));
+        admission.set_limits(limits(1, 0, UNLIMITED), Instant::now());
         for expected in [3, 2, 1] {
             assert_eq!(admission.client_count(), expected);
             assert_eq!(admit("192.0.2.4").unwrap_err(), AdmissionLimit::Clients(1));
             clients.pop();
         }
         assert!(admit("192.0.2.4").is_ok());
-        admission.set_limits(limits(9, 0, Rate { per_second: 10, burst: 1 }));
+        admission.set_limits(limits(9, 0, Rate { per_second: 10, burst: 1 }), Instant::now());
         assert_eq!([admit("192.0.2.5").is_ok(), admit("192.0.2.5").is_ok()], [true, false]);
+    }
+
+    /// Also an address that waits until its bucket would have been full at the old rate.
+    #[test]
+    fn lower_rate_gives_no_address_a_burst() {
+        let admission = create(2000, 0, Rate { per_second: 500, burst: 1000 });
+        let start = Instant::now();
+        let admitted = |now| (0..1000).filter(|_| admit_at(&admission, at("192.0.2.1"), now).is_ok()).count();
+        assert_eq!(admitted(start), 1000);
+        admission.set_limits(limits(2000, 0, Rate { per_second: 1, burst: 1000 }), start);
+        assert_eq!([0, 1, 4].map(|seconds| admitted(start + Duration::from_secs(seconds))), [0, 1, 3]);
     }
 
     #[test]

@@ -19,6 +19,11 @@ impl Rate {
     pub(super) fn is_unlimited(self) -> bool {
         self.per_second == 0
     }
+
+    /// The time in which a token is added, if the rate is limited.
+    fn interval(self) -> Duration {
+        Duration::from_secs(1) / self.per_second.max(1)
+    }
 }
 
 /// A rate that may change while other threads read it. Reading costs one load.
@@ -47,16 +52,23 @@ impl LiveRate {
 }
 
 /// The state of a token bucket. It is full at first.
-#[derive(Debug, Default)]
-pub(super) struct TokenBucket {
-    /// The time at which the bucket will be full. `None`: it is full.
-    full_at: Option<Instant>,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TokenBucket(Option<Filling>);
+
+/// A bucket that is not full, or was not lately.
+#[derive(Clone, Copy, Debug)]
+struct Filling {
+    /// The time at which the bucket will be full.
+    full_at: Instant,
+    /// The rate that this time follows from.
+    rate: Rate,
 }
 
 impl TokenBucket {
     /// Spends a token if the bucket has one. Returns whether it had.
     pub(super) fn try_spend(&mut self, rate: Rate, now: Instant) -> bool {
-        let mut spent = Self { full_at: self.full_at };
+        self.change_rate(rate, now);
+        let mut spent = *self;
         let is_available = spent.spend(rate, now).is_zero();
         if is_available {
             *self = spent;
@@ -66,7 +78,7 @@ impl TokenBucket {
 
     /// Whether the bucket has all its tokens.
     pub(super) fn is_full(&self, now: Instant) -> bool {
-        self.full_at.is_none_or(|full_at| full_at <= now)
+        self.0.is_none_or(|filling| filling.full_at <= now)
     }
 
     /// Spends a token, in advance if the bucket is empty. Returns how long the caller must wait before it may act.
@@ -74,12 +86,30 @@ impl TokenBucket {
         if rate.is_unlimited() {
             return Duration::ZERO;
         }
-        let interval = Duration::from_secs(1) / rate.per_second;
-        // Without the upper bound, a client that has used up a slow rate would wait long after the rate was raised.
-        let empty = now + interval * rate.burst;
-        let full_at = self.full_at.map_or(now, |full_at| full_at.clamp(now, empty));
-        self.full_at = Some(full_at + interval);
-        full_at.saturating_duration_since(now + interval * (rate.burst - 1))
+        self.change_rate(rate, now);
+        let interval = rate.interval();
+        let full_at = self.0.map_or(now, |filling| filling.full_at.max(now)) + interval;
+        self.0 = Some(Filling { full_at, rate });
+        full_at.saturating_duration_since(now + interval * rate.burst)
+    }
+
+    /// Changes the rate. The bucket keeps its tokens, as far as they fit: an empty bucket stays empty, and a full one stays full. Tokens that
+    /// were spent in advance are forgotten.
+    pub(super) fn change_rate(&mut self, rate: Rate, now: Instant) {
+        let Some(Filling { full_at, rate: old }) = self.0.filter(|filling| filling.rate != rate) else { return };
+        if rate.is_unlimited() {
+            return;
+        }
+        let missing = full_at.saturating_duration_since(now);
+        if missing.is_zero() {
+            self.0 = None;
+            return;
+        }
+        let (old_interval, interval) = (old.interval().as_nanos().max(1), rate.interval().as_nanos());
+        let left = (old_interval * u128::from(old.burst)).saturating_sub(missing.as_nanos());
+        let missing = (interval * u128::from(rate.burst)).saturating_sub(left * interval / old_interval);
+        let missing = Duration::from_nanos(u64::try_from(missing).unwrap_or(u64::MAX));
+        self.0 = Some(Filling { full_at: now + missing, rate });
     }
 }
 
@@ -114,6 +144,28 @@ mod tests {
         let later = start + Duration::from_secs(1);
         assert_eq!([(); 3].map(|()| bucket.spend(fast, later).as_millis()), [0, 0, 10]);
         assert_eq!(bucket.spend(Rate { per_second: 0, burst: 1 }, later), Duration::ZERO);
+    }
+
+    /// It used to keep the time until it is full: at a tenth of the rate, that was nearly a burst.
+    #[test]
+    fn changed_rate_fills_no_bucket() {
+        let (fast, slow) = (Rate { per_second: 500, burst: 1000 }, Rate { per_second: 1, burst: 1000 });
+        let start = Instant::now();
+        for rate in [slow, Rate { per_second: 500, burst: 2000 }, Rate { per_second: 1, burst: 1 }] {
+            let mut bucket = TokenBucket::default();
+            assert_eq!((0..=1000).filter(|_| bucket.try_spend(fast, start)).count(), 1000);
+            assert!(!bucket.try_spend(rate, start), "{rate:?}");
+            let later = start + rate.interval();
+            assert_eq!([(); 2].map(|()| bucket.try_spend(rate, later)), [true, false], "{rate:?}");
+        }
+        let mut bucket = TokenBucket::default();
+        assert_eq!((0..996).filter(|_| bucket.try_spend(fast, start)).count(), 996);
+        bucket.change_rate(slow, start);
+        assert_eq!((0..9).filter(|_| bucket.try_spend(slow, start)).count(), 4, "the tokens that were left");
+        let mut bucket = TokenBucket::default();
+        assert!(bucket.try_spend(slow, start));
+        let later = start + Duration::from_secs(1);
+        assert_eq!((0..=1000).filter(|_| bucket.try_spend(fast, later)).count(), 1000, "a full bucket stays full");
     }
 
     #[test]

@@ -27,7 +27,8 @@ impl Sessions {
     pub(super) fn configure(&mut self, at: Timestamp, options: LiveOptions, out: &mut Vec<Output>) {
         let LiveOptions { timeouts, has_watch, allows_insecure_passwords, is_registration_open, motd, policy } =
             options;
-        (self.timeouts, self.features.watch, self.motd) = (timeouts, has_watch, motd);
+        self.set_timeouts(timeouts);
+        (self.features.watch, self.motd) = (has_watch, motd);
         if let Some(password) = &mut self.password {
             password.allows_insecure = allows_insecure_passwords;
         }

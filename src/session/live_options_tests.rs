@@ -85,11 +85,37 @@ fn changed_timeouts_apply_to_existing_sessions() {
     assert_eq!(tick(&mut sessions, 100), [""; 0]);
     let timeouts = Timeouts { name_seconds: 60, idle_seconds: 300 };
     configure(&mut sessions, &LiveOptions { timeouts, ..options() });
-    let outputs = tick(&mut sessions, 101);
+    assert_eq!(tick(&mut sessions, 150), [""; 0]);
+    assert_eq!(tick(&mut sessions, 151), ["1< PING idle", "2< PING idle"]);
+    assert_eq!(tick(&mut sessions, 160), [""; 0], "the time counts from the change on");
+    // The same time again changes nothing.
+    configure(&mut sessions, &LiveOptions { timeouts, has_watch: false, ..options() });
+    let outputs = tick(&mut sessions, 161);
     assert!(outputs[0].starts_with("1< ERR - name-timeout you did not take a name within 60 s"), "{outputs:?}");
-    assert_eq!(tick(&mut sessions, 151), ["2< PING idle"]);
     configure(&mut sessions, &options());
     assert_eq!(tick(&mut sessions, 1_000), [""; 0]);
+}
+
+/// Nobody is disconnected by a shorter time alone: each client can answer the `PING`, also one that has an older `PING`.
+#[test]
+fn shorter_idle_timeout_begins_with_a_ping() {
+    let mut sessions = Sessions::default();
+    (1..=2).for_each(|session| drop(connect(&mut sessions, session)));
+    let set = |sessions: &mut Sessions, idle_seconds| {
+        let timeouts = Timeouts { name_seconds: 0, idle_seconds };
+        configure(sessions, &LiveOptions { timeouts, ..options() });
+    };
+    assert_eq!(tick(&mut sessions, 1_000), [""; 0]);
+    set(&mut sessions, 900);
+    assert_eq!(tick(&mut sessions, 1_001), ["1< PING idle", "2< PING idle"]);
+    assert_eq!(tick(&mut sessions, 1_400), [""; 0]);
+    set(&mut sessions, 20);
+    assert_eq!(tick(&mut sessions, 1_401), ["1< PING idle", "2< PING idle"]);
+    send_line(&mut sessions, 2, "PONG idle");
+    assert_eq!(tick(&mut sessions, 1_410), [""; 0]);
+    let outputs = tick(&mut sessions, 1_411);
+    assert!(outputs[0].starts_with("1< ERR - idle-timeout you sent no line for 20 s"), "{outputs:?}");
+    assert_eq!(tick(&mut sessions, 1_412), ["2< PING idle"]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub use self::password_job::{PasswordJob, PasswordOutcome, PasswordResult, Passw
 use self::refused_line::{without_login, without_password};
 use self::room_creation::RoomCreations;
 pub(crate) use self::room_creation::counted_address;
+use self::timeouts::LiveTimeouts;
 pub use self::timeouts::Timeouts;
 use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, banned_refusal};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, WRONG_PASSWORDS_MAX};
@@ -62,7 +63,7 @@ pub type BySession<T> = DenseMap<SessionId, T>;
 #[derive(Debug)]
 pub struct Sessions {
     state: SharedState,
-    timeouts: Timeouts,
+    timeouts: LiveTimeouts,
     all: BySession<Session>,
     /// The sessions of members that were resumed. For any other member, the session has the member's number.
     resumed: BTreeMap<MemberId, SessionId>,
@@ -143,7 +144,7 @@ impl Sessions {
     pub fn new(state: SharedState, timeouts: Timeouts) -> Self {
         Self {
             state,
-            timeouts,
+            timeouts: LiveTimeouts::new(timeouts),
             all: BySession::default(),
             resumed: BTreeMap::new(),
             rosters: Vec::new(),

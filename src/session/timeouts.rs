@@ -18,6 +18,22 @@ pub struct Timeouts {
     pub idle_seconds: u64,
 }
 
+/// The timeouts in force. One that has changed gives existing sessions the time to do what it asks for.
+#[derive(Debug, Default)]
+pub(super) struct LiveTimeouts {
+    limits: Timeouts,
+    /// Since when a session can have been without a nickname.
+    name_from: Uptime,
+    /// Since when a session can have been silent.
+    idle_from: Uptime,
+}
+
+impl LiveTimeouts {
+    pub(super) fn new(limits: Timeouts) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
+
 /// Timeout that is due for a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Timeout {
@@ -35,6 +51,21 @@ enum Timeout {
 const IDLE: &str = "idle";
 
 impl Sessions {
+    /// Changes the timeouts. Sessions without a nickname get all of a new time from now on. Silent ones get half of it: for them, that is the
+    /// time for a `PING`, which the next tick sends.
+    pub(super) fn set_timeouts(&mut self, limits: Timeouts) {
+        let LiveTimeouts { limits: old, mut name_from, mut idle_from } = self.timeouts;
+        let now = self.now();
+        if limits.name_seconds != old.name_seconds {
+            name_from = now;
+        }
+        if limits.idle_seconds != old.idle_seconds {
+            idle_from = Uptime(now.0.saturating_sub(limits.idle_seconds / 2));
+            self.all.values_mut().for_each(|session| session.is_pinged = false);
+        }
+        self.timeouts = LiveTimeouts { limits, name_from, idle_from };
+    }
+
     /// Sets the time and handles the timeouts that are due. At most [`EXPIRED_PER_TURN_MAX`] idle sessions end, and as
     /// many detached members leave; if more are due, [`Sessions::has_expired`] is true and this must be called again.
     /// All sessions without a nickname that are due end at once: their end causes no `LEAVE`.
@@ -47,7 +78,7 @@ impl Sessions {
             }
             let is_named = state.member.is_some() || self.state.watched_room(session).is_some();
             // A client that has sent its password in time is not disconnected because others are checked first.
-            state.due_timeout(now, self.timeouts, is_named || self.awaits_password(session))
+            state.due_timeout(now, &self.timeouts, is_named || self.awaits_password(session))
         };
         let due: Vec<_> =
             self.all.iter().filter_map(|(session, state)| Some((session, due(session, state)?))).collect();
@@ -65,7 +96,13 @@ impl Sessions {
                 Timeout::Idle if ended == EXPIRED_PER_TURN_MAX => self.has_more_idle = true,
                 Timeout::Idle => {
                     ended += 1;
-                    self.disconnect_with_error(at, session, LeaveReason::Timeout, self.timeouts.idle_error(), out);
+                    self.disconnect_with_error(
+                        at,
+                        session,
+                        LeaveReason::Timeout,
+                        self.timeouts.limits.idle_error(),
+                        out,
+                    );
                 }
             }
         }
@@ -82,13 +119,14 @@ impl Sessions {
 impl Session {
     /// Compares with `>` because times are whole seconds: so no timeout is due too early. A session that watches a room needs no
     /// nickname.
-    fn due_timeout(&self, now: Uptime, timeouts: Timeouts, is_named: bool) -> Option<Timeout> {
-        let Timeouts { name_seconds, idle_seconds } = timeouts;
+    fn due_timeout(&self, now: Uptime, timeouts: &LiveTimeouts, is_named: bool) -> Option<Timeout> {
+        let Timeouts { name_seconds, idle_seconds } = timeouts.limits;
         if self.lifecycle != Lifecycle::Open {
             return None;
         }
-        let silent = now.seconds_since(self.last_line_at);
-        if name_seconds > 0 && !is_named && now.seconds_since(self.connected_at) > name_seconds {
+        let silent = now.seconds_since(self.last_line_at.max(timeouts.idle_from));
+        let nameless = now.seconds_since(self.connected_at.max(timeouts.name_from));
+        if name_seconds > 0 && !is_named && nameless > name_seconds {
             return Some(Timeout::Registration);
         }
         if idle_seconds > 0 && silent > idle_seconds {
@@ -100,7 +138,7 @@ impl Session {
 
 impl Sessions {
     fn registration_error(&self) -> Refusal {
-        let what = format!("you did not take a name within {} s", self.timeouts.name_seconds);
+        let what = format!("you did not take a name within {} s", self.timeouts.limits.name_seconds);
         let refusal = Refusal::new(None, ErrorCode::NameTimeout, what).with_hint(Hint::ReconnectAndJoin);
         if self.features.accounts_only { refusal.for_accounts_only() } else { refusal }
     }

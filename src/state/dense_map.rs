@@ -94,6 +94,11 @@ impl<K: DenseKey, T> DenseMap<K, T> {
         self.entries.iter().skip(self.gaps).filter_map(|(key, value)| Some((*key, value.as_ref()?)))
     }
 
+    /// The values of all entries, in the order of their keys.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.iter_mut().skip(self.gaps).filter_map(|(_, value)| value.as_mut())
+    }
+
     /// The key is at most as many entries behind the first one as its number is greater. If no entry between them was removed, it is just
     /// there.
     fn index_of(&self, key: K) -> Result<usize, usize> {

@@ -196,7 +196,7 @@ impl Reloader {
         self.context.line_rate.set(options.line_rate);
         let limits = ConnectionLimits::new(options);
         limits.warn();
-        self.admission.set_limits(limits);
+        self.admission.set_limits(limits, self.context.clock.steady());
         self.configure_hub();
     }
 
