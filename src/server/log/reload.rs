@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::server::reload::Change;
 
@@ -30,9 +30,10 @@ pub(in crate::server) fn nothing_to_reload() {
     info!("SIGHUP: there are no files to read again");
 }
 
-/// Logs that the options, or a file that they name, cannot be used. Nothing has changed.
+/// Logs that the options, or a file that they name, cannot be used. Nothing has changed. This is an error, so that `--log error` shows it: the
+/// operator waits for the change.
 pub(in crate::server) fn reload_refused(error: &str) {
-    warn!(error, "SIGHUP: nothing was changed; the old options and files stay in use");
+    error!(error, "SIGHUP: nothing was changed; the old options and files stay in use");
 }
 
 /// Logs that an option has another value now, or will have it after a restart.

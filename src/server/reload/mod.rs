@@ -160,10 +160,13 @@ impl Reloader {
     fn change_to(&mut self, new: &Configuration) {
         let next = merge(&self.in_force, new);
         let files = next.server.files_with_paths_of(&new.server);
+        let waiting = self.in_force.server.waiting_files(&new.server);
+        let waiting: Vec<_> = waiting.into_iter().map(|file| (file.paths(), file)).collect();
         let (mut replacements, mut is_refused) = (Vec::new(), false);
-        for (file, paths) in &files {
+        let in_force = files.iter().map(|(file, paths)| (file, paths, true));
+        for (file, paths, is_live) in in_force.chain(waiting.iter().map(|(paths, file)| (file, paths, false))) {
             match file.prepare(paths.clone()) {
-                Ok(replacement) => replacements.push(replacement),
+                Ok(replacement) => replacements.extend(is_live.then_some(replacement)),
                 Err(error) => {
                     log::reload_refused(&error.to_string());
                     is_refused = true;
@@ -215,20 +218,26 @@ impl ServerOptions {
         self.certificates.iter().cloned().chain(password).chain(motd).collect()
     }
 
-    /// The same files, each with its paths in `new`. The message of the day is that of `new` already, or waits with the password: then it is
-    /// not read, because its new text may be for those who have the password.
+    /// The files that are in force before and after a change to `new`, each with its paths there. The message of the day is that of `new`
+    /// already. An option that ends at the restart keeps its content, as its file may be gone. So does a message of the day that waits with
+    /// the password: its new text may be for members only.
     fn files_with_paths_of(&self, new: &Self) -> Vec<(Arc<dyn Reload>, Vec<PathBuf>)> {
-        let certificates = self.certificates.iter().map(|files| {
-            let paths = new.certificates.as_ref().unwrap_or(files).paths();
-            (Arc::clone(files), paths)
-        });
-        let password = self.password.iter().map(|file| {
-            let paths = new.password.as_ref().unwrap_or(file).paths();
-            (Arc::clone(file) as Arc<dyn Reload>, paths)
-        });
+        let certificates = self.certificates.iter().zip(&new.certificates);
+        let certificates = certificates.map(|(files, new)| (Arc::clone(files), new.paths()));
+        let password = self.password.iter().zip(&new.password);
+        let password = password.map(|(file, new)| (Arc::clone(file) as Arc<dyn Reload>, new.paths()));
         let motd = self.motd.iter().filter(|_| !awaits_password(self, new));
         let motd = motd.map(|file| (Arc::clone(file) as Arc<dyn Reload>, file.paths()));
         certificates.chain(password).chain(motd).collect()
+    }
+
+    /// The files of `new` that the server uses only after a restart. They are checked, so that it can start again.
+    fn waiting_files(&self, new: &Self) -> Vec<Arc<dyn Reload>> {
+        let certificates = new.certificates.iter().filter(|_| self.certificates.is_none()).cloned();
+        let password = new.password.iter().filter(|_| self.password.is_none());
+        let motd = new.motd.iter().filter(|_| awaits_password(self, new));
+        let motd = motd.map(|file| Arc::clone(file) as Arc<dyn Reload>);
+        certificates.chain(password.map(|file| Arc::clone(file) as Arc<dyn Reload>)).chain(motd).collect()
     }
 }
 
