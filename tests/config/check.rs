@@ -149,7 +149,7 @@ fn path_of_two_options_is_an_error() {
     let check = |arguments: &[&str], options: &str, path: &str| {
         let output = check_in(&site, &[&["--listen", "127.0.0.1:0"], arguments].concat());
         let expected = format!(
-            "chinwagd: {options} have the path {path}: expected another one for one of them; see chinwagd --help"
+            "chinwagd: {options} have the path {path}: expected a different path for each; see chinwagd --help"
         );
         assert_eq!((output.code, output.err.lines().next()), (Some(2), Some(expected.as_str())));
     };

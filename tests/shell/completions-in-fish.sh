@@ -34,4 +34,4 @@ for command in backup restore; do
 done
 completes '' "chinwagd status $work/d/a"
 described=$(HOME=$work fish --no-config -c 'source $argv[1]; complete -C "chinwagd --log-"' "$completions/chinwagd.fish")
-same $'--log-format\tformat of the log: text, in lines that begin with the local time' "$described"
+same $'--log-format\tformat of the log: text, in lines that begin with the local time, except in the journal' "$described"

@@ -48,7 +48,7 @@ fn find_shared_path(arguments: &Arguments) -> Option<String> {
         let absolute = path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let other = seen.insert(absolute, option)?;
         let options = if other == option { format!("two {option} options") } else { format!("{other} and {option}") };
-        Some(format!("{options} have the path {}: expected another one for one of them", path.display()))
+        Some(format!("{options} have the path {}: expected a different path for each", path.display()))
     })
 }
 
