@@ -11,17 +11,25 @@ const SLACK_SECONDS: u64 = 1;
 pub(super) struct Timers {
     timeouts: Timeouts,
     now: Uptime,
+    /// Since when a session can have been without a nickname, and silent: a changed timeout gives the time to do what it asks for.
+    counted_from: (Uptime, Uptime),
     /// When each session connected or lost its nickname, and when it last sent a line.
     clients: BTreeMap<SessionId, (Uptime, Uptime)>,
 }
 
 impl Timers {
     pub(super) fn new(timeouts: Timeouts) -> Self {
-        Self { timeouts, now: Uptime::default(), clients: BTreeMap::new() }
+        Self { timeouts, now: Uptime::default(), counted_from: Default::default(), clients: BTreeMap::new() }
     }
 
-    /// Replaces the timeouts, also for existing sessions.
+    /// Replaces the timeouts, also for existing sessions. They get all of a new time for a nickname, and half of a new time of silence.
     pub(super) fn set(&mut self, timeouts: Timeouts) {
+        if timeouts.name_seconds != self.timeouts.name_seconds {
+            self.counted_from.0 = self.now;
+        }
+        if timeouts.idle_seconds != self.timeouts.idle_seconds {
+            self.counted_from.1 = Uptime(self.now.0.saturating_sub(timeouts.idle_seconds / 2));
+        }
         self.timeouts = timeouts;
     }
 
@@ -66,6 +74,7 @@ impl Timers {
         let Some(&(connected_at, last_line_at)) = self.clients.get(&session) else { return false };
         let Timeouts { name_seconds, idle_seconds } = self.timeouts;
         let over = |since: Uptime, seconds| seconds > 0 && self.now.seconds_since(since) >= seconds + slack_seconds;
-        over(last_line_at, idle_seconds) || !named && over(connected_at, name_seconds)
+        let (name_from, idle_from) = self.counted_from;
+        over(last_line_at.max(idle_from), idle_seconds) || !named && over(connected_at.max(name_from), name_seconds)
     }
 }
