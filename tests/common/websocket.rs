@@ -78,6 +78,7 @@ impl<R: Route> Transport for WebSocketOver<R> {
                 Ok(Message::Ping(_)) => {}
                 Ok(Message::Close(frame)) => self.code = Some(frame.map_or(1005, |close| close.code.into())),
                 Ok(other) => panic!("{other:?}"),
+                Err(Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("no line within {DEADLINE:?}: {error}"),
             }
         }
