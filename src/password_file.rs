@@ -1,7 +1,6 @@
 //! Reads a password from a file, for both programs: a command line, which other users of the machine can see, never has one.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::limits::{
@@ -71,7 +70,7 @@ impl<P: FilePassword> PasswordFile<P> {
     /// The problem of the file. No error has a part of its content.
     pub fn read(path: &Path) -> Result<Self, PasswordFileError> {
         let fail = |fault| PasswordFileError { path: path.to_owned(), fault };
-        let file = SmallFile::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|error| fail(error.into()))?;
+        let file = SmallFile::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|error| fail(Fault::File(error)))?;
         let password = parse(&file.content).map_err(fail)?;
         Ok(Self { password, is_exposed: file.is_exposed })
     }
@@ -91,21 +90,9 @@ pub struct PasswordFileError {
 
 #[derive(Debug)]
 enum Fault {
-    Unreadable(io::Error),
-    NotAFile(&'static str),
-    TooLong,
+    File(SmallFileError),
     Line(LineError),
     Password(PasswordFault),
-}
-
-impl From<SmallFileError> for Fault {
-    fn from(error: SmallFileError) -> Self {
-        match error {
-            SmallFileError::Unreadable(error) => Self::Unreadable(error),
-            SmallFileError::NotAFile(found) => Self::NotAFile(found),
-            SmallFileError::TooLong => Self::TooLong,
-        }
-    }
 }
 
 impl From<LineError> for Fault {
@@ -121,9 +108,13 @@ impl fmt::Display for PasswordFileError {
         let path = quoted_path(&self.path);
         let expected = "expected one line, the password";
         match &self.fault {
-            Fault::Unreadable(error) => write!(f, "cannot read the password file {path}: {}", error_text(error)),
-            Fault::NotAFile(found) => write!(f, "the password file {path} is {found}: expected a file"),
-            Fault::TooLong => {
+            Fault::File(SmallFileError::Unreadable(error)) => {
+                write!(f, "cannot read the password file {path}: {}", error_text(error))
+            }
+            Fault::File(SmallFileError::NotAFile(found)) => {
+                write!(f, "the password file {path} is {found}: expected a file")
+            }
+            Fault::File(SmallFileError::TooLong) => {
                 write!(f, "the password file {path} has more than {PASSWORD_FILE_BYTES_MAX} bytes: {expected}")
             }
             Fault::Line(LineError::NotUtf8) => write!(f, "the password file {path} is not UTF-8: {expected}"),

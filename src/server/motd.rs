@@ -1,7 +1,6 @@
 //! The message of the day: reads it from a file at the start, and again on SIGHUP. Its lines are data for the sessions, which send them.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -52,13 +51,7 @@ impl Reload for MotdFile {
 
 fn read(path: &Path) -> Result<Motd, MotdFileError> {
     let fail = |fault| MotdFileError { path: path.to_owned(), fault };
-    let file = SmallFile::read(path, MOTD_FILE_BYTES_MAX).map_err(|error| {
-        fail(match error {
-            SmallFileError::Unreadable(error) => Fault::Unreadable(error),
-            SmallFileError::NotAFile(found) => Fault::NotAFile(found),
-            SmallFileError::TooLong => Fault::TooLong,
-        })
-    })?;
+    let file = SmallFile::read(path, MOTD_FILE_BYTES_MAX).map_err(|error| fail(Fault::File(error)))?;
     let text = str::from_utf8(&file.content).map_err(|_| fail(Fault::NotUtf8))?;
     Motd::new(text).map_err(|invalid| fail(Fault::Invalid(invalid)))
 }
@@ -72,9 +65,7 @@ struct MotdFileError {
 
 #[derive(Debug)]
 enum Fault {
-    Unreadable(io::Error),
-    NotAFile(&'static str),
-    TooLong,
+    File(SmallFileError),
     NotUtf8,
     Invalid(InvalidMotd),
 }
@@ -85,9 +76,13 @@ impl fmt::Display for MotdFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = quoted_path(&self.path);
         match &self.fault {
-            Fault::Unreadable(error) => write!(f, "cannot read the message of the day {path}: {}", error_text(error)),
-            Fault::NotAFile(found) => write!(f, "the message of the day {path} is {found}: expected a file"),
-            Fault::TooLong => {
+            Fault::File(SmallFileError::Unreadable(error)) => {
+                write!(f, "cannot read the message of the day {path}: {}", error_text(error))
+            }
+            Fault::File(SmallFileError::NotAFile(found)) => {
+                write!(f, "the message of the day {path} is {found}: expected a file")
+            }
+            Fault::File(SmallFileError::TooLong) => {
                 write!(f, "the message of the day {path} is too long: expected at most {MOTD_FILE_BYTES_MAX} bytes")
             }
             Fault::NotUtf8 => write!(f, "the message of the day {path} is not UTF-8: expected text in UTF-8"),
