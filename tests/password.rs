@@ -207,3 +207,19 @@ fn exposed_file_and_listener_are_warned_about() {
     guarded.server.signal("-HUP");
     guarded.wait_for("WARN every user of this machine can read the password");
 }
+
+/// `Exposure` decides; its tests are in `src/server/reload/tests.rs`. Here, it is that of the listeners of a real server.
+#[test]
+#[cfg(feature = "config")]
+fn reload_warns_if_it_exposes_the_password() {
+    for (listener, is_warned) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let options = tempfile::NamedTempFile::new().expect("a file");
+        let path = options.path().to_str().expect("UTF-8");
+        let mut guarded = Guarded::start(&["--config", path, "--listen", listener]);
+        fs::write(path, "[passwords]\nallow-insecure-passwords = true\n").expect("written");
+        guarded.server.signal("-HUP");
+        guarded.wait_for("INFO reloaded the options changed=1");
+        let warned = guarded.lines.iter().any(|line| line.contains("WARN --allow-insecure-passwords: anyone"));
+        assert_eq!(warned, is_warned, "{:#?}", guarded.lines);
+    }
+}

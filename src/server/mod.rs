@@ -315,9 +315,8 @@ async fn serve(
     let files = Arc::new(RunFiles { port_file, sockets: files });
     let admission = create_admission(options, banned);
     listeners.log();
-    if options.needs_passwords() && listeners.has_exposed(options.allows_insecure_passwords) {
-        log::password_over_plain_text(options.allows_insecure_passwords);
-    }
+    let exposure = listeners.exposure();
+    exposure.warn(options);
     let control = control.and_then(|bound| bound.inspect_err(log::no_control_socket).ok());
     let control = control.map(|socket| {
         log::control_socket(&socket.path);
@@ -329,7 +328,7 @@ async fn serve(
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
     critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
     if let Some(signals) = signals.take_reload() {
-        let reloader = Reloader::new(configuration, source, &admission, &context);
+        let reloader = Reloader::new(configuration, source, exposure, &admission, &context);
         critical_tasks.push(executor.spawn(reloader.run(signals)));
     }
     manager.ready().await;

@@ -1,6 +1,7 @@
 //! Listeners: binds sockets, announces their addresses, accepts connections.
 
 mod address;
+mod exposure;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod socket;
@@ -17,6 +18,7 @@ use futures_lite::future;
 use smol::{Async, Executor, Task, Timer};
 
 pub use self::address::{ListenAddress, Scheme};
+pub(super) use self::exposure::Exposure;
 pub(super) use self::socket::user_timeout;
 use self::socket::{ListeningSocket, TcpOptions, TcpSocket};
 use super::admission::{Admission, AdmissionLimit, Ticket};
@@ -347,11 +349,13 @@ impl Listeners {
         self.all.len()
     }
 
-    /// Whether other machines can reach a listener that is not encrypted. Listeners for proxies that can say that their clients use TLS
-    /// count if `with_proxies`.
-    pub(super) fn has_exposed(&self, with_proxies: bool) -> bool {
-        let mut counted = self.all.iter().filter(|listener| with_proxies || !listener.proxies.can_report_tls());
-        counted.any(|listener| listener.scheme.is_exposed(&listener.address))
+    /// Which of them other machines can reach without encryption.
+    pub(super) fn exposure(&self) -> Exposure {
+        let exposed = || self.all.iter().filter(|listener| listener.scheme.is_exposed(&listener.address));
+        Exposure {
+            any: exposed().next().is_some(),
+            without_proxies: exposed().any(|listener| !listener.proxies.can_report_tls()),
+        }
     }
 
     /// The ports, in the order of the listeners; `None` for a Unix socket.

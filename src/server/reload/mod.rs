@@ -23,6 +23,7 @@ pub use self::changes::{live_options, restart_options};
 use super::admission::{Admission, ConnectionLimits};
 use super::connection::ConnectionContext;
 use super::hub::HubRequest;
+use super::listen::Exposure;
 use super::log::{self, LogFormat};
 use super::{CheckReport, ServerOptions};
 use crate::protocol::Timestamp;
@@ -102,19 +103,21 @@ pub(super) struct Reloader {
     /// Without a source, the options of the log are not used.
     in_force: Configuration,
     source: Option<Arc<dyn OptionsSource>>,
+    exposure: Exposure,
     admission: Arc<Admission>,
     context: Arc<ConnectionContext>,
 }
 
 impl Reloader {
-    /// For a server that runs with this configuration.
+    /// For a server that runs with this configuration, and with listeners of this exposure.
     pub(super) fn new(
         in_force: Configuration,
         source: Option<Arc<dyn OptionsSource>>,
+        exposure: Exposure,
         admission: &Arc<Admission>,
         context: &Arc<ConnectionContext>,
     ) -> Self {
-        Self { in_force, source, admission: Arc::clone(admission), context: Arc::clone(context) }
+        Self { in_force, source, exposure, admission: Arc::clone(admission), context: Arc::clone(context) }
     }
 
     /// Reads everything again at each signal, in another thread, so that no task waits for a disk. Tells the service manager when it begins
@@ -177,6 +180,7 @@ impl Reloader {
             return;
         }
         let before = values(&self.in_force);
+        let allowed_insecure_passwords = self.in_force.server.allows_insecure_passwords;
         // The lines about the reload are logged if the old level or the new one has them.
         let old_level = std::mem::replace(&mut self.in_force, next).log;
         let (first, last) = (old_level.max(new.log), new.log);
@@ -188,6 +192,9 @@ impl Reloader {
         let changes = find_changes(before, &self.in_force, new);
         for change in &changes {
             log::option_changed(change);
+        }
+        if self.in_force.server.allows_insecure_passwords != allowed_insecure_passwords {
+            self.exposure.warn(&self.in_force.server);
         }
         log::reloaded(&changes);
         log::set_level(last);

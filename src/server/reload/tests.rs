@@ -64,7 +64,8 @@ impl TestServer {
             clock,
         });
         let source = Arc::new(TestSource(Mutex::new(Ok(configuration.clone()))));
-        let reloader = Reloader::new(configuration, Some(Arc::clone(&source) as _), &admission, &context);
+        let reloader =
+            Reloader::new(configuration, Some(Arc::clone(&source) as _), Exposure::default(), &admission, &context);
         Self { directory, reloader, source, password, requests }
     }
 
@@ -267,6 +268,41 @@ fn insecure_passwords_are_allowed_until_none_is_needed() {
         assert_eq!(expected("--allow-insecure-passwords from=on to=off"), Some(is_pending), "{lines:?}");
         assert_eq!(expected("--registration from=open to=operators"), (number == 1).then_some(true), "{lines:?}");
     }
+}
+
+/// The start warns with the same function. Each case: listeners, and the warnings of turning the option on, and off again.
+#[test]
+fn exposed_passwords_are_warned_about_when_the_option_changes() {
+    let readable = "WARN --allow-insecure-passwords: anyone on the network path";
+    let refused = "WARN clients on other machines cannot give the password";
+    let (any, without_proxies) = (true, true);
+    let cases = [
+        (Exposure::default(), None, None),
+        (Exposure { any, without_proxies }, Some(readable), Some(refused)),
+        (Exposure { any, without_proxies: false }, Some(readable), None),
+    ];
+    for (exposure, on, off) in cases {
+        let mut server = TestServer::start();
+        server.reloader.exposure = exposure;
+        for (is_allowed, expected) in [(true, on), (true, None), (false, off), (false, None)] {
+            server.change(|all| all.server.allows_insecure_passwords = is_allowed);
+            let lines = server.reload();
+            let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
+            assert_eq!(warnings.len(), usize::from(expected.is_some()), "{exposure:?} {is_allowed}: {lines:?}");
+            assert!(warnings.iter().all(|line| line.starts_with(expected.unwrap())), "{lines:?}");
+        }
+    }
+}
+
+/// Without a password, no client can give one away.
+#[test]
+fn option_for_passwords_is_not_warned_about_without_a_password() {
+    let mut server = TestServer::start();
+    server.reloader.exposure = Exposure { any: true, without_proxies: true };
+    server.reloader.in_force.server.password = None;
+    server.change(|all| (all.server.password, all.server.allows_insecure_passwords) = (None, true));
+    let changed = "INFO changed an option option=--allow-insecure-passwords from=off to=on";
+    assert_eq!(server.reload()[1..], [changed, "INFO reloaded the options changed=1 need_restart=0"]);
 }
 
 #[test]
