@@ -103,6 +103,7 @@ impl<'a, T: Transport> InputReader<'a, T> {
         let connection = self.connection;
         // Backpressure also for telnet's requests: a client may leave the answers unread.
         connection.wait_for_mailbox(|mailbox| mailbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
+        connection.context.metrics.count_received(T::NAME, input.wire_bytes);
         self.uncharged_bytes += input.wire_bytes.max(READ_COST_BYTES_MIN);
         let flow = self.process_text(&input.bytes).await?;
         // Bytes without a complete line: part of a long line, telnet commands, frame headers.

@@ -185,6 +185,11 @@ pub(super) trait ListenerProtocol<T>: Debug + Send + Sync {
         None
     }
 
+    /// Whether the connections are not clients', and count for none of their limits. Then no address is a client's, either.
+    fn is_for_operators(&self) -> bool {
+        false
+    }
+
     /// Whether a connection from this address is a client's. If it is a proxy's, [`ListenerProtocol::serve`] reads the address of the client,
     /// and counts the connection for it.
     fn is_client(&self, _address: PeerAddress) -> bool {
@@ -421,7 +426,7 @@ pub(super) struct Acceptor {
     pub(super) executor: Arc<Executor<'static>>,
     pub(super) context: Arc<ConnectionContext>,
     sockets: Arc<Sockets>,
-    admission: Arc<Admission>,
+    pub(super) admission: Arc<Admission>,
     last_session: Arc<AtomicU64>,
     /// The number of the listener.
     listener: usize,
@@ -435,7 +440,9 @@ impl Acceptor {
         address: PeerAddress,
         protocol: &dyn ListenerProtocol<T>,
     ) {
-        match self.admission.admit() {
+        let admitted =
+            if protocol.is_for_operators() { self.admission.admit_operator() } else { self.admission.admit() };
+        match admitted {
             Ok(ticket) => self.admit_client(transport, address.into(), ticket, protocol),
             Err(limit) => self.refuse_at_limit(transport, address, limit, protocol),
         }
@@ -474,6 +481,7 @@ impl Acceptor {
 
     /// Sends a refusal, and closes the connection.
     fn refuse<T: Transport + 'static>(&self, transport: T, refusal: Refusal, protocol: &dyn ListenerProtocol<T>) {
+        self.context.metrics.count_refusal(refusal.code);
         let refusal = protocol.render_refusal(refusal, self.context.clock.wall());
         if let Some(draining) = send_refusal(transport, &refusal, &self.admission) {
             self.executor.spawn(draining).detach();

@@ -236,8 +236,8 @@ impl StoreOpener for StuckStore {
         Path::new("/")
     }
 
-    fn file_bytes(&self) -> io::Result<u64> {
-        Ok(0)
+    fn bytes(&self) -> io::Result<StoreBytes> {
+        Ok(StoreBytes::default())
     }
 
     fn check(&self, _: &mut CheckReport) {}
