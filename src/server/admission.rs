@@ -240,9 +240,7 @@ impl From<AdmissionLimit> for Refusal {
             AdmissionLimit::Clients(max) => {
                 (format!("the server has its maximum of {max} connections"), Hint::RetryLater)
             }
-            AdmissionLimit::Operators(max) => {
-                (format!("{max} connections read the metrics already"), Hint::RetryLater)
-            }
+            AdmissionLimit::Operators(max) => (format!("{max} connections read the metrics already"), Hint::RetryLater),
             AdmissionLimit::Address(max) => {
                 (format!("your address has its maximum of {max} connections"), Hint::CloseConnection)
             }

@@ -131,7 +131,8 @@ pub(super) fn find_missing(arguments: &Arguments) -> Option<String> {
     let all = &arguments.listen;
     let is_missing = !all.is_empty() && all.iter().all(|uri| uri.scheme() == Scheme::Metrics);
     is_missing.then(|| {
-        "--listen metrics://HOST:PORT alone: expected another --listen for clients, such as --listen 127.0.0.1:9999".to_owned()
+        "--listen metrics://HOST:PORT alone: expected another --listen for clients, such as --listen 127.0.0.1:9999"
+            .to_owned()
     })
 }
 
@@ -353,13 +354,19 @@ mod tests {
         }
         let owner = "the .socket unit has the mode and the owner of an inherited socket: SocketMode=, SocketUser=, SocketGroup=";
         assert_eq!(parse_uri("unix+fd://chat?mode=600").unwrap_err(), owner);
-        assert_eq!(parse_uri("fd://chat").unwrap_err(), format!("unknown scheme \"fd\"; expected {SCHEMES}{METRICS_SCHEME}"));
+        assert_eq!(
+            parse_uri("fd://chat").unwrap_err(),
+            format!("unknown scheme \"fd\"; expected {SCHEMES}{METRICS_SCHEME}")
+        );
     }
 
     #[test]
     fn unknown_scheme_lists_the_known_ones() {
         for (raw, scheme) in [("ssl://x:1", "ssl"), ("WSS://x:1", "WSS"), ("ws://x:1/", "ws")] {
-            assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}{METRICS_SCHEME}"));
+            assert_eq!(
+                parse_uri(raw).unwrap_err(),
+                format!("unknown scheme \"{scheme}\"; expected {SCHEMES}{METRICS_SCHEME}")
+            );
         }
     }
 }

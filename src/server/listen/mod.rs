@@ -279,6 +279,9 @@ impl Listeners {
                 Some(other) => Err(io::Error::other(format!("another listener has {other}, which overlaps with it"))),
             };
             report.add(result.map_err(|error| StartError::Listen(address.clone(), error)));
+            if listener.scheme.shows_metrics(&address) {
+                report.notes.push(format!("{}: other machines can read the metrics", listener.name()));
+            }
             checked.push(address);
         }
         report.count(checked.len(), "address", "addresses");

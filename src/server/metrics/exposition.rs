@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -14,7 +15,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::process::ProcessFigures;
-use super::{CLOSE_REASONS, COMMIT_BOUNDS, ServerMetrics, TRANSPORTS, TURN_BOUNDS, reason_index};
+use super::{COMMIT_BOUNDS, ServerMetrics, TRANSPORTS, TURN_BOUNDS, reason_index};
 use crate::protocol::{CloseReason, ErrorCode, LeaveReason};
 use crate::server::hub::HubStatus;
 use crate::server::store_interface::StoreBytes;
@@ -44,7 +45,7 @@ pub(super) struct Figures {
     pub(super) hub: HubStatus,
     /// Clients, as `--max-clients` counts them, and the limit that is in force.
     pub(super) clients: (usize, usize),
-    /// `None`: there is no store, or its files cannot be read.
+    /// `None` without a store, or if its files cannot be read.
     pub(super) store: Option<StoreBytes>,
     pub(super) process: ProcessFigures,
 }
@@ -103,10 +104,11 @@ impl Figures {
         let codes = codes.map(|code| (code.as_str(), counted.refusals.get(code as usize)));
         to.counters("chinwag_refusals_total", "ERR lines to clients, by code.", "code", codes)?;
         let received = by_transport(&|index| counted.bytes.received(index)).into_iter();
-        let help = "Bytes that clients have sent, before decryption.";
+        let help = "Bytes that arrived from clients, with WebSocket headers and encryption.";
         to.counters("chinwag_received_bytes_total", help, "transport", received)?;
         let sent = by_transport(&|index| counted.bytes.sent(index)).into_iter();
-        to.counters("chinwag_sent_bytes_total", "Bytes that were sent to clients, before encryption.", "transport", sent)?;
+        let help = "Bytes of lines that were sent to clients, without WebSocket headers and encryption.";
+        to.counters("chinwag_sent_bytes_total", help, "transport", sent)?;
         to.gauge("chinwag_clients", "Clients that count for --max-clients, also detached members.", self.clients.0)?;
         to.gauge("chinwag_clients_limit", "The number of clients that can be connected.", self.clients.1)
     }
@@ -141,11 +143,12 @@ impl Figures {
         let help = "Time of a turn of the hub, the task that processes all commands.";
         to.histogram("chinwag_hub_turn_seconds", help, counted.turns.seconds(), &counted.turns.buckets(&TURN_BOUNDS))?;
         let queues = [
-            ("hub", counted.hub_queue.load(std::sync::atomic::Ordering::Relaxed)),
+            ("hub", counted.hub_queue.load(Ordering::Relaxed)),
             ("store", self.hub.store_queue),
             ("passwords", self.hub.password_queue),
         ];
-        let help = "Work that waits: connections with requests for the hub, changes for the store, passwords to be checked.";
+        let help =
+            "Work that waits: connections with requests for the hub, changes for the store, passwords to be checked.";
         to.gauges("chinwag_queue_length", help, "queue", queues.into_iter())
     }
 
@@ -160,7 +163,11 @@ impl Figures {
         to.gauge("chinwag_store_failed", "1 while messages cannot be stored and are refused, else 0.", has_failed)?;
         if let Some(StoreBytes { database, wal }) = self.store {
             to.gauge("chinwag_store_database_bytes", "Size of the database file.", database)?;
-            to.gauge("chinwag_store_wal_bytes", "Size of the write-ahead log, the file -wal beside the database.", wal)?;
+            to.gauge(
+                "chinwag_store_wal_bytes",
+                "Size of the write-ahead log, the file -wal beside the database.",
+                wal,
+            )?;
         }
         Ok(())
     }
@@ -207,14 +214,17 @@ fn close_reasons() -> impl Iterator<Item = CloseReason> {
     left.chain([CloseReason::Resumed, CloseReason::Stopping])
 }
 
-const _: () = assert!(CLOSE_REASONS == LeaveReason::ALL.len() + 2);
-
 /// Writes metrics, one after the other.
 struct Exposition<'a>(DescriptorEncoder<'a>);
 
 impl Exposition<'_> {
     /// Describes a metric. Its values follow.
-    fn describe<'s>(&'s mut self, name: &'s str, help: &str, kind: MetricType) -> Result<MetricEncoder<'s>, fmt::Error> {
+    fn describe<'s>(
+        &'s mut self,
+        name: &'s str,
+        help: &str,
+        kind: MetricType,
+    ) -> Result<MetricEncoder<'s>, fmt::Error> {
         let name = name.strip_suffix("_total").unwrap_or(name);
         let units = [("_bytes", &Unit::Bytes), ("_seconds", &Unit::Seconds)];
         let of_unit = units.into_iter().find_map(|(suffix, unit)| Some((name.strip_suffix(suffix)?, unit)));

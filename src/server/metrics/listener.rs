@@ -229,6 +229,13 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Feed;
+    use crate::limits::BACKLOG_BYTES_MIN;
+    use crate::server::admission::ConnectionLimits;
+    use crate::server::banned_networks::BannedNetworks;
+    use crate::server::clock::{Clock, SystemClock};
+    use crate::server::log::RunLog;
+    use crate::server::{LiveRate, Rate, request_queue};
 
     fn status_of(head: &str) -> Option<Status> {
         parse_request(head.as_bytes()).map(|parsed| parsed.map_or_else(|answer| answer.status, |_| Status::Ok))
@@ -247,6 +254,34 @@ mod tests {
         assert_eq!(format(prometheus), Format::OpenMetrics);
         assert_eq!(format("Accept: text/plain;version=0.0.4\r\n"), Format::Prometheus);
         assert_eq!(format(""), Format::Prometheus);
+    }
+
+    /// The hub has received the question, and does not answer.
+    #[test]
+    fn scrape_of_a_stuck_hub_fails() {
+        let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
+        let (to_hub, requests) = request_queue::channel();
+        let line_rate = Rate { per_second: 0, burst: 1 };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let context = Arc::new(ConnectionContext {
+            feed,
+            to_hub,
+            store_reader: None,
+            line_rate: LiveRate::new(line_rate),
+            send_timeout: None,
+            log: Arc::new(RunLog::new(Arc::clone(&clock))),
+            metrics: Arc::default(),
+            clock: Arc::clone(&clock),
+        });
+        let limits =
+            ConnectionLimits { clients_max: 9, descriptors: 99, per_address_max: 0, per_address_rate: line_rate };
+        let admission = Admission::new(limits, Arc::new(BannedNetworks::new(clock)));
+        let source = Source { context: Arc::downgrade(&context), admission };
+        assert_eq!(future::block_on(source.metrics(Format::Prometheus)), silent_hub());
+        assert_eq!(requests.waiting(), 1);
+        // After the end of the hub, at once.
+        drop((context, requests));
+        assert_eq!(future::block_on(source.health()), silent_hub());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Metrics for Prometheus: what the server counts ([`ServerMetrics`]), and a listener of its own for those who read it (`listener`).
+//! Metrics for Prometheus: the counters of the server ([`ServerMetrics`]), and the listener on which Prometheus reads them (`listener`).
 //!
 //! Counting is cheap: the hub adds plain integers ([`HubStatus`](super::hub::HubStatus) has them), and a connection adds to an atomic of
 //! its thread once for each read and each write, not for each message. A scrape asks the hub for its figures, as `chinwagd status` does,
@@ -29,7 +29,7 @@ const TRANSPORTS: [&str; 4] = ["tcp", "tls", "unix", "websocket"];
 /// The reasons for which connections are closed: [`CloseReason`] has them.
 const CLOSE_REASONS: usize = LeaveReason::ALL.len() + 2;
 
-/// What the server has counted since its start, and where the rest of the figures comes from.
+/// The counters since the start of the server, and the sources of the other figures.
 #[derive(Debug, Default)]
 pub(super) struct ServerMetrics {
     /// Connections that were opened, by transport.
@@ -54,11 +54,12 @@ pub(super) struct ServerMetrics {
 const TURN_BUCKETS: usize = 12;
 
 /// The upper bounds of the histogram of turns, in seconds. A turn normally takes some microseconds; a health check allows 2 s.
-const TURN_BOUNDS: [f64; TURN_BUCKETS] = [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
+const TURN_BOUNDS: [f64; TURN_BUCKETS] =
+    [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
 
 const COMMIT_BUCKETS: usize = 10;
 
-/// The upper bounds of the histogram of commits, in seconds: from a fast NVMe disk to one that hangs.
+/// The upper bounds of the histogram of commits, in seconds: from a fast NVMe disk to a disk that hangs.
 const COMMIT_BOUNDS: [f64; COMMIT_BUCKETS] = [0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 
 /// A turn of the hub that has begun.
