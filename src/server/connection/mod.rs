@@ -121,9 +121,9 @@ impl<T: Transport> Connection<T> {
         self.mailbox.discard();
         let reporting = AssertUnwindSafe(self.report_end(&end)).catch_unwind();
         let _ = Box::pin(reporting).await;
+        self.context.metrics.count_closed(T::NAME, self.close_reason());
         // Before the client has read the rest, which may take longer than the shutdown of the server.
         self.context.log.disconnected(self.session, self.close_reason());
-        self.context.metrics.count_closed(T::NAME, self.close_reason());
         let closing = AssertUnwindSafe(self.close_transport(end)).catch_unwind();
         let _ = Box::pin(closing).await;
         let Self { transport, context, queue, session, ticket, .. } = self;

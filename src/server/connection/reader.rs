@@ -101,9 +101,9 @@ impl<'a, T: Transport> InputReader<'a, T> {
     /// Processes the lines that end in `input`. Breaks if the rest of the input is ignored.
     async fn process_input(&mut self, input: ReceivedBytes) -> io::Result<ControlFlow<()>> {
         let connection = self.connection;
+        connection.context.metrics.count_received(T::NAME, input.wire_bytes);
         // Backpressure also for telnet's requests: a client may leave the answers unread.
         connection.wait_for_mailbox(|mailbox| mailbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
-        connection.context.metrics.count_received(T::NAME, input.wire_bytes);
         self.uncharged_bytes += input.wire_bytes.max(READ_COST_BYTES_MIN);
         let flow = self.process_text(&input.bytes).await?;
         // Bytes without a complete line: part of a long line, telnet commands, frame headers.
