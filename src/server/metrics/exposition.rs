@@ -109,8 +109,8 @@ impl Figures {
         let sent = by_transport(&|index| counted.bytes.sent(index)).into_iter();
         let help = "Bytes of lines that were sent to clients, without WebSocket headers and encryption.";
         to.counters("chinwag_sent_bytes_total", help, "transport", sent)?;
-        to.gauge("chinwag_clients", "Clients that count for --max-clients, also detached members.", self.clients.0)?;
-        to.gauge("chinwag_clients_limit", "The number of clients that can be connected.", self.clients.1)
+        to.gauge("chinwag_clients", "Clients that count for --max-clients, also detached members.", &self.clients.0)?;
+        to.gauge("chinwag_clients_limit", "The number of clients that can be connected.", &self.clients.1)
     }
 
     fn encode_members(&self, to: &mut Exposition<'_>) -> fmt::Result {
@@ -120,22 +120,22 @@ impl Figures {
         let states = [("connected", members - detached), ("detached", detached)];
         to.gauges("chinwag_members", "Members, by whether they have a connection.", "state", states.into_iter())?;
         if let Some((accounts, logged_in)) = self.hub.accounts {
-            to.gauge("chinwag_accounts", "Accounts.", accounts)?;
-            to.gauge("chinwag_accounts_logged_in", "Accounts with a member that has logged in.", logged_in)?;
+            to.gauge("chinwag_accounts", "Accounts.", &accounts)?;
+            to.gauge("chinwag_accounts_logged_in", "Accounts with a member that has logged in.", &logged_in)?;
         }
-        to.gauge("chinwag_rooms", "Rooms, with the lobby.", rooms)?;
-        to.gauge("chinwag_occupied_rooms", "Rooms with members, besides the lobby.", occupied_rooms)?;
-        to.gauge("chinwag_occupied_rooms_limit", "The maximum of chinwag_occupied_rooms.", rooms_max)
+        to.gauge("chinwag_rooms", "Rooms, with the lobby.", &rooms)?;
+        to.gauge("chinwag_occupied_rooms", "Rooms with members, besides the lobby.", &occupied_rooms)?;
+        to.gauge("chinwag_occupied_rooms_limit", "The maximum of chinwag_occupied_rooms.", &rooms_max)
     }
 
     fn encode_messages(&self, to: &mut Exposition<'_>) -> fmt::Result {
         let HubStatus { messages, deliveries, backlog_bytes, backlog_bytes_max, .. } = self.hub;
-        to.counter("chinwag_messages_total", "Messages that were published in all rooms.", messages)?;
+        to.counter("chinwag_messages_total", "Messages that were published in all rooms.", &messages)?;
         let help = "Messages times readers: a message to a room counts once for each client that reads it, without its author.";
-        to.counter("chinwag_deliveries_total", help, deliveries)?;
+        to.counter("chinwag_deliveries_total", help, &deliveries)?;
         let help = "Output that is kept for clients: the newest events, and what clients have not read.";
-        to.gauge("chinwag_backlog_bytes", help, backlog_bytes)?;
-        to.gauge("chinwag_backlog_limit_bytes", "The maximum of chinwag_backlog_bytes.", backlog_bytes_max)
+        to.gauge("chinwag_backlog_bytes", help, &backlog_bytes)?;
+        to.gauge("chinwag_backlog_limit_bytes", "The maximum of chinwag_backlog_bytes.", &backlog_bytes_max)
     }
 
     fn encode_hub(&self, to: &mut Exposition<'_>) -> fmt::Result {
@@ -160,13 +160,13 @@ impl Figures {
         let help = "Time from the start of a commit until the hub knows its result.";
         to.histogram("chinwag_store_commit_seconds", help, commits.seconds(), &commits.buckets(&COMMIT_BOUNDS))?;
         let has_failed = usize::from(self.hub.store_failure.is_some());
-        to.gauge("chinwag_store_failed", "1 while messages cannot be stored and are refused, else 0.", has_failed)?;
+        to.gauge("chinwag_store_failed", "1 while messages cannot be stored and are refused, else 0.", &has_failed)?;
         if let Some(StoreBytes { database, wal }) = self.store {
-            to.gauge("chinwag_store_database_bytes", "Size of the database file.", database)?;
+            to.gauge("chinwag_store_database_bytes", "Size of the database file.", &database)?;
             to.gauge(
                 "chinwag_store_wal_bytes",
                 "Size of the write-ahead log, the file -wal beside the database.",
-                wal,
+                &wal,
             )?;
         }
         Ok(())
@@ -180,7 +180,7 @@ impl Figures {
         let expiries = certificates.certificates().into_iter().filter_map(|certificate| certificate.expires_at);
         if let Some(first) = expiries.min() {
             let help = "When the first of the certificates expires, in seconds since 1970.";
-            to.gauge("chinwag_tls_certificate_expiry_timestamp_seconds", help, first.0 / 1000)?;
+            to.gauge("chinwag_tls_certificate_expiry_timestamp_seconds", help, &(first.0 / 1000))?;
         }
         Ok(())
     }
@@ -192,17 +192,17 @@ impl Figures {
         let ProcessFigures { stat, open_files, open_files_max } = &self.process;
         if let Some(stat) = stat {
             let help = "When the process has started, in seconds since 1970.";
-            to.gauge("process_start_time_seconds", help, stat.started_at_seconds)?;
-            to.counter("process_cpu_seconds_total", "CPU time of the process, user and system.", stat.cpu_seconds)?;
-            to.gauge("process_resident_memory_bytes", "Resident memory of the process.", stat.resident_bytes)?;
-            to.gauge("process_virtual_memory_bytes", "Virtual memory of the process.", stat.virtual_bytes)?;
-            to.gauge("process_threads", "Threads of the process.", stat.threads)?;
+            to.gauge("process_start_time_seconds", help, &stat.started_at_seconds)?;
+            to.counter("process_cpu_seconds_total", "CPU time of the process, user and system.", &stat.cpu_seconds)?;
+            to.gauge("process_resident_memory_bytes", "Resident memory of the process.", &stat.resident_bytes)?;
+            to.gauge("process_virtual_memory_bytes", "Virtual memory of the process.", &stat.virtual_bytes)?;
+            to.gauge("process_threads", "Threads of the process.", &stat.threads)?;
         }
         if let Some(open_files) = *open_files {
-            to.gauge("process_open_fds", "Open file descriptors of the process.", open_files)?;
+            to.gauge("process_open_fds", "Open file descriptors of the process.", &open_files)?;
         }
         if let Some(max) = *open_files_max {
-            to.gauge("process_max_fds", "The maximum of process_open_fds.", max)?;
+            to.gauge("process_max_fds", "The maximum of process_open_fds.", &max)?;
         }
         Ok(())
     }
@@ -232,12 +232,12 @@ impl Exposition<'_> {
         self.0.encode_descriptor(base, help, unit, kind)
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: impl EncodeCounterValue) -> fmt::Result {
-        self.describe(name, help, MetricType::Counter)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    fn counter(&mut self, name: &str, help: &str, value: &impl EncodeCounterValue) -> fmt::Result {
+        self.describe(name, help, MetricType::Counter)?.encode_counter::<NoLabelSet, _, u64>(value, None)
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
-        self.describe(name, help, MetricType::Gauge)?.encode_gauge(&value)
+    fn gauge(&mut self, name: &str, help: &str, value: &impl EncodeGaugeValue) -> fmt::Result {
+        self.describe(name, help, MetricType::Gauge)?.encode_gauge(value)
     }
 
     fn counters(

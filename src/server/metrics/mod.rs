@@ -59,7 +59,7 @@ const TURN_BOUNDS: [f64; TURN_BUCKETS] =
 
 const COMMIT_BUCKETS: usize = 10;
 
-/// The upper bounds of the histogram of commits, in seconds: from a fast NVMe disk to a disk that hangs.
+/// The upper bounds of the histogram of commits, in seconds: from a fast disk to a disk that hangs.
 const COMMIT_BOUNDS: [f64; COMMIT_BUCKETS] = [0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 
 /// A turn of the hub that has begun.
@@ -139,8 +139,8 @@ impl ServerMetrics {
     }
 
     /// Ends a turn of the hub, in which it has processed some requests.
-    pub(super) fn end_turn(&self, turn: Turn, clock: &dyn Clock, requests: &HubReceiver) {
-        self.turns.observe(&TURN_BOUNDS, clock.steady().saturating_duration_since(turn.0));
+    pub(super) fn end_turn(&self, Turn(began_at): Turn, clock: &dyn Clock, requests: &HubReceiver) {
+        self.turns.observe(&TURN_BOUNDS, clock.steady().saturating_duration_since(began_at));
         self.hub_queue.store(requests.waiting(), Ordering::Relaxed);
     }
 }

@@ -1,7 +1,8 @@
-//! Figures of the process, from `/proc` (proc_pid_stat(5)), under the names that Prometheus' client libraries give them.
+//! Figures of the process, from `/proc` (`proc_pid_stat(5)`), under the names that Prometheus' client libraries give them.
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
@@ -45,11 +46,11 @@ impl ProcessStat {
         let fields: Vec<_> = fields.split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
         let booted_at = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse::<u64>().ok()?;
-        let seconds = |ticks: u64| ticks as f64 / clock_ticks_per_second() as f64;
+        let seconds = |ticks: u64| Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1)).as_secs_f64();
         Some(Self {
             cpu_seconds: seconds(field(14)? + field(15)?),
             threads: field(20)?,
-            started_at_seconds: booted_at as f64 + seconds(field(22)?),
+            started_at_seconds: Duration::from_secs(booted_at).as_secs_f64() + seconds(field(22)?),
             virtual_bytes: field(23)?,
             resident_bytes: field(24)? * page_size() as u64,
         })
@@ -69,9 +70,8 @@ mod tests {
     fn fields_of_proc_are_found_after_any_name() {
         let fields = "S 1 2 3 4 5 6 7 8 9 10 1500 500 13 14 15 16 9 18 25000 4096000 77 more";
         let stat = ProcessStat::parse(&format!("4711 (a) b (c) {fields}"), "cpu 1\nbtime 1000\nprocesses 1\n").unwrap();
-        let ticks = clock_ticks_per_second() as f64;
-        assert_eq!(stat.cpu_seconds, 2000.0 / ticks);
-        assert_eq!(stat.started_at_seconds, 1000.0 + 25_000.0 / ticks);
+        assert_eq!(clock_ticks_per_second(), 100, "on every Linux");
+        assert_eq!((stat.cpu_seconds, stat.started_at_seconds), (20.0, 1250.0));
         assert_eq!((stat.threads, stat.virtual_bytes), (9, 4_096_000));
         assert_eq!(stat.resident_bytes, 77 * page_size() as u64);
         assert_eq!(ProcessStat::parse("4711 (a) S 1 2", "btime 1000"), None);
