@@ -68,6 +68,11 @@ pub trait Sequencer: Debug + Send {
         false
     }
 
+    /// The number of changes that wait for the store, or are being committed.
+    fn pending_count(&self) -> usize {
+        0
+    }
+
     /// Why the store has not stored the last batch. `None` if it has, or without a store.
     fn failure(&self) -> Option<&str> {
         None

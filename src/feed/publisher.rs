@@ -28,6 +28,8 @@ pub struct Publisher {
     has_store: bool,
     rooms: DenseMap<RoomId, Box<RoomLogs>>,
     logs_created: u64,
+    /// Messages times the followers of their rooms.
+    deliveries: u64,
     /// The logs with lines of this turn, in the order of their first lines.
     pending: Vec<LogKey>,
     /// Bytes of these lines.
@@ -98,6 +100,7 @@ impl Publisher {
             has_store: false,
             rooms: DenseMap::default(),
             logs_created: 0,
+            deliveries: 0,
             pending: Vec::new(),
             pending_bytes: 0,
             spare_buffers: Vec::new(),
@@ -189,9 +192,15 @@ impl Publisher {
             let bytes = buffer.len();
             buffer.push(writer.log.dialect, tag, &logs.name, event, before);
             self.pending_bytes += buffer.len() - bytes;
+            self.deliveries += if tag.id.is_some() { writer.followers.len() as u64 } else { 0 };
         }
         logs.last_message = tag.id.unwrap_or(logs.last_message);
         Some(logs)
+    }
+
+    /// Messages times the followers of their rooms, authors included, since the start.
+    pub fn deliveries(&self) -> u64 {
+        self.deliveries
     }
 
     /// The turn that the next publication completes.

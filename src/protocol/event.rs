@@ -210,6 +210,17 @@ pub enum CloseReason {
     Stopping,
 }
 
+impl CloseReason {
+    /// The word in the log and in the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Left(reason) => reason.as_str(),
+            Self::Resumed => "resumed",
+            Self::Stopping => "shutdown",
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)

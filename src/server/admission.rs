@@ -11,7 +11,7 @@ use super::banned_networks::BannedNetworks;
 use super::token_bucket::{Rate, TokenBucket};
 use super::{ServerOptions, log};
 use crate::command::{Hint, Refusal, banned_refusal};
-use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, REFUSED_MAX};
+use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, METRICS_CONNECTIONS_MAX, REFUSED_MAX};
 use crate::protocol::{ErrorCode, PeerAddress};
 use crate::session::{NetworkBan, counted_address};
 use crate::state::SanctionNotice;
@@ -70,6 +70,8 @@ struct ConnectionCounts {
     addresses_max: usize,
     /// Refused connections that are still open: at most [`REFUSED_MAX`].
     refused: usize,
+    /// Connections of operators: at most [`METRICS_CONNECTIONS_MAX`].
+    operators: usize,
 }
 
 /// The connections from one address.
@@ -93,6 +95,8 @@ enum TicketKind {
     Client(Option<IpAddr>),
     /// A refused connection that stays open until the client has read the reason.
     Refused,
+    /// A connection that reads the metrics.
+    Operator,
 }
 
 /// The limit for which a connection is refused, with its value.
@@ -104,13 +108,22 @@ pub(super) enum AdmissionLimit {
     Address(usize),
     /// New connections from one address in a second.
     Rate(u32),
+    /// Connections that read the metrics.
+    Operators(usize),
     /// None from this address, which is banned.
     Banned(NetworkBan),
 }
 
 impl Admission {
     pub(super) fn new(limits: ConnectionLimits, banned: Arc<BannedNetworks>) -> Arc<Self> {
-        let counts = ConnectionCounts { limits, clients: 0, by_address: BTreeMap::new(), addresses_max: 0, refused: 0 };
+        let counts = ConnectionCounts {
+            limits,
+            clients: 0,
+            by_address: BTreeMap::new(),
+            addresses_max: 0,
+            refused: 0,
+            operators: 0,
+        };
         Arc::new(Self { banned, counts: Mutex::new(counts) })
     }
 
@@ -135,6 +148,17 @@ impl Admission {
         }
         counts.clients += 1;
         Ok(Ticket { admission: Arc::clone(self), kind: TicketKind::Client(None) })
+    }
+
+    /// Admits a connection that reads the metrics, or returns the limit that it exceeds. It counts for no limit of clients: a full server can
+    /// be watched.
+    pub(super) fn admit_operator(self: &Arc<Self>) -> Result<Ticket, AdmissionLimit> {
+        let mut counts = self.counts();
+        if counts.operators >= METRICS_CONNECTIONS_MAX {
+            return Err(AdmissionLimit::Operators(METRICS_CONNECTIONS_MAX));
+        }
+        counts.operators += 1;
+        Ok(Ticket { admission: Arc::clone(self), kind: TicketKind::Operator })
     }
 
     /// Number of admitted clients.
@@ -196,6 +220,7 @@ impl Drop for Ticket {
         let mut counts = self.admission.counts();
         match self.kind {
             TicketKind::Refused => counts.refused -= 1,
+            TicketKind::Operator => counts.operators -= 1,
             TicketKind::Client(address) => {
                 counts.clients -= 1;
                 if let Some(usage) = address.and_then(|address| counts.by_address.get_mut(&address)) {
@@ -215,6 +240,7 @@ impl From<AdmissionLimit> for Refusal {
             AdmissionLimit::Clients(max) => {
                 (format!("the server has its maximum of {max} connections"), Hint::RetryLater)
             }
+            AdmissionLimit::Operators(max) => (format!("{max} connections read the metrics already"), Hint::RetryLater),
             AdmissionLimit::Address(max) => {
                 (format!("your address has its maximum of {max} connections"), Hint::CloseConnection)
             }

@@ -39,6 +39,7 @@ use super::banned_networks::BannedNetworks;
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::log::{self, RunLog};
+use super::metrics::{CommitTimes, ServerMetrics};
 use super::password_threads::PasswordThreads;
 use super::request_queue::HubReceiver;
 pub use super::request_queue::HubRequest;
@@ -70,6 +71,8 @@ pub struct Hub {
     log: Option<Arc<RunLog>>,
     /// The networks that the listeners refuse.
     banned: Option<Arc<BannedNetworks>>,
+    metrics: Arc<ServerMetrics>,
+    commit_times: CommitTimes,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::apply_ready`].
     outputs: Vec<Output>,
 }
@@ -89,6 +92,8 @@ impl Hub {
             operator_changes: VecDeque::new(),
             log: None,
             banned: None,
+            metrics: Arc::default(),
+            commit_times: CommitTimes::default(),
             outputs: Vec::new(),
         }
     }
@@ -110,6 +115,22 @@ impl Hub {
             banned.set(network, ban);
         }
         Self { banned: Some(banned), ..self }
+    }
+
+    /// Counts turns and refusals here.
+    pub(super) fn with_metrics(self, metrics: Arc<ServerMetrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The times of the store's commits, for the metrics.
+    #[cfg(feature = "store")]
+    pub(super) fn with_commit_times(self, commit_times: CommitTimes) -> Self {
+        Self { commit_times, ..self }
+    }
+
+    /// How long the store's commits take.
+    pub(super) fn commit_times(&self) -> &CommitTimes {
+        &self.commit_times
     }
 
     /// Lets the hub read stored messages.
@@ -278,6 +299,7 @@ impl Hub {
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
         for output in outputs.iter() {
+            self.metrics.count_output(output);
             match (output, &self.log) {
                 (Output::Log(change), _) => log::membership_change(change),
                 (Output::Remove(session), _) => drop(self.tickets.remove(*session)),
@@ -311,7 +333,7 @@ pub(super) async fn run(mut hub: Hub, mut requests: HubReceiver, clock: Arc<dyn 
         if !hub.is_turn_due() && !wait_for_work(&mut hub, &mut requests).await {
             return;
         }
-        let at = clock.wall();
+        let (at, turn) = (clock.wall(), hub.metrics.begin_turn(&*clock));
         hub.process_report();
         hub.process_passwords(at);
         if process_requests(&mut hub, &mut requests, at).is_break() {
@@ -323,6 +345,7 @@ pub(super) async fn run(mut hub: Hub, mut requests: HubReceiver, clock: Arc<dyn 
             hub.close_sequencer().await;
         }
         hub.publish(at);
+        hub.metrics.end_turn(turn, &*clock, &requests);
         future::yield_now().await;
     }
 }

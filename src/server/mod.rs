@@ -34,6 +34,8 @@ mod delivery;
 mod driver;
 mod inherited_sockets;
 mod listen;
+#[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
+mod metrics;
 mod motd;
 mod operator;
 mod password;
@@ -95,6 +97,7 @@ use self::hub::{Hub, HubRequest};
 pub use self::inherited_sockets::InheritedSocketError;
 pub use self::listen::{ListenAddress, Listener, Scheme, SocketSource};
 use self::log::{LogFormat, RunLog};
+use self::metrics::ServerMetrics;
 pub use self::motd::MotdFile;
 pub use self::password::ServerPassword;
 #[cfg(feature = "accounts")]
@@ -108,7 +111,7 @@ pub use self::service_manager::ServiceManager;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
 pub use self::start_error::StartError;
-pub use self::store_interface::StoreOpener;
+pub use self::store_interface::{StoreBytes, StoreOpener};
 #[cfg(feature = "tls")]
 pub use self::tls::{CertificateFiles, TlsCertificates};
 use self::token_bucket::LiveRate;
@@ -303,10 +306,20 @@ async fn serve(
     let (line_rate, send_timeout) = (LiveRate::new(options.line_rate), options.send_timeout());
     let store_reader = hub.store_reader().cloned();
     let banned = Arc::new(BannedNetworks::new(Arc::clone(&clock)));
+    let metrics = Arc::new(ServerMetrics::new(options, hub.commit_times()));
     let hub = hub.with_log(Arc::clone(&log)).with_banned_networks(Arc::clone(&banned));
+    let hub = hub.with_metrics(Arc::clone(&metrics));
     let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
-    let context =
-        ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock, log: Arc::clone(&log) };
+    let context = ConnectionContext {
+        feed,
+        store_reader,
+        to_hub,
+        line_rate,
+        send_timeout,
+        clock,
+        log: Arc::clone(&log),
+        metrics,
+    };
     let context = Arc::new(context);
     let write = |path: &PathBuf| {
         PortFile::write(path, listeners.ports()).map_err(|error| StartError::PortFile(path.clone(), error))
@@ -434,8 +447,8 @@ mod tests {
             Path::new("/")
         }
 
-        fn file_bytes(&self) -> io::Result<u64> {
-            Ok(0)
+        fn bytes(&self) -> io::Result<StoreBytes> {
+            Ok(StoreBytes::default())
         }
 
         fn check(&self, _: &mut CheckReport) {}

@@ -125,6 +125,12 @@ impl HubReceiver {
         true
     }
 
+    /// The number of connections with requests.
+    #[cfg(feature = "metrics")]
+    pub(super) fn waiting(&self) -> usize {
+        self.scheduled.len() + self.arrivals.len()
+    }
+
     /// Calls `process` with the requests of one queue after the other, at most [`TURN_LINES_OF_ONE_MAX`] of each in a row, until all queues
     /// are empty or `process` breaks.
     pub(super) fn process_in_turns(&mut self, mut process: impl FnMut(HubRequest) -> ControlFlow<()>) {

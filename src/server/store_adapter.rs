@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::account_rows::add_stored_accounts;
 use super::clock::wall_time;
 use super::hub::Hub;
-use super::store_interface::StoreOpener;
+use super::store_interface::{StoreBytes, StoreOpener};
 use super::store_pages::{CatchUp, QueryReply};
 use super::store_reader::{RoomQuery, StoreReader};
 use super::store_sequencer::StoreSequencer;
@@ -79,8 +79,9 @@ impl StoreOpener for store::Options {
         vec![("--data", path), ("--durability", durability), ("--keep", shown_retention(self.keep))]
     }
 
-    fn file_bytes(&self) -> io::Result<u64> {
-        store::file_bytes(&self.path)
+    fn bytes(&self) -> io::Result<StoreBytes> {
+        let (database, wal) = store::file_bytes(&self.path)?;
+        Ok(StoreBytes { database, wal })
     }
 }
 
@@ -110,7 +111,8 @@ fn recent_message(StoredMessage { past, account }: StoredMessage) -> RecentMessa
 pub(super) fn create_hub(sessions: Sessions, feed: Arc<Feed>, store: Store) -> Hub {
     let queries = Arc::new(store.queries().clone());
     let sequencer = StoreSequencer::new(store, feed.bytes_max());
-    Hub::new(sessions.with_store(Box::new(sequencer)), feed).with_store_reader(queries)
+    let commits = sequencer.commit_times().clone();
+    Hub::new(sessions.with_store(Box::new(sequencer)), feed).with_store_reader(queries).with_commit_times(commits)
 }
 
 impl StoreReader for QueryQueues {

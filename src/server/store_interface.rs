@@ -11,6 +11,22 @@ use super::hub::Hub;
 use super::{CheckReport, ServerOptions};
 use crate::feed::Feed;
 
+/// The sizes of a store's files, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreBytes {
+    /// The database.
+    pub database: u64,
+    /// Its write-ahead log.
+    pub wal: u64,
+}
+
+impl StoreBytes {
+    /// The bytes of all files.
+    pub fn total(self) -> u64 {
+        self.database + self.wal
+    }
+}
+
 /// Opens a store.
 pub trait StoreOpener: Debug + Send + Sync {
     /// Opens the store. Returns the hub of a server with these options, whose room has the newest stored messages.
@@ -30,9 +46,9 @@ pub trait StoreOpener: Debug + Send + Sync {
         vec![("--data", self.path().display().to_string())]
     }
 
-    /// Bytes of the store's files.
+    /// The sizes of the store's files.
     ///
     /// # Errors
-    /// A file is not there, or cannot be read.
-    fn file_bytes(&self) -> io::Result<u64>;
+    /// The database is not there, or cannot be read.
+    fn bytes(&self) -> io::Result<StoreBytes>;
 }

@@ -12,6 +12,7 @@ use futures_lite::{Stream as _, ready};
 
 use super::account_rows::account_writes;
 use super::log;
+use super::metrics::{CommitTimer, CommitTimes};
 use super::unstored_records::UnstoredRecords;
 use crate::limits::{
     ACCOUNT_CHANGES_AT_ONCE_MAX, AUDIT_IN_MEMORY_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX,
@@ -50,6 +51,7 @@ pub(super) struct StoreSequencer {
     is_retry_due: bool,
     /// The changes in the batch that is being committed, in order, and those that were refused among them.
     committing: Option<Vec<PendingChange>>,
+    commit_timer: CommitTimer,
     ready: VecDeque<Entry>,
     /// Why the last commit failed, if it did.
     failure: Option<Arc<str>>,
@@ -170,10 +172,16 @@ impl StoreSequencer {
             unstored: UnstoredRecords::default(),
             is_retry_due: false,
             committing: None,
+            commit_timer: CommitTimer::default(),
             ready: VecDeque::new(),
             failure: None,
             is_failure_logged: false,
         }
+    }
+
+    /// How long its commits take.
+    pub(super) fn commit_times(&self) -> &CommitTimes {
+        self.commit_timer.times()
     }
 
     fn push_entry(&mut self, origin: Origin, action: Action) {
@@ -203,7 +211,10 @@ impl StoreSequencer {
     fn process(&mut self, report: Report) {
         match report {
             // The batch, which shares its texts with the changes, is freed by this thread, too: their counts stay in one cache.
-            Report::Committed(_, result) => self.finish_batch(result),
+            Report::Committed(_, result) => {
+                self.commit_timer.end();
+                self.finish_batch(result);
+            }
             Report::Evicted(rooms) => {
                 for (room, id) in rooms {
                     self.push_entry(Origin::SERVER, Action::Evict(room, id));
@@ -378,6 +389,7 @@ impl Sequencer for StoreSequencer {
             }
         }
         self.committing = Some(changes);
+        self.commit_timer.begin();
         store.commit(batch);
     }
 
@@ -388,6 +400,10 @@ impl Sequencer for StoreSequencer {
     fn process_report(&mut self) -> bool {
         let report = self.reports.try_recv();
         report.map(|report| self.process(report)).is_ok()
+    }
+
+    fn pending_count(&self) -> usize {
+        self.waiting.len() + self.committing.as_ref().map_or(0, Vec::len)
     }
 
     fn failure(&self) -> Option<&str> {

@@ -46,6 +46,11 @@ impl<J> LoginQueue<J> {
         }
     }
 
+    /// The number of waiting jobs.
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Appends a job. If the queue is full, the newest job of the address with the most waiting jobs makes room, and is returned.
     ///
     /// # Errors

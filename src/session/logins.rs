@@ -194,6 +194,11 @@ impl Sessions {
         }
     }
 
+    /// The number of passwords that wait to be checked or hashed.
+    pub fn password_queue_len(&self) -> usize {
+        self.logins.as_ref().map_or(0, |logins| logins.queue.len())
+    }
+
     /// Whether a password of the session waits, or is being checked.
     pub(super) fn awaits_password(&self, session: SessionId) -> bool {
         self.logins.as_ref().is_some_and(|logins| logins.queue.contains(session))

@@ -346,13 +346,13 @@ fn pragma(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
-/// Bytes of the database at this path, with its write-ahead log.
+/// Bytes of the database at this path, and of its write-ahead log.
 ///
 /// # Errors
 /// The database is not there, or cannot be read.
-pub fn file_bytes(path: &Path) -> io::Result<u64> {
+pub fn file_bytes(path: &Path) -> io::Result<(u64, u64)> {
     let path = fs::canonicalize(path)?;
-    Ok(fs::metadata(&path)?.len() + wal_bytes(&path))
+    Ok((fs::metadata(&path)?.len(), wal_bytes(&path)))
 }
 
 /// Checks, before SQLite opens them, that the files that belong to the database at this path can be used.

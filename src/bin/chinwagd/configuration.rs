@@ -16,6 +16,8 @@ use super::{Arguments, control, listen};
 /// Checks of options that depend on each other. Each returns an error text.
 const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     listen::find_duplicate,
+    #[cfg(feature = "metrics")]
+    listen::find_missing,
     find_shared_path,
     find_long_send_timeout,
     find_missing_password,

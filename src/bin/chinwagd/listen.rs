@@ -20,6 +20,9 @@ const SCHEMES: &str = match (cfg!(feature = "tls"), cfg!(feature = "web")) {
     (false, false) => "tcp://HOST:PORT, unix:///PATH or HOST:PORT",
 };
 
+/// The end of that list.
+const METRICS_SCHEME: &str = if cfg!(feature = "metrics") { "; for Prometheus, metrics://HOST:PORT" } else { "" };
+
 /// One `--listen` option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ListenUri {
@@ -43,8 +46,8 @@ impl ListenUri {
         matches!(self.scheme(), Scheme::Tls | Scheme::Https)
     }
 
-    #[cfg(any(feature = "tls", feature = "web"))]
-    fn scheme(&self) -> Scheme {
+    #[cfg(any(feature = "metrics", feature = "tls", feature = "web"))]
+    pub(super) fn scheme(&self) -> Scheme {
         match self {
             Self::Ip(scheme, ..) | Self::Inherited(scheme, ..) => *scheme,
             Self::Unix(..) => Scheme::Unix,
@@ -77,6 +80,8 @@ pub(super) fn listeners(arguments: &mut Arguments, certificates: &Certificates) 
         }
         #[cfg(feature = "web")]
         (Scheme::Http, _) => Listener::web(socket, &proxies.web_options(&web_options)),
+        #[cfg(feature = "metrics")]
+        (Scheme::Metrics, _) => Listener::metrics(socket),
         _ => Listener::lines(socket),
     };
     let mut listeners = Vec::new();
@@ -120,6 +125,17 @@ pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
     })
 }
 
+/// Listeners for Prometheus, and none for clients.
+#[cfg(feature = "metrics")]
+pub(super) fn find_missing(arguments: &Arguments) -> Option<String> {
+    let all = &arguments.listen;
+    let is_missing = !all.is_empty() && all.iter().all(|uri| uri.scheme() == Scheme::Metrics);
+    is_missing.then(|| {
+        "--listen metrics://HOST:PORT alone: expected another --listen for clients, such as --listen 127.0.0.1:9999"
+            .to_owned()
+    })
+}
+
 /// The paths of Unix sockets.
 pub(super) fn unix_paths(arguments: &Arguments) -> impl Iterator<Item = &Path> {
     arguments.listen.iter().filter_map(|uri| match uri {
@@ -131,7 +147,7 @@ pub(super) fn unix_paths(arguments: &Arguments) -> impl Iterator<Item = &Path> {
 /// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host; or `unix:///PATH`, or `tcp+fd://NAME`. All but
 /// `HOST:PORT` may have parameters after `?`.
 pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
-    for scheme in ["tcp:", "tls:", "http:", "https:"] {
+    for scheme in ["tcp:", "tls:", "http:", "https:", "metrics:"] {
         let is_scheme = raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
         if is_scheme && !raw[scheme.len()..].starts_with("//") {
             return Err(format!("expected // after the scheme, as in {scheme}//127.0.0.1:9999"));
@@ -198,7 +214,8 @@ fn parse_scheme(scheme: &str) -> Result<Scheme, String> {
         "tls" => needs("tls", Scheme::Tls, &[("tls", cfg!(feature = "tls"))]),
         "http" => needs("http", Scheme::Http, &[("web", cfg!(feature = "web"))]),
         "https" => needs("https", Scheme::Https, &[("tls", cfg!(feature = "tls")), ("web", cfg!(feature = "web"))]),
-        _ => Err(format!("unknown scheme {}; expected {SCHEMES}", quoted(scheme))),
+        "metrics" => needs("metrics", Scheme::Metrics, &[("metrics", cfg!(feature = "metrics"))]),
+        _ => Err(format!("unknown scheme {}; expected {SCHEMES}{METRICS_SCHEME}", quoted(scheme))),
     }
 }
 
@@ -275,6 +292,14 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "metrics")]
+    fn metrics_is_a_scheme_without_parameters() {
+        check("metrics://127.0.0.1:9464/", Scheme::Metrics, "127.0.0.1:9464");
+        let error = parse_uri("metrics://127.0.0.1:9464?proxy=::1").unwrap_err();
+        assert_eq!(error, "unknown parameter \"proxy=::1\"; expected none");
+    }
+
+    #[test]
     fn address_needs_host_and_port_and_nothing_else() {
         let form = "expected HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999";
         for raw in ["", "9999", "tcp://", "tcp://127.0.0.1", "[127.0.0.1]:9999", "[::1:9999"] {
@@ -329,13 +354,19 @@ mod tests {
         }
         let owner = "the .socket unit has the mode and the owner of an inherited socket: SocketMode=, SocketUser=, SocketGroup=";
         assert_eq!(parse_uri("unix+fd://chat?mode=600").unwrap_err(), owner);
-        assert_eq!(parse_uri("fd://chat").unwrap_err(), format!("unknown scheme \"fd\"; expected {SCHEMES}"));
+        assert_eq!(
+            parse_uri("fd://chat").unwrap_err(),
+            format!("unknown scheme \"fd\"; expected {SCHEMES}{METRICS_SCHEME}")
+        );
     }
 
     #[test]
     fn unknown_scheme_lists_the_known_ones() {
         for (raw, scheme) in [("ssl://x:1", "ssl"), ("WSS://x:1", "WSS"), ("ws://x:1/", "ws")] {
-            assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}"));
+            assert_eq!(
+                parse_uri(raw).unwrap_err(),
+                format!("unknown scheme \"{scheme}\"; expected {SCHEMES}{METRICS_SCHEME}")
+            );
         }
     }
 }

@@ -132,6 +132,10 @@ struct Arguments {
     #[doc = "unix:///PATH?mode=660&owner=USER:GROUP is for programs on this machine \
              (nc -U). "]
     #[cfg_attr(
+        feature = "metrics",
+        doc = "metrics://HOST:PORT shows Prometheus the metrics of the server, at /metrics. "
+    )]
+    #[cfg_attr(
         feature = "proxy",
         doc = "Behind proxies, tcp://HOST:PORT?proxy=10.0.0.0/8 expects a PROXY protocol header from these addresses, and serves no \
                other (unix:///PATH?proxy=unix: from every client); "

@@ -16,6 +16,7 @@ pub(super) const COMMAND_LINE: CommandLine = CommandLine {
             options: &["--accounts-only", "--registration", "--generate", "--end-rest"],
         },
         Feature { name: "config", is_built: cfg!(feature = "config"), options: &["--config", "--print-config"] },
+        Feature { name: "metrics", is_built: cfg!(feature = "metrics"), options: &[] },
         Feature { name: "proxy", is_built: cfg!(feature = "proxy"), options: &[] },
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature { name: "systemd", is_built: cfg!(feature = "systemd"), options: &[] },

@@ -25,6 +25,7 @@ impl Proxies {
     pub(super) fn take(&mut self, scheme: Scheme, parameter: &str) -> Result<bool, String> {
         let Some((name, value)) = parameter.split_once('=') else { return Ok(false) };
         match (name, scheme) {
+            (_, Scheme::Metrics) => return Ok(false),
             ("proxy", _) => self.add_header(parse(scheme, value)?),
             #[cfg(feature = "web")]
             ("forwarded", Scheme::Http | Scheme::Https) => {
@@ -48,6 +49,7 @@ impl Proxies {
             Scheme::Unix => "mode=660, owner=USER:GROUP or proxy=unix",
             Scheme::Http | Scheme::Https => "proxy=ADDRESS, forwarded=ADDRESS or x-forwarded-for=ADDRESS",
             Scheme::Tcp | Scheme::Tls => "proxy=ADDRESS",
+            Scheme::Metrics => "none",
         }
     }
 

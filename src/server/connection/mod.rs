@@ -20,6 +20,7 @@ use super::admission::{Admission, Ticket};
 use super::clock::Clock;
 use super::hub::HubRequest;
 use super::log::RunLog;
+use super::metrics::ServerMetrics;
 use super::request_queue::{HubSender, RequestQueue};
 use super::store_reader::StoreReader;
 use super::token_bucket::LiveRate;
@@ -41,6 +42,7 @@ pub(super) struct ConnectionContext {
     pub(super) send_timeout: Option<Duration>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log: Arc<RunLog>,
+    pub(super) metrics: Arc<ServerMetrics>,
 }
 
 /// How the exchange with a client ended.
@@ -105,6 +107,7 @@ impl<T: Transport> Connection<T> {
     /// The hub has ended.
     pub(super) fn announce(&self, peer: Peer) -> io::Result<()> {
         self.context.log.connected(self.session, T::NAME, peer.address);
+        self.context.metrics.count_opened(T::NAME);
         let connect = HubRequest::Connect(self.session, peer, Arc::clone(&self.mailbox));
         self.context.to_hub.send(&self.queue, connect, 0)
     }
@@ -118,6 +121,7 @@ impl<T: Transport> Connection<T> {
         self.mailbox.discard();
         let reporting = AssertUnwindSafe(self.report_end(&end)).catch_unwind();
         let _ = Box::pin(reporting).await;
+        self.context.metrics.count_closed(T::NAME, self.close_reason());
         // Before the client has read the rest, which may take longer than the shutdown of the server.
         self.context.log.disconnected(self.session, self.close_reason());
         let closing = AssertUnwindSafe(self.close_transport(end)).catch_unwind();
@@ -180,6 +184,7 @@ impl<T: Transport> Connection<T> {
     /// Sends an error to a slow consumer before it is disconnected. Its socket is full, so this raises the size of the send buffer; a
     /// client that reads on later gets the error.
     async fn send_slow_error(&self, what: &str) -> io::Result<()> {
+        self.context.metrics.count_refusal(ErrorCode::Slow);
         self.transport.set_send_buffer(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, what).with_hint(Hint::Reconnect));
         self.transport.send_end(CloseReason::Left(LeaveReason::Slow), Some(&line.to_string())).await

@@ -101,6 +101,7 @@ impl<'a, T: Transport> InputReader<'a, T> {
     /// Processes the lines that end in `input`. Breaks if the rest of the input is ignored.
     async fn process_input(&mut self, input: ReceivedBytes) -> io::Result<ControlFlow<()>> {
         let connection = self.connection;
+        connection.context.metrics.count_received(T::NAME, input.wire_bytes);
         // Backpressure also for telnet's requests: a client may leave the answers unread.
         connection.wait_for_mailbox(|mailbox| mailbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
         self.uncharged_bytes += input.wire_bytes.max(READ_COST_BYTES_MIN);

@@ -35,6 +35,8 @@ pub(super) fn text(status: &ServerStatus) -> String {
         format!("{}, {} of {} with members besides #lobby", hub.rooms, hub.occupied_rooms, hub.rooms_max),
     );
     lines.push("messages", format!("{} since the start, newest id in #lobby {}", hub.messages, hub.newest_id.0));
+    lines.push("deliveries", format!("{} since the start", hub.deliveries));
+    lines.push("waiting", format!("{} changes for the store, {} passwords", hub.store_queue, hub.password_queue));
     let [used, max] = [hub.backlog_bytes, hub.backlog_bytes_max].map(|bytes| rough_size(bytes as u64));
     lines.push("backlog", format!("{used} of {max}"));
     if let Some(bytes) = status.memory_bytes {
@@ -94,9 +96,12 @@ pub(super) fn json(status: &ServerStatus) -> String {
         ("occupied_rooms", hub.occupied_rooms.to_string()),
         ("max_rooms", hub.rooms_max.to_string()),
         ("messages", hub.messages.to_string()),
+        ("deliveries", hub.deliveries.to_string()),
         ("newest_id", hub.newest_id.0.to_string()),
         ("backlog_bytes", hub.backlog_bytes.to_string()),
         ("max_backlog_bytes", hub.backlog_bytes_max.to_string()),
+        ("store_queue", hub.store_queue.to_string()),
+        ("password_queue", hub.password_queue.to_string()),
         ("memory_bytes", or_null(status.memory_bytes)),
         ("store", or_null(store)),
         ("certificates", array(status.certificates.iter().map(certificate))),
@@ -175,9 +180,12 @@ mod tests {
             occupied_rooms: 5,
             rooms_max: 10_000,
             messages: 1234,
+            deliveries: 12_345,
             newest_id: MessageId(5678),
             backlog_bytes: 1_300_000,
             backlog_bytes_max: 16 << 20,
+            store_queue: 3,
+            password_queue: 2,
             store_failure: None,
         }
     }
@@ -223,6 +231,8 @@ members      15, 2 of them detached
 no nickname  4, 1 of them watching
 rooms        6, 5 of 10000 with members besides #lobby
 messages     1234 since the start, newest id in #lobby 5678
+deliveries   12345 since the start
+waiting      3 changes for the store, 2 passwords
 backlog      1.2 MiB of 16.0 MiB
 memory       17.6 MiB
 "
@@ -269,6 +279,9 @@ certificate  /etc/chinwag/cert.pem, valid until 2035-11-25
             ("occupied_rooms", 5),
             ("max_rooms", 10_000),
             ("messages", 1234),
+            ("deliveries", 12_345),
+            ("store_queue", 3),
+            ("password_queue", 2),
             ("newest_id", 5678),
             ("backlog_bytes", 1_300_000),
             ("max_backlog_bytes", 16 << 20),

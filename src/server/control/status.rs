@@ -15,7 +15,7 @@ use crate::server::admission::Admission;
 use crate::server::clock::Clock;
 use crate::server::connection::ConnectionContext;
 use crate::server::hub::{HubRequest, HubStatus};
-use crate::server::{CertificateStatus, Reload, ServerOptions, StoreOpener};
+use crate::server::{CertificateStatus, Reload, ServerOptions, StoreBytes, StoreOpener};
 
 /// The sources of a server's figures.
 pub(in crate::server) struct StatusSource {
@@ -109,7 +109,7 @@ impl ServerStatus {
 
 fn read_store(store: &dyn StoreOpener) -> StoreStatus {
     let path = path::absolute(store.path()).unwrap_or_else(|_| store.path().to_owned());
-    let bytes = store.file_bytes().map_err(|error| error_text(&error));
+    let bytes = store.bytes().map(StoreBytes::total).map_err(|error| error_text(&error));
     StoreStatus { path: path.display().to_string(), bytes }
 }
 

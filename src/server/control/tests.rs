@@ -37,6 +37,7 @@ fn serve(has_hub: bool, configure: impl FnOnce(&mut ControlServer), client: impl
         send_timeout: None,
         clock,
         log,
+        metrics: Arc::default(),
     };
     let limits = ConnectionLimits { clients_max: 9, descriptors: 99, per_address_max: 0, per_address_rate: line_rate };
     let admission = Admission::new(limits, Arc::new(BannedNetworks::new(Arc::clone(&context.clock))));

@@ -41,6 +41,8 @@ pub(super) struct Delivery {
     pending_wakes: Vec<(SessionId, Arc<Mailbox>)>,
     /// Bytes of private lines rendered since the last publish.
     private_bytes: usize,
+    /// Messages of which the author, a follower of the room, has read the acknowledgement instead.
+    own_messages: u64,
     replies: ReplyCaches,
     /// Reads stored messages, if there is a store.
     store_reader: Option<Arc<dyn StoreReader>>,
@@ -59,6 +61,7 @@ impl Delivery {
             clients: BySession::default(),
             pending_wakes: Vec::new(),
             private_bytes: 0,
+            own_messages: 0,
             store_reader: None,
             slow: BTreeSet::new(),
         }
@@ -77,6 +80,11 @@ impl Delivery {
 
     pub(super) fn store_reader(&self) -> Option<&Arc<dyn StoreReader>> {
         self.store_reader.as_ref()
+    }
+
+    /// Messages times their readers, without their authors, since the start.
+    pub(super) fn deliveries(&self) -> u64 {
+        self.publisher.deliveries() - self.own_messages
     }
 
     /// Adds a client whose lines go to this mailbox.
@@ -177,6 +185,7 @@ impl Delivery {
             let Some([before, after]) = self.publisher.push_between(room, dialect, tag, event) else { return };
             let point = InsertionPoint { at: Some(before), ..point };
             let next = if before == after { CursorMove::Stay } else { CursorMove::SkipTo(after) };
+            self.own_messages += u64::from(tag.id.is_some() && before != after);
             client.mailbox.insert(point, next, write)
         } else {
             self.publisher.push(room, tag, event);

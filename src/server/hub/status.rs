@@ -28,12 +28,18 @@ pub struct HubStatus {
     pub rooms_max: usize,
     /// Messages that were published in all rooms since the start.
     pub messages: u64,
+    /// Messages times their readers, without their authors, since the start.
+    pub deliveries: u64,
     /// The id of the newest message in the lobby; 0 before the first one.
     pub newest_id: MessageId,
     /// Output that is kept for clients, in bytes: all unread output, and the newest events, even if every client has read them.
     pub backlog_bytes: usize,
     /// The limit of `backlog_bytes`.
     pub backlog_bytes_max: usize,
+    /// Changes that wait for the store, or are being committed.
+    pub store_queue: usize,
+    /// Passwords that wait to be checked or hashed.
+    pub password_queue: usize,
     /// Why the store has not stored the last messages. `None` if it has, or without a store.
     pub store_failure: Option<String>,
 }
@@ -69,9 +75,12 @@ impl Hub {
             occupied_rooms: state.occupied_room_count(),
             rooms_max: state.policy().rooms,
             messages: self.messages,
+            deliveries: self.delivery.deliveries(),
             newest_id: lobby.map(Room::last_id).unwrap_or_default(),
             backlog_bytes: feed.backlog().bytes(),
             backlog_bytes_max: BACKLOG_FEEDS * feed.bytes_max(),
+            store_queue: sessions.sequencer().pending_count(),
+            password_queue: sessions.password_queue_len(),
             store_failure: sessions.sequencer().failure().map(str::to_owned),
         }
     }

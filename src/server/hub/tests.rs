@@ -405,9 +405,12 @@ fn status_counts_members_rooms_and_messages() {
         occupied_rooms: 1,
         rooms_max: ROOMS_MAX_DEFAULT,
         messages: 3,
+        deliveries: 3,
         newest_id: MessageId(2),
         backlog_bytes: feed.backlog().bytes(),
         backlog_bytes_max: 2 * BACKLOG_BYTES_MIN,
+        store_queue: 0,
+        password_queue: 0,
         store_failure: None,
     };
     assert!(expected.backlog_bytes > 0);

@@ -19,6 +19,8 @@ pub enum Scheme {
     Http,
     /// The same over TLS.
     Https,
+    /// Metrics, over HTTP.
+    Metrics,
 }
 
 /// The address of a listener.
@@ -38,15 +40,21 @@ impl Scheme {
             Self::Unix => "unix",
             Self::Http => "http",
             Self::Https => "https",
+            Self::Metrics => "metrics",
         }
     }
 
     /// Whether other machines may read what clients of this address send.
     pub(in crate::server) fn is_exposed(self, address: &ListenAddress) -> bool {
         match (self, address) {
-            (Self::Tcp | Self::Http, ListenAddress::Ip(address)) => !address.ip().to_canonical().is_loopback(),
+            (Self::Tcp | Self::Http, address) => address.is_beyond_loopback(),
             _ => false,
         }
+    }
+
+    /// Whether other machines can read the server's metrics at this address.
+    pub(in crate::server) fn shows_metrics(self, address: &ListenAddress) -> bool {
+        self == Self::Metrics && address.is_beyond_loopback()
     }
 
     /// Explains to a user on the same machine how to join at this address.
@@ -54,6 +62,7 @@ impl Scheme {
         let address = address.reachable();
         match (self, &address) {
             (Self::Http | Self::Https, _) => format!("open in a browser: {self}://{address}/"),
+            (Self::Metrics, _) => format!("metrics for Prometheus: http://{address}/metrics"),
             (Self::Tls, _) => format!("join with: openssl s_client -quiet -connect {address}"),
             (_, ListenAddress::Ip(address)) => format!("join with: nc {} {}", address.ip(), address.port()),
             (_, ListenAddress::Unix(path)) => format!("join with: nc -U {}", shell_word(&path.to_string_lossy())),
@@ -74,6 +83,11 @@ impl ListenAddress {
             Self::Ip(address) => Some(address.port()),
             Self::Unix(_) => None,
         }
+    }
+
+    /// Whether other machines can reach it.
+    fn is_beyond_loopback(&self) -> bool {
+        matches!(self, Self::Ip(address) if !address.ip().to_canonical().is_loopback())
     }
 
     /// Whether a server cannot listen on both: they have a port in common, and one of them includes the other.
@@ -139,6 +153,7 @@ mod tests {
         check(Scheme::Unix, "/run/chat.sock", "join with: nc -U /run/chat.sock");
         check(Scheme::Unix, "/tmp/it's", r"join with: nc -U '/tmp/it'\''s'");
         check(Scheme::Http, "127.0.0.1:8080", "open in a browser: http://127.0.0.1:8080/");
+        check(Scheme::Metrics, "0.0.0.0:9464", "metrics for Prometheus: http://127.0.0.1:9464/metrics");
         check(Scheme::Http, "[::]:8080", "open in a browser: http://[::1]:8080/");
     }
 }

@@ -187,6 +187,11 @@ pub(super) trait ListenerProtocol<T>: Debug + Send + Sync {
         None
     }
 
+    /// Whether the connections are not clients', and count for none of their limits. Then no address is a client's, either.
+    fn is_for_operators(&self) -> bool {
+        false
+    }
+
     /// Whether a connection from this address is a client's. If it is a proxy's, [`ListenerProtocol::serve`] reads the address of the client,
     /// and counts the connection for it.
     fn is_client(&self, _address: PeerAddress) -> bool {
@@ -276,6 +281,9 @@ impl Listeners {
                 Some(other) => Err(io::Error::other(format!("another listener has {other}, which overlaps with it"))),
             };
             report.add(result.map_err(|error| StartError::Listen(address.clone(), error)));
+            if listener.scheme.shows_metrics(&address) {
+                report.notes.push(format!("{}: other machines can read the metrics", listener.name()));
+            }
             checked.push(address);
         }
         report.count(checked.len(), "address", "addresses");
@@ -425,7 +433,7 @@ pub(super) struct Acceptor {
     pub(super) executor: Arc<Executor<'static>>,
     pub(super) context: Arc<ConnectionContext>,
     sockets: Arc<Sockets>,
-    admission: Arc<Admission>,
+    pub(super) admission: Arc<Admission>,
     last_session: Arc<AtomicU64>,
     /// The number of the listener.
     listener: usize,
@@ -439,7 +447,9 @@ impl Acceptor {
         address: PeerAddress,
         protocol: &dyn ListenerProtocol<T>,
     ) {
-        match self.admission.admit() {
+        let admitted =
+            if protocol.is_for_operators() { self.admission.admit_operator() } else { self.admission.admit() };
+        match admitted {
             Ok(ticket) => self.admit_client(transport, address.into(), ticket, protocol),
             Err(limit) => self.refuse_at_limit(transport, address, limit, protocol),
         }
@@ -478,6 +488,7 @@ impl Acceptor {
 
     /// Sends a refusal, and closes the connection.
     fn refuse<T: Transport + 'static>(&self, transport: T, refusal: Refusal, protocol: &dyn ListenerProtocol<T>) {
+        self.context.metrics.count_refusal(refusal.code);
         let refusal = protocol.render_refusal(refusal, self.context.clock.wall());
         if let Some(draining) = send_refusal(transport, &refusal, &self.admission) {
             self.executor.spawn(draining).detach();

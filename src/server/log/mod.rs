@@ -247,6 +247,12 @@ pub(super) fn listening(scheme: Scheme, address: &ListenAddress, proxies: &Liste
     let listener = format!("{scheme}://{address}");
     let ListenerProxies { header, forwarded, x_forwarded_for } = proxies;
     info!(listener, proxies = header, forwarded, x_forwarded_for, "listening");
+    if scheme.shows_metrics(address) {
+        warn!(
+            listener,
+            "other machines can reach this listener: anyone there can read the metrics; listen on 127.0.0.1, or restrict the port with a firewall"
+        );
+    }
     if scheme.is_exposed(address) {
         warn!(
             listener,
@@ -287,11 +293,7 @@ fn connected(session: SessionId, transport: &str, address: PeerAddress) {
 
 /// Logs the end of a connection after `duration`.
 fn disconnected(session: SessionId, transport: &str, address: PeerAddress, reason: CloseReason, duration: Duration) {
-    let reason = match reason {
-        CloseReason::Left(reason) => reason.as_str(),
-        CloseReason::Resumed => "resumed",
-        CloseReason::Stopping => "shutdown",
-    };
+    let reason = reason.as_str();
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     info!(id = session.0, transport, %address, reason, duration_ms, "disconnected");
 }
@@ -375,6 +377,7 @@ fn connection_refused(address: PeerAddress, limit: &AdmissionLimit, count: u64) 
         AdmissionLimit::Clients(max) => ("--max-clients", Some(*max as u64)),
         AdmissionLimit::Address(max) => ("--max-per-address", Some(*max as u64)),
         AdmissionLimit::Rate(max) => ("--connect-rate", Some(u64::from(*max))),
+        AdmissionLimit::Operators(max) => ("metrics", Some(*max as u64)),
         AdmissionLimit::Banned(_) => ("banned", None),
     };
     info!(%address, reason, limit, count, "refused a connection");
@@ -537,6 +540,8 @@ pub(super) mod tests {
         };
         let levels = |address| levels_of(Scheme::Tcp, address);
         assert_eq!(levels_of(Scheme::Http, "192.0.2.1:80"), ["INFO", "WARN"]);
+        assert_eq!(levels_of(Scheme::Metrics, "0.0.0.0:9464"), ["INFO", "WARN"]);
+        assert_eq!(levels_of(Scheme::Metrics, "127.0.0.1:9464"), ["INFO"]);
         assert_eq!(levels_of(Scheme::Unix, "/run/chat"), ["INFO"]);
         for address in ["127.0.0.1:9999", "127.1.2.3:1", "[::1]:9999", "[::ffff:127.0.0.1]:9999"] {
             assert_eq!(levels(address), ["INFO"], "{address}");

@@ -61,6 +61,7 @@ impl TestServer {
             line_rate: LiveRate::new(options.line_rate),
             send_timeout: None,
             log: Arc::new(RunLog::new(Arc::clone(&clock))),
+            metrics: Arc::default(),
             clock,
         });
         let source = Arc::new(TestSource(Mutex::new(Ok(configuration.clone()))));

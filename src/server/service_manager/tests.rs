@@ -24,7 +24,7 @@ use crate::server::log::LogFormat;
 use crate::server::log::tests::logged;
 use crate::server::tests::options;
 use crate::server::token_bucket::Rate;
-use crate::server::{CheckReport, Listener, ServerOptions, StoreOpener, request_queue, run};
+use crate::server::{CheckReport, Listener, ServerOptions, StoreBytes, StoreOpener, request_queue, run};
 use crate::session::Sessions;
 use crate::state::{Action, Entry, SharedState};
 
@@ -236,8 +236,8 @@ impl StoreOpener for StuckStore {
         Path::new("/")
     }
 
-    fn file_bytes(&self) -> io::Result<u64> {
-        Ok(0)
+    fn bytes(&self) -> io::Result<StoreBytes> {
+        Ok(StoreBytes::default())
     }
 
     fn check(&self, _: &mut CheckReport) {}

@@ -94,10 +94,15 @@ impl<P: ListenerProtocol<Tls<Tcp>> + 'static> ListenerProtocol<Tcp> for TlsProto
         let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
         let (config, protocol) = (Arc::clone(&self.config), Arc::clone(&self.protocol));
         let receiving = async move {
-            let plain_answer = || protocol.render_refusal(tls_expected(), acceptor.context.clock.wall());
+            let plain_answer = || {
+                acceptor.context.metrics.count_refusal(ErrorCode::TlsExpected);
+                protocol.render_refusal(tls_expected(), acceptor.context.clock.wall())
+            };
             // A panic in one handshake ends only this connection. The panic hook has logged it.
             let handshake = AssertUnwindSafe(accept_handshake(tcp, config, plain_answer)).catch_unwind();
-            match handshake.await {
+            let handshake = handshake.await;
+            acceptor.context.metrics.count_handshake(matches!(handshake, Ok(Ok(_))));
+            match handshake {
                 Ok(Ok(tls)) => protocol.serve(&acceptor, tls, origin, ticket),
                 Ok(Err(error)) => {
                     let address = origin.address;

@@ -135,7 +135,9 @@ async fn answer_request<T: Transport>(
     let way = (origin, T::IS_ENCRYPTED, route);
     let (client, admitted) = identify_client(way, ticket, &head, options, context.clock.steady());
     if let Err(limit) = admitted {
-        let answer = refusal_answer(&limit.clone().into());
+        let refusal = Refusal::from(limit.clone());
+        context.metrics.count_refusal(refusal.code);
+        let answer = refusal_answer(&refusal);
         acceptor.log_frequent(FrequentEvent::ConnectionRefused(client.address, limit));
         send_answer(transport, &answer, is_head, context).await?;
         return Ok(None);
@@ -275,6 +277,7 @@ mod tests {
             send_timeout: None,
             clock: Arc::new(SystemClock),
             log: Arc::new(RunLog::new(Arc::new(SystemClock))),
+            metrics: Arc::default(),
         };
         assert_eq!(future::block_on(check(&context)).status(), HttpStatus::ServiceUnavailable);
         let at_work = async {
