@@ -30,6 +30,9 @@ const SCHEMES: &str = match (cfg!(feature = "tls"), cfg!(feature = "web")) {
     (false, false) => "tcp://HOST:PORT, unix:///PATH or HOST:PORT",
 };
 
+/// The end of that list.
+const METRICS_SCHEME: &str = if cfg!(feature = "metrics") { "; for Prometheus, metrics://HOST:PORT" } else { "" };
+
 /// Every error names the option, the value and what is expected, in the project's own words.
 #[test]
 fn invalid_option_is_one_line_and_exit_code_2() {
@@ -70,7 +73,7 @@ fn invalid_option_is_one_line_and_exit_code_2() {
     ] {
         check(
             &["--listen", uri],
-            &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}"),
+            &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}{METRICS_SCHEME}"),
         );
     }
     check(
@@ -195,11 +198,13 @@ fn other_option_name_is_refused_with_the_known_one() {
 }
 
 /// The options of each feature, each with a value that it accepts.
-const FEATURE_OPTIONS: [(&str, bool, &[&str]); 7] = [
+const FEATURE_OPTIONS: [(&str, bool, &[&str]); 8] = [
     // It has the switch --accounts-only, too.
     ("accounts", cfg!(feature = "accounts"), &["--registration=open"]),
     // It has the switch --print-config, too.
     ("config", cfg!(feature = "config"), &["--config=x"]),
+    // It has a form of --listen.
+    ("metrics", cfg!(feature = "metrics"), &[]),
     // It has parameters of --listen.
     ("proxy", cfg!(feature = "proxy"), &[]),
     ("store", cfg!(feature = "store"), &["--data=x", "--durability=full", "--keep=all"]),
