@@ -27,6 +27,8 @@ main() {
     remove_and_install
     step 'purge, and install again'
     purge_and_install
+    step 'purge messages on another file system'
+    purge_elsewhere
 }
 
 step() {
@@ -79,6 +81,7 @@ check_files() {
         [[ -s /usr/share/zsh/vendor-completions/_$program && -s /usr/share/fish/vendor_completions.d/$program.fish ]]
     done
     same "$(dpkg-query -W -f '${Version}' chinwag)" "$(gunzip -c /usr/share/doc/chinwag/changelog.Debian.gz | dpkg-parsechangelog -l - -S Version)"
+    grep -q '^==== rustls [0-9.]*: ' /usr/share/doc/chinwag/LICENSES-OF-LIBRARIES
     grep -q '^Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/' /usr/share/doc/chinwag/copyright
 }
 
@@ -153,13 +156,19 @@ reads_history() {
     finish "$peer"
 }
 
-# The old server goes on, so that nobody has to repair it at once.
+# The old server goes on, so that nobody has to repair it at once. The rest of the installation is done.
 refuse_options() {
-    local old
+    local old enabled=/var/lib/systemd/deb-systemd-helper-enabled/chinwag.service.dsh-also
+    rm "$enabled"
     old=$(main_process)
     sed -i 's/^max-clients = 1234$/max-client = 1234/' "$config"
     apt install "$packages/3.deb"
-    [[ $output == *'unknown key "max-client"'*"cannot start with $config, so the old server goes on running"* ]] || fail "$output"
+    [[ $output == *'unknown key "max-client"'*"refuses the options in $config, so the old server goes on running"* ]] || fail "$output"
+    same "$old" "$(main_process)"
+    [[ -e $enabled ]] || fail 'the unit was not enabled'
+    # As dpkg calls it when a later upgrade fails.
+    output=$(/var/lib/dpkg/info/chinwag.postinst abort-upgrade 9 2>&1)
+    [[ $output == *"refuses the options in $config"* ]] || fail "$output"
     same "$old" "$(main_process)"
     reads_history dave 'hello'
     sed -i 's/^max-client = 1234$/max-clients = 1234/' "$config"
@@ -179,7 +188,10 @@ change_options_on_both_sides() {
 
 # The operator's options and the messages stay.
 remove_and_install() {
+    # With socket activation, the next client would start the server again.
+    systemctl start chinwag.socket chinwag-web.socket
     apt remove chinwag
+    ! systemctl is-active chinwag.service || fail 'the server still runs'
     same '0 0 0 0' "$(exits)"
     [[ ! -e /usr/bin/chinwagd && ! -e /usr/bin/chinwag && ! -e /run/chinwag ]] || fail 'files are left'
     modes "644 root root $config" "600 chinwag chinwag $store"
@@ -199,6 +211,26 @@ purge_and_install() {
     check_files
     check_server
     reads_history grace
+}
+
+# Behind a symlink, and in a mount point, which stays.
+purge_elsewhere() {
+    apt purge chinwag
+    install -d /srv/messages
+    ln -s /srv/messages /var/lib/chinwag
+    apt install "$packages/1.deb"
+    [[ -s /srv/messages/chat.db ]] || fail 'the messages are elsewhere'
+    apt purge chinwag
+    same '' "$(ls -A /srv/messages)"
+    same '' "$(leftovers)"
+    mkdir /var/lib/chinwag
+    mount -t tmpfs tmpfs /var/lib/chinwag
+    apt install "$packages/1.deb"
+    [[ -s $store ]] || fail 'the messages are elsewhere'
+    apt purge chinwag
+    mountpoint -q /var/lib/chinwag
+    same '' "$(ls -A /var/lib/chinwag)"
+    umount /var/lib/chinwag
 }
 
 main

@@ -14,7 +14,12 @@ in_namespaces=(unshare --mount --pid --fork --kill-child --net --ipc --uts --mou
 main() {
     case ${1-} in
         '') ;;
-        --in-namespace) enter_root; return ;;
+        --in-namespace)
+            # With another number, it is not the first process in namespaces of its own, and would mount on the host.
+            (($$ == 1)) || { echo 'tests/packages/debian.sh: --in-namespace is only for the script itself' >&2; exit 2; }
+            enter_root
+            return
+            ;;
         *) sed -n '2,/^set /s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
     check_machine
@@ -57,9 +62,10 @@ skip() {
 
 # Makes one package with cargo-deb, and the versions to upgrade to from its files.
 build() {
-    rm -rf "$stage"
+    rm -rf --one-file-system "$stage"
     mkdir -p "$stage/release" "$stage/packages"
     cp --link "$target"/debug/chinwag{,d} "$stage/release"
+    packaging/licences >"$stage/release/LICENSES-OF-LIBRARIES"
     CARGO_TARGET_DIR=$stage cargo deb --no-build --locked --fast --quiet --output "$stage/packages/1.deb" >/dev/null
     dpkg-deb --raw-extract "$stage/packages/1.deb" "$stage/files"
     repack 2

@@ -15,9 +15,9 @@ repository() {
         git -C "$1" -c user.name=ci -c user.email=ci@example.org -c commit.gpgsign=false commit -q --message 'one'
 }
 
-# Packs the repository $1 into the directory $2.
+# Packs the repository $1 into the directory $work/$2.
 pack() {
-    CARGO_NET_OFFLINE=true "$1/packaging/release" --programs "$work/programs" --output "$2"
+    (cd "$work" && CARGO_NET_OFFLINE=true "$1/packaging/release" --programs programs --output "$2")
 }
 
 one=$work/one two="$work/another place/with a longer path"
@@ -29,16 +29,16 @@ cd "${0%/*}/../.."
 repository "$one"
 repository "$two"
 
-(umask 022 && TZ=UTC LC_ALL=C pack "$one" "$work/a" >"$work/a.log")
+(umask 022 && TZ=UTC LC_ALL=C pack "$one" a >"$work/a.log")
 find "$two" -exec touch -d 2020-01-01 {} +
-(umask 077 && chmod -R go= "$two" && git -C "$two" config core.fileMode false && TZ=Asia/Tokyo LC_ALL=C.UTF-8 pack "$two" "$work/b" >"$work/b.log")
+(umask 077 && chmod -R go= "$two" && git -C "$two" config core.fileMode false && TZ=Asia/Tokyo LC_ALL=C.UTF-8 pack "$two" b >"$work/b.log")
 cmp "$work"/a/*.tar.gz "$work"/b/*.tar.gz || fail 'the two archives differ'
 cmp "$work/a/SHA256SUMS" "$work/b/SHA256SUMS"
 (cd "$work/a" && sha256sum --check --quiet SHA256SUMS)
 
 # Uncommitted changes are not packed by mistake.
 echo >>"$one/README.md"
-! pack "$one" "$work/changed" 2>"$work/refused" || fail 'packed uncommitted changes'
+! pack "$one" changed 2>"$work/refused" || fail 'packed uncommitted changes'
 [[ $(<"$work/refused") == *'uncommitted changes'* ]] || fail "$(<"$work/refused")"
 
 # All members belong to root, and have the time of the commit.
@@ -47,7 +47,9 @@ mkdir "$work/archive"
 tar -xzf "$work"/a/*.tar.gz --strip-components=1 --no-same-owner -C "$work/archive"
 same 'packed chinwagd' "$("$work/archive/chinwagd")"
 same 'packed chinwag' "$("$work/archive/chinwag")"
-grep -q '^==== rustls [0-9.]*: ' "$work/archive/LICENSES-OF-LIBRARIES" || fail 'the licence of rustls is missing'
+for library in 'rustls [0-9.]*: ' 'glibc$'; do
+    grep -q "^==== $library" "$work/archive/LICENSES-OF-LIBRARIES" || fail "the licence is missing: $library"
+done
 
 # Everything that the image copies is in the archive.
 containerfile=$work/archive/packaging/Containerfile
@@ -56,7 +58,7 @@ mapfile -t copied < <(sed -n 's/^COPY \(--[^ ]* \)*//p' "$containerfile" | awk '
 for path in "${copied[@]}"; do
     [[ -e $work/archive/$path ]] || fail "$path is not in the archive"
 done
-[[ -d $work/archive/packaging/container/state/var/lib/chinwag ]] || fail 'the directory of the store is missing'
+[[ -d $work/archive/packaging/container/state/chinwag ]] || fail 'the directory of the store is missing'
 user=$(sed -n 's/^USER //p' "$containerfile")
 [[ $user == [1-9]*([0-9]):[1-9]*([0-9]) ]] || fail "the user of the image is $user"
 
