@@ -49,7 +49,7 @@ fn described(text: &str) -> BTreeMap<String, Description> {
             let new = Description { kind: String::new(), labels: BTreeSet::new(), help: help.to_owned() };
             assert!(metrics.insert(name.to_owned(), new).is_none(), "{name} twice");
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
-            metrics.get_mut(name).expect("its help comes first").kind = kind.to_owned();
+            metrics.get_mut(name).expect("its help comes first").kind.push_str(kind);
         } else if let Some((name, labels)) = line.split_once('{') {
             let name = name.strip_suffix("_bucket").unwrap_or(name);
             let labels = label_names(labels.split_once('}').expect("a bracket").0);
