@@ -8,6 +8,7 @@
 //! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line means |
 //! | [`state`] | members, accounts, rooms, messages and their ids, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
+//! | `cluster` | the log that several nodes share (feature `cluster`) | the engine that keeps the log |
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
 //! | [`feed`] | the shared logs of events of all rooms, and each connection's cursor in them | sockets |
@@ -63,6 +64,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod command;
 pub mod command_line;
 pub mod control;

@@ -13,6 +13,7 @@ mod audit_tail;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 pub use self::audit_tail::AuditTail;
@@ -30,6 +31,17 @@ pub struct Change {
     pub origin: Origin,
     /// The change.
     pub action: Action,
+}
+
+/// What a sequencer returns for the state and the sessions.
+#[derive(Debug)]
+pub enum Sequenced {
+    /// The next entry.
+    Entry(Entry),
+    /// The change is refused, for this reason: it is in no log, and never will be.
+    Refused(Box<Change>, Arc<str>),
+    /// The node continues with this state: it has joined a cluster, or joined it again.
+    Reset(Box<SharedState>),
 }
 
 /// Turns changes into entries.

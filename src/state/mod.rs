@@ -58,8 +58,8 @@ pub use self::accounts::{Account, AccountToken, Accounts, RestingName};
 pub use self::canvas::RecentStrokes;
 pub use self::dense_map::{DenseKey, DenseMap};
 pub use self::entry::{
-    Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, SpeechRefusal,
-    StoreFailure, TopicChange, Uptime,
+    Action, ContentKind, Entry, Incarnation, LoginProof, LoginRequest, MemberId, Message, NodeJoin, Origin, RoomId,
+    SessionId, SpeechRefusal, StoreFailure, TopicChange, Uptime,
 };
 pub use self::guest_invitations::GuestInvitations;
 pub use self::history::{Author, RecentMessage, RecentMessages};
@@ -336,6 +336,8 @@ impl SharedState {
             }
             Action::SetPolicy(policy) => self.set_policy(policy),
             Action::Stop => self.stop(),
+            // Not part of any log yet.
+            Action::Barrier(_) | Action::JoinCluster(_) | Action::Heartbeat | Action::LeaveCluster => {}
         }
     }
 

@@ -1,0 +1,40 @@
+//! What one message of the log has.
+
+use crate::protocol::Token;
+use crate::state::{Action, Origin, StateLimits};
+
+/// A message of the log.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// Begins the log. Only the first message of a stream is one; later ones are ignored.
+    Genesis(Genesis),
+    /// Changes of one node, which follow each other.
+    Batch(Batch),
+}
+
+/// What the shared state begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genesis {
+    /// The limits.
+    pub limits: StateLimits,
+    /// The epoch of the lobby, and the first part of the epochs of other rooms.
+    pub epoch: Token,
+}
+
+/// Changes of one node, which follow each other.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The run of the node: a random number, drawn when it started.
+    pub run: u64,
+    /// The changes, in order.
+    pub changes: Vec<LoggedChange>,
+}
+
+/// A change without its times: those are the log's.
+#[derive(Clone, Debug)]
+pub struct LoggedChange {
+    /// The cause.
+    pub origin: Origin,
+    /// The change.
+    pub action: Action,
+}
