@@ -30,6 +30,8 @@ pub enum EngineRequest {
     Append {
         /// The number of the attempt, which the report repeats. A retry of the same body has another number.
         attempt: u64,
+        /// The node's run, which is the last part of the subject. It changes when the node joins the cluster again.
+        run: u64,
         /// The sequence of the last message under the node's own subject that it knows of. The engine refuses the append if it is another
         /// one.
         expected: LogPosition,
@@ -48,7 +50,8 @@ pub enum EngineRequest {
 /// What the engine reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineReport {
-    /// The state of the stream. With an error, it is not known, for this reason; ask again.
+    /// The state of the stream. With an error, it is not known, for this reason; ask again. The adapter has waited before the report of
+    /// an error if the question must not be repeated at once.
     Inspected(Result<StreamInfo, String>),
     /// The message is in the log, at this position.
     Appended {
@@ -86,7 +89,8 @@ pub enum EngineReport {
 pub enum AppendFailure {
     /// The last message under the node's own subject is another one than expected (JetStream's error 10071).
     WrongLastPosition,
-    /// It is not known whether the message was appended, for this reason (no answer in time, JetStream's error 10164): try it again.
+    /// It is not known whether the message was appended, for this reason (no answer in time, JetStream's error 10164): try it again. The
+    /// adapter has waited before this report if the append must not be repeated at once.
     Unknown(String),
 }
 
