@@ -1,14 +1,10 @@
 //! Limits of the log that the nodes of a cluster share.
 
-/// Most changes in one message of the log. Under load, larger batches gained nothing: the engine's time for each message is small then.
+/// Most changes in one message of the log: enough that the engine's time for a message is small beside that for its changes.
 pub const LOG_BATCH_CHANGES_MAX: usize = 1024;
 
 /// Most bytes of one message of the log: half of what NATS accepts by default.
 pub const LOG_BATCH_BYTES_MAX: usize = 512 * 1024;
-
-/// Most changes that wait in a node for their append. More are refused at once, so that clients cannot fill the memory while the engine
-/// does not answer. Ends of connections are never refused; there are at most a few for each connection.
-pub const LOG_WAITING_MAX: usize = 16 * LOG_BATCH_CHANGES_MAX;
 
 /// Ticks, which are seconds, after which a change that was not handed to the engine is refused. An election of the engine's leader takes
 /// 4 to 9 seconds: a client should not wait that long without an answer.
