@@ -7,10 +7,13 @@
 //! |---|---|
 //! | `engine` | what a node asks of the engine, and what the engine reports |
 //! | `record` | what one message of the log has |
+//! | `codec` | records as bytes |
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod codec;
 mod engine;
 mod record;
 
+pub use self::codec::{NotLogged, RecordError};
 pub use self::engine::{AppendFailure, EngineReport, EngineRequest, LogMessage, LogPosition, ReaderId, StreamInfo};
 pub use self::record::{Batch, Genesis, LoggedChange, Record};
