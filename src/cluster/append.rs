@@ -20,8 +20,9 @@ use super::engine::{AppendFailure, EngineRequest, LogMessage, LogPosition};
 use super::record::{Batch, LoggedChange, Record};
 use super::refusal::is_refusable;
 use crate::limits::{LOG_BATCH_BYTES_MAX, LOG_BATCH_CHANGES_MAX, LOG_REFUSAL_TICKS};
+use crate::protocol::Timestamp;
 use crate::sequencer::Change;
-use crate::state::SessionId;
+use crate::state::{SessionId, Uptime};
 
 /// The changes of one run of this node that are not read back yet.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) struct AppendPipeline {
     run: u64,
     /// The position of the last message of this run. 0: none.
     last: LogPosition,
-    /// The last one that was read back.
+    /// The position of the last message of this run that was read back.
     read: LogPosition,
     /// Changes that were not handed to the engine.
     waiting: VecDeque<WaitingChange>,
@@ -38,15 +39,37 @@ pub(super) struct AppendPipeline {
     attempts: u64,
     /// How many changes of each session that have a reply were handed to the engine and not read back yet.
     unread: BTreeMap<SessionId, usize>,
-    /// The changes that wait can be appended: the node has read the log.
-    is_open: bool,
 }
 
 #[derive(Debug)]
 struct WaitingChange {
-    change: Change,
+    change: LoggedChange,
+    /// The times of the node, for a refusal.
+    at: Timestamp,
+    uptime: Uptime,
     /// The tick after which it came.
     tick: u64,
+}
+
+impl WaitingChange {
+    /// Accepts a change, or gives it back if it cannot be in the log.
+    fn new(change: Change, tick: u64) -> Result<Self, Box<Change>> {
+        let Change { at, uptime, origin, action } = change;
+        match LoggedChange::new(origin, action.clone()) {
+            Ok(change) => Ok(Self { change, at, uptime, tick }),
+            Err(_) => Err(Box::new(Change { at, uptime, origin, action })),
+        }
+    }
+
+    fn is_refusable(&self) -> bool {
+        is_refusable(self.change.action())
+    }
+}
+
+impl From<WaitingChange> for Change {
+    fn from(WaitingChange { change, at, uptime, .. }: WaitingChange) -> Self {
+        Self { at, uptime, origin: change.origin(), action: change.into_action() }
+    }
 }
 
 /// The message that was handed to the engine, and whose fate is unknown.
@@ -68,7 +91,6 @@ impl AppendPipeline {
             in_flight: None,
             attempts: 0,
             unread: BTreeMap::new(),
-            is_open: false,
         }
     }
 
@@ -76,26 +98,21 @@ impl AppendPipeline {
         self.run
     }
 
-    /// Continues as another run of the node, which has no message in the log. What is in flight may still be appended; its node has expired
-    /// then, so that the state ignores it. Returns the changes that were not handed to the engine.
+    /// Continues as another run of the node, which has no message in the log. The message in flight may still be appended; the state ignores
+    /// it, because its incarnation has expired. Returns the changes that were not handed to the engine.
     pub(super) fn restart(&mut self, run: u64) -> impl Iterator<Item = Change> + use<> {
         let attempts = self.attempts;
         let before = std::mem::replace(self, Self { attempts, ..Self::new(run) });
-        before.waiting.into_iter().map(|waiting| waiting.change)
+        before.waiting.into_iter().map(Change::from)
     }
 
-    /// Lets changes be appended, this one first.
-    pub(super) fn open_with(&mut self, change: Change, tick: u64) {
-        self.is_open = true;
-        self.waiting.push_front(WaitingChange { change, tick });
+    /// Appends a change to those that wait, or gives it back if it cannot be in the log.
+    pub(super) fn push(&mut self, change: Change, tick: u64) -> Result<(), Box<Change>> {
+        self.waiting.push_back(WaitingChange::new(change, tick)?);
+        Ok(())
     }
 
-    /// Appends a change to those that wait.
-    pub(super) fn push(&mut self, change: Change, tick: u64) {
-        self.waiting.push_back(WaitingChange { change, tick });
-    }
-
-    /// Hands a record to the engine that is no change of the state. Nothing may be in flight.
+    /// Hands a record to the engine. Nothing may be in flight.
     pub(super) fn hand_over(&mut self, record: &Record) {
         debug_assert!(self.in_flight.is_none(), "one message is in flight at a time");
         self.in_flight = Some(InFlight { body: record.encode().into(), attempt: 0, is_retry_due: true });
@@ -107,12 +124,17 @@ impl AppendPipeline {
     }
 
     fn can_begin(&self) -> bool {
-        self.is_open && self.in_flight.is_none() && !self.waiting.is_empty()
+        self.in_flight.is_none() && !self.waiting.is_empty()
+    }
+
+    /// Whether a change is not in the log yet.
+    pub(super) fn is_appending(&self) -> bool {
+        self.in_flight.is_some() || !self.waiting.is_empty()
     }
 
     /// Whether a change is not read back yet.
     pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.is_some() || !self.waiting.is_empty() || self.read < self.last
+        self.is_appending() || self.read < self.last
     }
 
     /// The next append: that of the message in flight, if it must be repeated, or of the changes that wait, if nothing is in flight.
@@ -130,20 +152,18 @@ impl AppendPipeline {
 
     /// Takes as many of the waiting changes as fit into a message, at least one.
     fn next_batch(&mut self) -> Record {
-        let mut count = self.waiting.len().min(LOG_BATCH_CHANGES_MAX);
-        loop {
-            let changes = self.waiting.iter().take(count).map(|waiting| LoggedChange::from(&waiting.change)).collect();
-            let batch = Record::Batch(Batch { run: self.run, changes });
-            if count == 1 || batch.encode().len() <= LOG_BATCH_BYTES_MAX {
-                for WaitingChange { change, .. } in self.waiting.drain(..count) {
-                    if is_refusable(&change.action) {
-                        *self.unread.entry(change.origin.session).or_default() += 1;
-                    }
-                }
-                return batch;
+        let (mut changes, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = self.waiting.front() {
+            bytes += next.change.encoded_bytes();
+            if !changes.is_empty() && (changes.len() == LOG_BATCH_CHANGES_MAX || bytes > LOG_BATCH_BYTES_MAX) {
+                break;
             }
-            count /= 2;
+            if next.is_refusable() {
+                *self.unread.entry(next.change.origin().session).or_default() += 1;
+            }
+            changes.extend(self.waiting.pop_front().map(|waiting| waiting.change));
         }
+        Record::Batch(Batch { run: self.run, changes })
     }
 
     /// The engine has appended a message at this position.
@@ -175,11 +195,12 @@ impl AppendPipeline {
         }
         self.read = message.position;
         if let Record::Batch(batch) = record {
-            for LoggedChange { origin, .. } in batch.changes.iter().filter(|change| is_refusable(&change.action)) {
-                if let Some(count) = self.unread.get_mut(&origin.session) {
+            for change in batch.changes.iter().filter(|change| is_refusable(change.action())) {
+                let session = change.origin().session;
+                if let Some(count) = self.unread.get_mut(&session) {
                     *count -= 1;
                     if *count == 0 {
-                        self.unread.remove(&origin.session);
+                        self.unread.remove(&session);
                     }
                 }
             }
@@ -201,19 +222,13 @@ impl AppendPipeline {
     fn take_refusable(&mut self, is_due: impl Fn(&WaitingChange) -> bool) -> Vec<Change> {
         let mut refused = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
-            let is_first = !self.unread.contains_key(&waiting.change.origin.session);
-            if is_first && is_refusable(&waiting.change.action) && is_due(&waiting) {
-                refused.push(waiting.change);
+            let is_first = !self.unread.contains_key(&waiting.change.origin().session);
+            if is_first && waiting.is_refusable() && is_due(&waiting) {
+                refused.push(waiting.into());
             } else {
                 self.waiting.push_back(waiting);
             }
         }
         refused
-    }
-}
-
-impl From<&Change> for LoggedChange {
-    fn from(Change { origin, action, .. }: &Change) -> Self {
-        Self { origin: *origin, action: action.clone() }
     }
 }

@@ -26,7 +26,7 @@ pub struct ReaderId(pub u64);
 pub enum EngineRequest {
     /// Reports the state of the stream. Creates the stream if it does not exist.
     Inspect,
-    /// Appends a message. At most one append of a node is under way.
+    /// Appends a message. At most one append of a run is under way.
     Append {
         /// The number of the attempt, which the report repeats. A retry of the same body has another number.
         attempt: u64,

@@ -34,7 +34,7 @@ use crate::protocol::{Timestamp, Token};
 use crate::sequencer::{Change, Numbering, Sequenced};
 use crate::state::{Action, Incarnation, NodeJoin, Origin, SessionId, SharedState, Uptime};
 
-/// What a client reads whose change was refused.
+/// The reason of a refusal, which the client reads.
 const REFUSAL: &str = "the cluster does not accept changes at the moment";
 
 /// One node's part in the log.
@@ -127,11 +127,7 @@ impl LogCore {
                     self.refuse(Change { action, ..change });
                 }
             }
-            (_, action) => {
-                if let Err(change) = self.pipeline.push(Change { action, ..change }, self.ticks) {
-                    self.refuse(*change);
-                }
-            }
+            (_, action) => self.push(Change { action, ..change }),
         }
     }
 
@@ -224,6 +220,15 @@ impl LogCore {
         }
     }
 
+    fn push(&mut self, change: Change) {
+        // An error in the program: the sessions submit no such change. It would stop all nodes.
+        if let Err(change) = self.pipeline.push(change, self.ticks)
+            && is_refusable(&change.action)
+        {
+            self.refuse(*change);
+        }
+    }
+
     fn refuse(&mut self, change: Change) {
         self.ready.push_back(Sequenced::Refused(Box::new(change), REFUSAL.into()));
     }
@@ -243,14 +248,15 @@ impl LogCore {
             && !self.is_heartbeat_under_way
         {
             self.is_heartbeat_under_way = true;
-            self.pipeline.push_own(LoggedChange::of_node(incarnation, OwnChange::Heartbeat), self.ticks);
+            let origin = Origin { session: SessionId::of_node(incarnation), ..Origin::SERVER };
+            self.push(Change { at, uptime, origin, action: Action::Heartbeat });
         }
     }
 
     fn leave(&mut self, at: Timestamp, uptime: Uptime) {
         if let Phase::Joined(Some(incarnation)) = self.phase {
             let origin = Origin { session: SessionId::of_node(incarnation), ..Origin::SERVER };
-            self.pipeline.push(Change { at, uptime, origin, action: Action::LeaveCluster }, self.ticks);
+            self.push(Change { at, uptime, origin, action: Action::LeaveCluster });
         }
         self.phase = Phase::Left;
     }
@@ -260,7 +266,7 @@ impl LogCore {
         self.phase = Phase::Joining;
         let action = Action::JoinCluster(NodeJoin { node: self.node.clone(), run: self.run() });
         let change = Change { at: self.clock.at(), uptime: self.clock.uptime(), origin: Origin::SERVER, action };
-        self.pipeline.open_with(change, self.ticks);
+        self.push(change);
     }
 
     /// Begins to read, or goes on, if this is the log that was read before.

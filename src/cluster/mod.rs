@@ -12,10 +12,12 @@
 //! | `clock` | the log's times |
 //! | `engine` | what a node asks of the engine, and what the engine reports |
 //! | `record` | what one message of the log has |
+//! | `codec` | records as bytes |
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod append;
 mod clock;
+mod codec;
 mod engine;
 mod log_core;
 mod log_reader;
@@ -23,6 +25,7 @@ mod log_sequencer;
 mod record;
 mod refusal;
 
+pub use self::codec::{NotLogged, RecordError};
 pub use self::engine::{AppendFailure, EngineReport, EngineRequest, LogMessage, LogPosition, ReaderId, StreamInfo};
 pub use self::log_core::LogCore;
 pub use self::log_sequencer::{EnginePort, LogSequencer};

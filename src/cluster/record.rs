@@ -4,7 +4,7 @@ use crate::protocol::Token;
 use crate::state::{Action, Origin, StateLimits};
 
 /// A message of the log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// Begins the log. Only the first message of a stream is one; later ones are ignored.
     Genesis(Genesis),
@@ -22,7 +22,7 @@ pub struct Genesis {
 }
 
 /// Changes of one node, which follow each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The run of the node: a random number, drawn when it started.
     pub run: u64,
@@ -30,11 +30,26 @@ pub struct Batch {
     pub changes: Vec<LoggedChange>,
 }
 
-/// A change without its times: those are the log's.
-#[derive(Clone, Debug)]
+/// A change that can be in the log, see [`NotLogged`](super::NotLogged). It has no times: the log gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedChange {
+    pub(super) origin: Origin,
+    pub(super) action: Action,
+}
+
+impl LoggedChange {
     /// The cause.
-    pub origin: Origin,
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// The change.
-    pub action: Action,
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// The change, for an entry.
+    pub fn into_action(self) -> Action {
+        self.action
+    }
 }

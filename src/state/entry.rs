@@ -106,7 +106,7 @@ pub struct Entry {
 }
 
 /// The change of an [`Entry`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The origin becomes a member under this nickname, and enters the room. The verifier, if there is one, lets it resume.
     Register {

@@ -49,7 +49,7 @@ mod room;
 mod room_transition;
 mod sanction_transition;
 mod sanctions;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 

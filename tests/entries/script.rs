@@ -365,11 +365,17 @@ pub(crate) fn some_state() -> SharedState {
 
 /// Applies the entries that the bytes choose.
 pub(crate) fn run(bytes: &[u8]) -> Seen {
+    run_with(bytes, |_| {})
+}
+
+/// Like [`run`], and checks each entry before it is applied.
+pub(crate) fn run_with(bytes: &[u8], check: impl Fn(&Entry)) -> Seen {
     let (mut state, mut restored, mut observer) = (empty_state(), empty_state(), Observer::default());
     let (mut script, mut uptime, mut seen) = (Script(bytes.iter()), Uptime(0), Seen::default());
     let (mut accounts, mut moderation) = (AccountObserver::default(), ModerationObserver::default());
     for seq in 1.. {
         let Some(entry) = script.entry(seq, &mut uptime, &state) else { break };
+        check(&entry);
         let (mut outputs, mut again, now) = (Vec::new(), Vec::new(), entry.at);
         let stops = matches!(entry.action, Action::Stop);
         let before = moderation.before(&state, &entry);

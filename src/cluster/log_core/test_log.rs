@@ -61,7 +61,7 @@ impl Append {
             Record::Genesis(_) => vec!["genesis".to_owned()],
             Record::Batch(batch) => {
                 assert_eq!(batch.run, self.run);
-                batch.changes.iter().map(|change| describe(&change.action)).collect()
+                batch.changes.iter().map(|change| describe(change.action())).collect()
             }
         }
     }
@@ -80,6 +80,7 @@ fn describe(action: &Action) -> String {
 pub(crate) struct TestNode {
     pub(crate) core: LogCore,
     pub(crate) reader: ReaderId,
+    ticks: u64,
     read_next: LogPosition,
 }
 
@@ -88,7 +89,7 @@ impl TestNode {
     pub(crate) fn new(name: &str, run: u64) -> Self {
         let genesis = Genesis { limits: StateLimits::default(), epoch: token(&format!("e{run}")) };
         let core = LogCore::new(token(name), genesis, run);
-        Self { core, reader: ReaderId::default(), read_next: LogPosition::default() }
+        Self { core, reader: ReaderId::default(), ticks: 0, read_next: LogPosition::default() }
     }
 
     /// The node `a`, which has joined an empty log as [`INCARNATION`] and run 1, and read it to its end.
@@ -108,7 +109,7 @@ impl TestNode {
 
     /// The append of this turn, which has no other requests.
     pub(crate) fn append(&mut self) -> Append {
-        match self.requests().try_into() {
+        match <[EngineRequest; 1]>::try_from(self.requests()) {
             Ok([EngineRequest::Append { attempt, run, expected, body }]) => Append { attempt, run, expected, body },
             other => panic!("expected one append: {other:?}"),
         }
@@ -161,13 +162,15 @@ impl TestNode {
         self.submit_change(Origin { session, ..Origin::SERVER }, action);
     }
 
+    /// A second passes in the node.
     pub(crate) fn tick(&mut self) {
+        self.ticks += 1;
         self.submit_change(Origin::SERVER, Action::Tick);
     }
 
+    /// Submits a change with the node's times, which only ticks may use.
     pub(crate) fn submit_change(&mut self, origin: Origin, action: Action) {
-        // Times of a node that nobody may use.
-        let (at, uptime) = (Timestamp(-1), Uptime(1 << 40));
+        let (at, uptime) = (Timestamp(-1), Uptime((1 << 40) + self.ticks));
         self.core.submit(Change { at, uptime, origin, action });
     }
 

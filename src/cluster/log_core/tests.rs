@@ -14,7 +14,9 @@ fn first_node_begins_log_and_joins() {
     node.core.handle(EngineReport::Inspected(Err("no quorum".to_owned())));
     assert_eq!(node.requests(), [EngineRequest::Inspect], "asked again");
     node.core.handle(EngineReport::Inspected(Ok(log.info())));
-    let Ok([read, EngineRequest::Append { attempt, run, expected, body }]) = node.requests().try_into() else {
+    let Ok([read, EngineRequest::Append { attempt, run, expected, body }]) =
+        <[EngineRequest; 2]>::try_from(node.requests())
+    else {
         panic!("expected a reader and an append")
     };
     assert_eq!(read, EngineRequest::Read { reader: ReaderId(1), first: LogPosition(1) });
@@ -44,7 +46,8 @@ fn nodes_that_begin_log_together_have_first_genesis() {
     // The second node is the fastest; the acknowledgement of the third one is lost.
     for nth in [1, 2, 0] {
         let requests = nodes[nth].requests();
-        let [EngineRequest::Read { reader, .. }, EngineRequest::Append { attempt, run, expected, body }] = &requests[..]
+        let [EngineRequest::Read { reader, .. }, EngineRequest::Append { attempt, run, expected, body }] =
+            &requests[..]
         else {
             panic!("expected a reader and an append: {requests:?}")
         };
@@ -67,7 +70,7 @@ fn nodes_that_begin_log_together_have_first_genesis() {
         let join = node.append();
         assert_eq!(node.taken(), ["reset e2"]);
         node.core.handle(log.append(&join));
-        node.read(log.message(4 + nth as u64).clone());
+        node.read(log.message(4 + nth as u64));
     }
     assert_eq!(nodes[0].taken(), ["join a 1"]);
     assert_eq!(log.messages.len(), 6);
@@ -217,7 +220,9 @@ fn heartbeat_and_leave_are_from_own_incarnation() {
     node.submit_change(Origin::SERVER, Action::Stop);
     node.run_all(&mut log);
     let origins = std::iter::from_fn(|| node.core.next()).map(|value| match value {
-        crate::sequencer::Sequenced::Entry(entry) => (format!("{:?}", entry.action), entry.origin.session.incarnation()),
+        crate::sequencer::Sequenced::Entry(entry) => {
+            (format!("{:?}", entry.action), entry.origin.session.incarnation())
+        }
         other => panic!("expected an entry: {other:?}"),
     });
     let expected = [("Heartbeat".to_owned(), INCARNATION), ("LeaveCluster".to_owned(), INCARNATION)];
@@ -239,7 +244,7 @@ fn node_is_silent_until_it_knows_its_incarnation() {
     assert_eq!(node.append().changes(), ["Heartbeat"]);
 }
 
-/// What the node had handed to the engine may come into the log yet. It has its own guard, and the new run its own.
+/// The append in flight may still succeed. The new run has a guard of its own.
 #[test]
 fn expired_node_joins_again_as_another_run() {
     let mut log = TestLog::default();
@@ -268,7 +273,7 @@ fn expired_node_joins_again_as_another_run() {
     assert_eq!(node.append().changes(), ["Heartbeat"]);
 }
 
-/// Otherwise the two would expire each other for ever.
+/// Otherwise each would expire the other again and again.
 #[test]
 fn second_process_with_same_name_stops_first_one() {
     let mut log = TestLog::default();
@@ -298,6 +303,20 @@ fn stop_refuses_waiting_changes_and_leaves() {
     assert!(!node.core.is_busy());
     for _ in 0..LOG_REFUSAL_TICKS {
         node.tick();
+    }
+    assert!(node.taken().is_empty());
+}
+
+/// The sessions repeat a tick while members expire. Such a tick does not count as a second.
+#[test]
+fn repeated_tick_refuses_nothing_early() {
+    let mut log = TestLog::default();
+    let mut node = TestNode::joined(&mut log);
+    node.tick();
+    node.append();
+    node.submit("waiting");
+    for _ in 0..2 * LOG_REFUSAL_TICKS {
+        node.submit_change(Origin::SERVER, Action::Tick);
     }
     assert!(node.taken().is_empty());
 }

@@ -74,7 +74,7 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
     Ok(state)
 }
 
-fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
+pub(crate) fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
     expect_array(d, 14)?;
     let resume_seconds = d.u64()?;
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
@@ -244,36 +244,36 @@ fn read_seniority(d: &mut Decoder<'_>) -> ReadResult<Seniority> {
     Seniority::new(read_counter(d)?).ok_or_else(|| Error::message("a rank is 0"))
 }
 
-pub(super) fn read_verifier(d: &mut Decoder<'_>) -> ReadResult<Verifier> {
+pub(crate) fn read_verifier(d: &mut Decoder<'_>) -> ReadResult<Verifier> {
     let bytes = <[u8; 32]>::try_from(d.bytes()?).map_err(|_| Error::message("a verifier has another length"))?;
     Ok(Verifier::from_bytes(bytes))
 }
 
-pub(super) fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
+pub(crate) fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
     parse_with(d.str()?, |name| Name::new(name).ok())
 }
 
-fn read_room_name(d: &mut Decoder<'_>) -> ReadResult<RoomName> {
+pub(crate) fn read_room_name(d: &mut Decoder<'_>) -> ReadResult<RoomName> {
     parse_with(d.str()?, |name| RoomName::new(name).ok())
 }
 
-pub(super) fn read_text(d: &mut Decoder<'_>) -> ReadResult<Text> {
+pub(crate) fn read_text(d: &mut Decoder<'_>) -> ReadResult<Text> {
     parse_with(d.str()?, |text| Text::new(text).ok())
 }
 
-fn read_token(d: &mut Decoder<'_>) -> ReadResult<Token> {
+pub(crate) fn read_token(d: &mut Decoder<'_>) -> ReadResult<Token> {
     parse_with(d.str()?, |token| Token::new(token).ok())
 }
 
-pub(super) fn parse_with<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> ReadResult<T> {
+pub(crate) fn parse_with<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> ReadResult<T> {
     parse(raw).ok_or_else(|| Error::message("a text is not valid"))
 }
 
-pub(super) fn read_optional<'b, T>(
+pub(crate) fn read_optional<'b, T, E: From<Error>>(
     d: &mut Decoder<'b>,
-    read: impl FnOnce(&mut Decoder<'b>) -> ReadResult<T>,
-) -> ReadResult<Option<T>> {
-    if d.datatype()? == Type::Null { d.null().map(|()| None) } else { read(d).map(Some) }
+    read: impl FnOnce(&mut Decoder<'b>) -> Result<T, E>,
+) -> Result<Option<T>, E> {
+    if d.datatype()? == Type::Null { Ok(d.null().map(|()| None)?) } else { read(d).map(Some) }
 }
 
 fn read_counter(d: &mut Decoder<'_>) -> ReadResult<u64> {
@@ -282,10 +282,10 @@ fn read_counter(d: &mut Decoder<'_>) -> ReadResult<u64> {
 }
 
 /// The length of the array that begins here.
-pub(super) fn read_array_length(d: &mut Decoder<'_>) -> ReadResult<u64> {
+pub(crate) fn read_array_length(d: &mut Decoder<'_>) -> ReadResult<u64> {
     d.array()?.ok_or_else(|| Error::message("an array has no length"))
 }
 
-pub(super) fn expect_array(d: &mut Decoder<'_>, expected: u64) -> ReadResult<()> {
+pub(crate) fn expect_array(d: &mut Decoder<'_>, expected: u64) -> ReadResult<()> {
     if read_array_length(d)? == expected { Ok(()) } else { Err(Error::message("an array has another length")) }
 }

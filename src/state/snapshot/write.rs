@@ -74,7 +74,10 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
     Ok(())
 }
 
-fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
+pub(crate) fn write_limits<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    limits: &StateLimits,
+) -> WriteResult {
     let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
     let StateLimits { canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member, .. } = *limits;
     let StateLimits { accounts, account_tokens, resting_names, .. } = *limits;
@@ -186,7 +189,7 @@ fn write_recent<W: Write<Error = std::convert::Infallible>, T: MemoryCost>(
     recent.with_ages().try_for_each(|(age, item)| write(e, age, item))
 }
 
-fn write_optional_str<W: Write<Error = std::convert::Infallible>>(
+pub(crate) fn write_optional_str<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     text: Option<&str>,
 ) -> WriteResult {
