@@ -4,6 +4,7 @@
 
 mod account;
 mod client;
+mod cluster;
 mod connection;
 mod control;
 mod feed;
@@ -19,6 +20,7 @@ mod web;
 
 pub use self::account::*;
 pub use self::client::*;
+pub use self::cluster::*;
 pub use self::connection::*;
 pub use self::control::*;
 pub use self::feed::*;
