@@ -4,7 +4,7 @@
 
 mod account;
 mod client;
-mod cluster_log;
+mod cluster;
 mod connection;
 mod control;
 mod feed;
@@ -20,7 +20,7 @@ mod web;
 
 pub use self::account::*;
 pub use self::client::*;
-pub use self::cluster_log::*;
+pub use self::cluster::*;
 pub use self::connection::*;
 pub use self::control::*;
 pub use self::feed::*;

@@ -264,7 +264,7 @@ impl Hub {
     /// Repeats the last tick if more sessions or members timed out at it than may leave in one turn.
     fn expire_members(&mut self, at: Timestamp) {
         if self.sessions.has_expired() && !self.must_publish() && !self.has_ready_entries() {
-            self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.now()));
+            self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.last_tick()));
         }
     }
 

@@ -422,9 +422,9 @@ mod tests {
 
     use super::log::tests::logged;
     use super::*;
-    use crate::sequencer::{Change, MemorySequencer, Sequencer};
+    use crate::sequencer::{Change, MemorySequencer, Sequenced, Sequencer};
     use crate::session::Sessions;
-    use crate::state::{Action, Entry};
+    use crate::state::Action;
 
     /// Opens a store whose sequencer panics at the first message, in the task of the hub.
     #[derive(Debug)]
@@ -456,7 +456,7 @@ mod tests {
             self.0.submit(change);
         }
 
-        fn next(&mut self) -> Option<Entry> {
+        fn next(&mut self) -> Option<Sequenced> {
             self.0.next()
         }
 

@@ -25,6 +25,11 @@ impl SessionId {
         Self(u64::from(incarnation.0) << Self::INCARNATION_SHIFT)
     }
 
+    /// Whether this is the number of a server itself, as given by [`SessionId::of_node`].
+    pub fn is_server(self) -> bool {
+        self == Self::of_node(self.incarnation())
+    }
+
     /// The incarnation of the node that has the session.
     pub fn incarnation(self) -> Incarnation {
         Incarnation(u32::try_from(self.0 >> Self::INCARNATION_SHIFT).unwrap_or(u32::MAX))
@@ -34,6 +39,14 @@ impl SessionId {
 /// The number of a node's membership in the cluster: each time that a node joins, it gets another one, from 1. 0: a server without a cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Incarnation(pub u32);
+
+impl Incarnation {
+    /// A server without a cluster, or a node that has not joined one yet.
+    pub const NONE: Self = Self(0);
+
+    /// The last one. [`SessionId`] has bits for no more.
+    pub const MAX: Self = Self((1 << (u64::BITS - SessionId::INCARNATION_SHIFT)) - 1);
+}
 
 /// A member's number, unique for as long as the server runs: that of the session that registered the member. The member keeps it while
 /// it is detached, and after it was resumed on another connection.
@@ -83,6 +96,16 @@ pub struct Origin {
 impl Origin {
     /// The origin of entries that no client caused.
     pub const SERVER: Self = Self { session: SessionId::SERVER, member: MemberId(0), network: None };
+
+    /// The origin of entries that a server causes itself, as the node with this incarnation.
+    pub fn of_node(incarnation: Incarnation) -> Self {
+        Self { session: SessionId::of_node(incarnation), ..Self::SERVER }
+    }
+
+    /// Whether a server has caused the entry itself, for its operator or by its clock.
+    pub fn is_server(&self) -> bool {
+        self.session.is_server()
+    }
 
     /// A session on the server's machine.
     pub fn local(session: SessionId, member: MemberId) -> Self {

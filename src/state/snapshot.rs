@@ -28,7 +28,7 @@ pub(crate) mod values {
 }
 
 /// The version of the format.
-const VERSION: u64 = 6;
+const VERSION: u64 = 7;
 
 /// The highest value of a counter. No state comes near it; a higher one could overflow after it was restored.
 const COUNTER_MAX: u64 = u64::MAX / 2;

@@ -50,6 +50,7 @@ const LIMITS: StateLimits = StateLimits {
     sanctions: 5,
     sanctions_per_room: 2,
     sanctions_reserved: 2,
+    lease_seconds: 4,
 };
 
 /// Counts of outputs, so that a test can check that the entries had effects.

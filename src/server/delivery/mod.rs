@@ -130,6 +130,8 @@ impl Delivery {
             | Output::CheckPassword(_)
             | Output::AccountChanged(_)
             | Output::Moderated(_)
+            | Output::NodeJoined { .. }
+            | Output::NodeExpired { .. }
             | Output::BanNetwork(..) => {}
         }
     }

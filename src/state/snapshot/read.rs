@@ -15,12 +15,12 @@ use crate::protocol::{
 use crate::state::memberships::{Memberships, Seniority};
 use crate::state::recent::Budget;
 use crate::state::{
-    Author, Member, MemberId, MemoryCost, Names, Recent, RecentMessage, RecentMessages, Resumption, Room, RoomId,
-    SessionId, SharedState, StateLimits, Uptime,
+    Author, Incarnation, Member, MemberId, MemoryCost, Names, Node, Nodes, Recent, RecentMessage, RecentMessages,
+    Resumption, Room, RoomId, SessionId, SharedState, StateLimits, Uptime,
 };
 
 pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
-    expect_array(d, 19)?;
+    expect_array(d, 20)?;
     if d.u64()? != VERSION {
         return Err(Error::message("it has another version"));
     }
@@ -69,17 +69,19 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
             return Err(Error::message("a session watches two rooms"));
         }
     }
+    state.nodes = read_nodes(d)?;
     let is_occupied = |(id, room): &(RoomId, &Room)| *id != RoomId::LOBBY && !room.members.is_empty();
     state.occupied = state.rooms().filter(is_occupied).count();
     Ok(state)
 }
 
 pub(crate) fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
-    expect_array(d, 14)?;
-    let resume_seconds = d.u64()?;
+    expect_array(d, 15)?;
+    let (resume_seconds, lease_seconds) = (d.u64()?, d.u64()?);
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
     Ok(StateLimits {
         resume_seconds,
+        lease_seconds,
         history_messages: limit()?,
         history_bytes: limit()?,
         canvas_strokes: limit()?,
@@ -94,6 +96,23 @@ pub(crate) fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
         sanctions_per_room: limit()?,
         sanctions_reserved: limit()?,
     })
+}
+
+fn read_nodes(d: &mut Decoder<'_>) -> ReadResult<Nodes> {
+    expect_array(d, 3)?;
+    let last = Incarnation(d.u32()?);
+    let joined = (0..read_array_length(d)?).map(|_| {
+        expect_array(d, 4)?;
+        let (incarnation, name) = (Incarnation(d.u32()?), read_token(d)?);
+        Ok((incarnation, Node { name, run: d.u64()?, alive_at: Uptime(d.u64()?) }))
+    });
+    let joined = joined.collect::<ReadResult<_>>()?;
+    let departing = (0..read_array_length(d)?).map(|_| {
+        expect_array(d, 2)?;
+        Ok((Incarnation(d.u32()?), read_reason(d)?))
+    });
+    let departing = departing.collect::<ReadResult<_>>()?;
+    Nodes::restore(last, joined, departing).ok_or_else(|| Error::message("two nodes share a number or a name"))
 }
 
 fn add_room(state: &mut SharedState, id: RoomId, room: Room) -> ReadResult<()> {
@@ -186,22 +205,21 @@ fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMes
 }
 
 fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
-    expect_array(d, 11)?;
+    expect_array(d, 12)?;
     let (id, name, registered_at) = (MemberId(d.u64()?), read_name(d)?, Uptime(d.u64()?));
+    let session = read_optional(d, |d| d.u64().map(SessionId))?;
     let network = read_optional(d, read_network)?;
     let login = read_login(d)?.map(Box::new);
     let verifier = read_optional(d, read_verifier)?;
     let has_ended_input = d.bool()?;
     let detached = read_optional(d, |d| {
         expect_array(d, 2)?;
-        let since = Uptime(d.u64()?);
-        let reason = |word: &str| LeaveReason::ALL.into_iter().find(|reason| reason.as_str() == word);
-        Ok((since, parse_with(d.str()?, reason)?))
+        Ok((Uptime(d.u64()?), read_reason(d)?))
     })?;
     let unpublished = d.u32()?;
     let rooms = read_memberships(d)?;
-    let has_resumption = verifier.is_some() || detached.is_some();
-    let resumption = has_resumption.then(|| Box::new(Resumption { verifier, detached }));
+    let has_resumption = verifier.is_some() || detached.is_some() || session.is_some();
+    let resumption = has_resumption.then(|| Box::new(Resumption { verifier, detached, session }));
     Ok((id, Member { name, rooms, registered_at, resumption, login, unpublished, has_ended_input, network }))
 }
 
@@ -242,6 +260,10 @@ fn read_recent<T: MemoryCost>(
 
 fn read_seniority(d: &mut Decoder<'_>) -> ReadResult<Seniority> {
     Seniority::new(read_counter(d)?).ok_or_else(|| Error::message("a rank is 0"))
+}
+
+fn read_reason(d: &mut Decoder<'_>) -> ReadResult<LeaveReason> {
+    parse_with(d.str()?, |word| LeaveReason::ALL.into_iter().find(|reason| reason.as_str() == word))
 }
 
 pub(crate) fn read_verifier(d: &mut Decoder<'_>) -> ReadResult<Verifier> {

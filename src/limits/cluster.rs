@@ -1,4 +1,8 @@
-//! Limits of the log that the nodes of a cluster share.
+//! Limits of a cluster.
+
+/// Time without a sign of life after which a node of a cluster expires, in seconds of the log's clock. Nodes give one each second. Longer than
+/// a node needs to reach another server of the engine, and short enough that users do not talk to members that are gone.
+pub const LEASE_SECONDS_DEFAULT: u64 = 8;
 
 /// Most changes in one message of the log: enough that the engine's time for a message is small beside that for its changes.
 pub const LOG_BATCH_CHANGES_MAX: usize = 1024;
