@@ -28,6 +28,7 @@ mod banned_networks;
 mod bound_sockets;
 mod check;
 mod clock;
+mod cluster_interface;
 mod connection;
 mod control;
 mod delivery;
@@ -35,6 +36,7 @@ mod driver;
 mod inherited_sockets;
 mod listen;
 mod motd;
+mod node;
 mod operator;
 mod password;
 #[cfg(feature = "accounts")]
@@ -69,6 +71,7 @@ mod unstored_records;
 #[cfg(feature = "web")]
 mod web;
 
+use std::cell::OnceCell;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -89,12 +92,14 @@ use self::bound_sockets::{BoundSockets, RunFiles};
 pub use self::check::{CheckReport, check};
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
+pub use self::cluster_interface::ClusterMembership;
 pub use self::control::ControlOptions;
 use self::control::{ControlServer, StatusSource};
 use self::hub::{Hub, HubRequest};
 pub use self::inherited_sockets::InheritedSocketError;
 pub use self::listen::{ListenAddress, Listener, Scheme, SocketSource};
 use self::log::{LogFormat, RunLog};
+use self::node::watch_node;
 pub use self::motd::MotdFile;
 pub use self::password::ServerPassword;
 #[cfg(feature = "accounts")]
@@ -157,6 +162,8 @@ pub struct ServerOptions {
     pub allows_insecure_passwords: bool,
     /// The accounts of a server with a store.
     pub accounts: AccountOptions,
+    /// The cluster that the server is a node of. `None`: it is on its own.
+    pub cluster: Option<Arc<dyn ClusterMembership>>,
     /// The store for messages. `None`: messages are kept in memory.
     pub store: Option<Arc<dyn StoreOpener>>,
     /// The rate at which the lines of each client are processed. Further lines wait.
@@ -304,7 +311,17 @@ async fn serve(
     let store_reader = hub.store_reader().cloned();
     let banned = Arc::new(BannedNetworks::new(Arc::clone(&clock)));
     let hub = hub.with_log(Arc::clone(&log)).with_banned_networks(Arc::clone(&banned));
-    let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
+    let (reporter, node) = watch_node();
+    let mut hub = executor.spawn(hub::run(hub.with_node(reporter), requests, Arc::clone(&clock)));
+    let stop = async { Err(signals.wait_first().await) };
+    let joined = async { Ok(node.wait_joined(options).await) };
+    match manager.while_starting(future::or(joined, stop)).await {
+        Ok(joined) => joined?,
+        Err(signal) => {
+            manager.stopping().await;
+            return Ok(signal);
+        }
+    }
     let context =
         ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock, log: Arc::clone(&log) };
     let context = Arc::new(context);
@@ -325,7 +342,7 @@ async fn serve(
         ControlServer::new(socket, status, Arc::clone(&context), listeners.len())
     });
     announce::announce(listeners.announcement()).await;
-    let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
+    let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission, node.numbers());
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
     critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
     if let Some(signals) = signals.take_reload() {
@@ -335,13 +352,15 @@ async fn serve(
     manager.ready().await;
     critical_tasks.extend(manager.watch(&context, &admission).map(|watching| executor.spawn(watching)));
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
+    let failure = OnceCell::new();
+    let tasks_end = future::or(tasks_end, async { failure.set(node.wait_failed().await).unwrap_or_default() });
     let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
     // No reload reports its end after this.
     drop(critical_tasks);
     manager.stopping().await;
     shutdown::close_connections(context, hub).await;
     drop(files);
-    Ok(reason)
+    failure.into_inner().map_or(Ok(reason), |why| Err(StartError::Cluster(why.into())))
 }
 
 /// Creates the hub in another thread: opening a store takes long if the file is locked or large.
@@ -354,6 +373,12 @@ async fn open_hub<E>(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Result
 fn create_hub(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     if let Some(store) = &options.store {
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
+    }
+    if let Some(cluster) = &options.cluster {
+        let sequencer = cluster.join(options).map_err(StartError::Cluster)?;
+        log::joining(&cluster.settings());
+        let sessions = options.create_sessions(SharedState::new(options.state_limits()));
+        return Ok(Hub::new(sessions.with_shared_log(sequencer), Arc::clone(feed)));
     }
     let epoch = options.epoch.clone().unwrap_or_else(random_epoch);
     log::no_store(&epoch, options.history);
@@ -480,6 +505,7 @@ mod tests {
             has_watch: true,
             epoch: None,
             certificates: None,
+            cluster: None,
             store: None,
             password: None,
             allows_insecure_passwords: false,

@@ -182,6 +182,32 @@ pub(super) fn starting() {
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
 }
 
+/// The server begins to join a cluster.
+pub(super) fn joining(settings: &[(&'static str, String)]) {
+    let settings: Vec<_> = settings.iter().map(|(option, value)| format!("{option} {value}")).collect();
+    info!(options = settings.join(" "), "joining the cluster");
+}
+
+/// A node has joined the cluster. `is_own`: it is this one.
+pub(super) fn node_joined(node: &Token, incarnation: Incarnation, is_own: bool) {
+    let incarnation = incarnation.0;
+    if is_own {
+        info!(%node, incarnation, "joined the cluster");
+    } else {
+        info!(%node, incarnation, "another node has joined the cluster");
+    }
+}
+
+/// A node has left the cluster, or has lost its place in it.
+pub(super) fn node_expired(node: &Token, incarnation: Incarnation, is_own: bool) {
+    let incarnation = incarnation.0;
+    if is_own {
+        warn!(%node, incarnation, "this node has lost its place in the cluster: its clients are disconnected, and it joins again");
+    } else {
+        warn!(%node, incarnation, "another node has left the cluster");
+    }
+}
+
 /// The server has no store.
 pub(super) fn no_store(epoch: &Token, history: usize) {
     info!(%epoch, history, "no store: the newest messages are kept in memory");
