@@ -71,11 +71,10 @@ mod unstored_records;
 #[cfg(feature = "web")]
 mod web;
 
-use std::cell::OnceCell;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -352,7 +351,7 @@ async fn serve(
     manager.ready().await;
     critical_tasks.extend(manager.watch(&context, &admission).map(|watching| executor.spawn(watching)));
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
-    let failure = OnceCell::new();
+    let failure = OnceLock::new();
     let tasks_end = future::or(tasks_end, async { failure.set(node.wait_failed().await).unwrap_or_default() });
     let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
     // No reload reports its end after this.

@@ -50,7 +50,7 @@ use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
 use crate::protocol::{AccountTokenId, CloseReason, MessageId, Name, PeerAddress, SanctionId, Token};
 use crate::session::{AccountEvent, MembershipChange};
-use crate::state::{Moderated, ModerationOutcome, SessionId};
+use crate::state::{Incarnation, Moderated, ModerationOutcome, SessionId};
 
 /// How lines of the log are rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

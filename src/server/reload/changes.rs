@@ -160,15 +160,19 @@ fn http(all: &Configuration) -> Option<HttpSettings> {
     all.server.listen.iter().find_map(Listener::http_settings)
 }
 
-/// The value of an option of the store.
+/// The value of an option of the cluster.
 fn of_cluster(all: &Configuration, option: &str) -> String {
-    let settings = all.server.cluster.as_ref().map(|cluster| cluster.settings()).unwrap_or_default();
-    shown(settings.into_iter().find(|(name, _)| *name == option), |(_, value)| value)
+    value_of(option, all.server.cluster.as_ref().map(|cluster| cluster.settings()))
 }
 
+/// The value of an option of the store.
 fn of_store(all: &Configuration, option: &str) -> String {
-    let settings = all.server.store.as_ref().map(|store| store.settings()).unwrap_or_default();
-    shown(settings.into_iter().find(|(name, _)| *name == option), |(_, value)| value)
+    value_of(option, all.server.store.as_ref().map(|store| store.settings()))
+}
+
+fn value_of(option: &str, settings: Option<Vec<(&'static str, String)>>) -> String {
+    let mut settings = settings.into_iter().flatten();
+    shown(settings.find(|(name, _)| *name == option), |(_, value)| value)
 }
 
 fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
