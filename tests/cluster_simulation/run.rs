@@ -239,7 +239,9 @@ impl Run {
                 assert_eq!(client.due_count(), 0, "lines without a reply: {}", client.due());
             }
             let session = node.connect().expect("the node accepts clients");
-            for line in [format!("NICK guest{nth}"), format!("MSG bye from {nth}"), "PING".to_owned()] {
+            for line in
+                ["SET tags on".to_owned(), format!("NICK guest{nth}"), format!("MSG bye from {nth}"), "PING".to_owned()]
+            {
                 node.send(session, &line);
             }
             guests.push(session);
