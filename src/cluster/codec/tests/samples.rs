@@ -244,6 +244,7 @@ pub(super) fn genesis() -> Record {
     };
     let limits = StateLimits {
         resume_seconds: 60,
+        lease_seconds: 8,
         history_messages: limit(),
         history_bytes: limit(),
         canvas_strokes: limit(),
