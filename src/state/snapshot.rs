@@ -23,7 +23,7 @@ pub(crate) mod values {
         expect_array, parse_with, read_array_length, read_limits, read_name, read_optional, read_room_name, read_text,
         read_token, read_verifier,
     };
-    pub(crate) use super::sanctions::read_target;
+    pub(crate) use super::sanctions::read_network;
     pub(crate) use super::write::{write_limits, write_optional_str};
 }
 

@@ -1,5 +1,5 @@
-//! A simulated client with a fast connection. It checks that each of its lines gets one final reply, in order, and that the messages of the
-//! lobby come with consecutive ids.
+//! A simulated client with a fast connection. It checks that each of its lines gets one final reply, in order, and that the messages of
+//! its home come with consecutive ids.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) struct Client {
     pub(crate) is_named: bool,
     /// The resume token that it was given.
     pub(crate) token: Option<String>,
-    /// The id of the last message of the lobby that it read.
+    /// The id of the last message of its home that it read.
     last_id: Option<u64>,
     /// It has read its last line.
     pub(crate) is_done: bool,
@@ -136,7 +136,7 @@ impl Client {
                     self.note_success(&due, is_home, third, line, reference, outcomes, coverage);
                 } else {
                     coverage.refused += u32::from(third == "cluster-unavailable");
-                    coverage.name_races += u32::from(verb == "NICK" && third == "nickname-in-use");
+                    coverage.name_races += u32::from(verb == "NICK" && third == "name-taken");
                     if third == "cluster-unavailable" && verb == "MSG" {
                         outcomes.refused.push(due.text);
                     }
@@ -164,9 +164,11 @@ impl Client {
         match due.verb.as_str() {
             "NICK" => self.is_named = true,
             "RESUME" => {
-                self.is_named = true;
+                (self.is_named, self.last_id) = (true, None);
                 coverage.resumed += 1;
             }
+            // Lines about the watched room look like lines about the home, and so do those about another home later.
+            "WATCH" | "JOIN" | "PART" => self.last_id = None,
             "SET" if due.text == "resume on" => {
                 self.token = line.rsplit(' ').next().map(str::to_owned);
             }
@@ -183,10 +185,10 @@ impl Client {
         }
     }
 
-    /// The client has read a message of the lobby with this id.
+    /// The client has read a message of its home with this id.
     fn note_id(&mut self, id: u64) {
         if let Some(last) = self.last_id.replace(id) {
-            assert_eq!(id, last + 1, "a member reads each message of the lobby once, in order");
+            assert_eq!(id, last + 1, "a member reads each message of its home once, in order");
         }
     }
 }

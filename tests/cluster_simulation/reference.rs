@@ -114,10 +114,10 @@ impl Reference {
             let silence = now - self.last_sign[run];
             assert!(silence <= bound, "{number:?} was silent for {silence} s, and has not expired");
         }
-        for (id, member) in self.state.members().filter(|(_, member)| member.detached().is_none()) {
+        for (id, member) in self.state.members().filter(|(_, member)| !member.is_resumable()) {
             let session = self.state.session_of(id).expect("the session of a member");
             let is_current = runs.contains_key(&session.incarnation());
-            assert!(is_current || self.state.has_expired(), "{member:?} is connected to a node that is gone");
+            assert!(is_current || self.state.has_expired(), "{member:?} has not left with its node");
         }
         coverage.members = coverage.members.max(u32::try_from(names.len()).unwrap_or(u32::MAX));
     }

@@ -120,7 +120,8 @@ impl Run {
             0..6 if self.engine.has_quorum => {
                 self.coverage.outages += 1;
                 self.engine.change_leader(&mut self.coverage);
-                self.quorum_at = now + self.random.u64(300..[2000, 6000, 14_000][self.random.usize(..3)]);
+                let longest_ms = [2000, 6000, 14_000][self.random.usize(..3)];
+                self.quorum_at = now + self.random.u64(300..longest_ms);
             }
             6..10 => self.kill(nth),
             10..14 => {
@@ -238,7 +239,9 @@ impl Run {
                 assert_eq!(client.due_count(), 0, "lines without a reply: {}", client.due());
             }
             let session = node.connect().expect("the node accepts clients");
-            for line in [format!("NICK guest{nth}"), format!("MSG bye from {nth}"), "PING".to_owned()] {
+            for line in
+                ["SET tags on".to_owned(), format!("NICK guest{nth}"), format!("MSG bye from {nth}"), "PING".to_owned()]
+            {
                 node.send(session, &line);
             }
             guests.push(session);

@@ -83,37 +83,45 @@ impl From<decode::Error> for RecordError {
 type ReadResult<T> = Result<T, RecordError>;
 
 /// Why a change cannot be in the log. A node that submits such a change has an error in its program.
-///
-/// These actions are never in the log:
-///
-/// | action | reason |
-/// |---|---|
-/// | `Tick`, `Stop` | the sequencer turns them into `Heartbeat` and `LeaveCluster` |
-/// | `ContentPending`, `ContentFailed`, `AccountPending`, `AccountChangeFailed`, `ModerationStored`, `OwnDeletionStored`, `Evict` | they report what a node's own store does |
-/// | `RecordModeration` | each node derives it from the moderator's entry; it causes a reply, and changes no state |
-///
-/// And these values are not: more rooms in a `JOIN`, or nicknames in a `WHISPER`, than one command can have; a target of a sanction that
-/// its text does not stand for; a part of a second of a sanction.
 #[derive(Debug)]
-pub struct NotLogged(encode::Error<Infallible>);
+pub enum NotLogged {
+    /// The action is never in the log.
+    ///
+    /// | action | reason |
+    /// |---|---|
+    /// | `Tick`, `Stop` | the sequencer turns them into `Heartbeat` and `LeaveCluster` |
+    /// | `ContentPending`, `ContentFailed`, `AccountPending`, `AccountChangeFailed`, `ModerationStored`, `OwnDeletionStored`, `Evict` | they report what a node's own store does |
+    /// | `RecordModeration` | each node derives it from the moderator's entry; it causes a reply, and changes no state |
+    Local(encode::Error<Infallible>),
+    /// The nodes could not read the change.
+    Unreadable(RecordError),
+    /// The nodes would read another change.
+    Altered,
+}
 
 impl fmt::Display for NotLogged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a change cannot be in the log: {}", self.0)
+        f.write_str("a change cannot be in the log: ")?;
+        match self {
+            Self::Local(error) => error.fmt(f),
+            Self::Unreadable(error) => error.fmt(f),
+            Self::Altered => f.write_str("it would be read as another one"),
+        }
     }
 }
 
 impl std::error::Error for NotLogged {}
 
 impl LoggedChange {
-    /// Accepts a change for the log. Writes it once, to check that it can be written.
+    /// Accepts a change for the log. Writes it and reads it: a record that cannot be read would stop all nodes.
     ///
     /// # Errors
     /// The change cannot be in the log.
     pub fn new(origin: Origin, action: Action) -> Result<Self, NotLogged> {
-        let change = Self { origin, action };
-        write_change(&mut Encoder::new(ByteCount(0)), &change).map_err(NotLogged)?;
-        Ok(change)
+        let (change, mut bytes) = (Self { origin, action }, Vec::new());
+        write_change(&mut Encoder::new(&mut bytes), &change).map_err(NotLogged::Local)?;
+        let read = read_change(&mut Decoder::new(&bytes)).map_err(NotLogged::Unreadable)?;
+        if read == change { Ok(change) } else { Err(NotLogged::Altered) }
     }
 
     /// The length of the change in a record, in bytes.
@@ -142,9 +150,8 @@ impl Record {
     /// Writes the record as bytes. Equal records have equal bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // Cannot fail: `LoggedChange::new` has written each change.
-        let result = write_record(&mut Encoder::new(&mut bytes), self);
-        debug_assert!(result.is_ok(), "{result:?}");
+        // Cannot fail: `LoggedChange::new` has written each change, or `read_action` has read its action.
+        let _: WriteResult = write_record(&mut Encoder::new(&mut bytes), self);
         bytes
     }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use minicbor::data::Type;
 use minicbor::decode::{self, Decoder};
-use minicbor::encode::{self, Encoder};
+use minicbor::encode::Encoder;
 
 use super::ReadResult;
 use super::values::{
     Kind, Sink, WriteResult, read_account, write_kind, write_optional, write_optional_number, write_optional_text,
 };
 use crate::protocol::{MessageId, OwnDeletion, RoomLock, SanctionId, SanctionKind, SanctionTarget};
-use crate::state::snapshot::values::{parse_with, read_name, read_optional, read_target, read_text};
+use crate::state::snapshot::values::{parse_with, read_name, read_network, read_optional, read_text};
 use crate::state::{Moderation, RoomId, SanctionChoice};
 
 /// The kinds of commands.
@@ -22,6 +22,11 @@ const SET_LOCK: u64 = 3;
 const INVITE: u64 = 4;
 const SET_MODERATOR: u64 = 5;
 const DELETE: u64 = 6;
+
+/// The kinds of targets of sanctions.
+const NAME: u64 = 0;
+const CONNECTION: u64 = 1;
+const NETWORK: u64 = 2;
 
 pub(super) fn write_moderation<W: Sink>(e: &mut Encoder<W>, moderation: &Moderation) -> WriteResult {
     match moderation {
@@ -35,7 +40,7 @@ pub(super) fn write_moderation<W: Sink>(e: &mut Encoder<W>, moderation: &Moderat
             write_kind(e, SANCTION, 5)?;
             e.str(kind.as_str())?;
             write_optional_room(e, *room)?;
-            write_target(e, *kind, target)?;
+            write_target(e, target)?;
             write_optional(e, *duration, write_seconds)?;
             write_optional_text(e, reason.as_ref())?;
         }
@@ -45,7 +50,7 @@ pub(super) fn write_moderation<W: Sink>(e: &mut Encoder<W>, moderation: &Moderat
             write_optional_room(e, *room)?;
             match which {
                 SanctionChoice::Id(id) => drop(e.u32(id.0)?),
-                SanctionChoice::Target(target) => write_target(e, *kind, target)?,
+                SanctionChoice::Target(target) => write_target(e, target)?,
             }
         }
         Moderation::SetLock { room, lock } => {
@@ -86,7 +91,7 @@ pub(super) fn read_moderation(d: &mut Decoder<'_>) -> ReadResult<Moderation> {
             command.expect_values(3)?;
             let (kind, room) = (read_sanction_kind(d)?, read_optional_room(d)?);
             let which = match d.datatype()? {
-                Type::String => SanctionChoice::Target(read_target(d, kind)?),
+                Type::Array => SanctionChoice::Target(read_target(d, kind)?),
                 _ => SanctionChoice::Id(SanctionId(d.u32()?)),
             };
             Moderation::Lift { kind, room, which }
@@ -133,25 +138,37 @@ fn read_optional_room(d: &mut Decoder<'_>) -> Result<Option<RoomId>, decode::Err
     read_optional(d, |d| d.u32().map(RoomId))
 }
 
-/// A target that its text does not stand for, such as a banned nickname that looks like an address, could be read as another one.
-fn write_target<W: Sink>(e: &mut Encoder<W>, kind: SanctionKind, target: &SanctionTarget) -> WriteResult {
-    let text = target.to_string();
-    if SanctionTarget::parse(kind, &text).as_ref() != Ok(target) {
-        return Err(encode::Error::message("the target of a sanction is not valid"));
-    }
-    e.str(&text)?;
+/// Not as one word: a nickname can look like an address.
+fn write_target<W: Sink>(e: &mut Encoder<W>, target: &SanctionTarget) -> WriteResult {
+    let (number, word) = match target {
+        SanctionTarget::Name(name) => (NAME, name.to_string()),
+        SanctionTarget::Connection(name) => (CONNECTION, name.to_string()),
+        SanctionTarget::Network(network) => (NETWORK, network.to_string()),
+    };
+    write_kind(e, number, 1)?;
+    e.str(&word)?;
     Ok(())
+}
+
+fn read_target(d: &mut Decoder<'_>, kind: SanctionKind) -> ReadResult<SanctionTarget> {
+    let target = Kind::read(d, "kind of target")?;
+    target.expect_values(1)?;
+    Ok(match (kind, target.number) {
+        (_, NAME) => SanctionTarget::Name(read_name(d)?),
+        (SanctionKind::Ban, CONNECTION) => SanctionTarget::Connection(read_name(d)?),
+        (SanctionKind::Ban, NETWORK) => SanctionTarget::Network(read_network(d)?),
+        (SanctionKind::Mute, CONNECTION | NETWORK) => {
+            return Err(decode::Error::message("the target of a mute is not a nickname").into());
+        }
+        _ => return Err(target.unknown()),
+    })
 }
 
 fn read_sanction_kind(d: &mut Decoder<'_>) -> Result<SanctionKind, decode::Error> {
     parse_with(d.str()?, SanctionKind::parse)
 }
 
-/// Users give whole seconds.
 fn write_seconds<W: Sink>(e: &mut Encoder<W>, duration: Duration) -> WriteResult {
-    if duration.subsec_nanos() > 0 {
-        return Err(encode::Error::message("the duration of a sanction has a part of a second"));
-    }
     e.u64(duration.as_secs())?;
     Ok(())
 }

@@ -68,17 +68,13 @@ fn read_sanction(d: &mut Decoder<'_>) -> ReadResult<Sanction> {
     expect_array(d, 9)?;
     let (id, kind) = (SanctionId(d.u32()?), parse_with(d.str()?, SanctionKind::parse)?);
     let room = read_optional(d, |d| d.u32().map(RoomId))?;
-    let target = read_target(d, kind)?;
+    let target = parse_with(d.str()?, |target| SanctionTarget::parse(kind, target).ok())?;
     let subjects = (0..read_array_length(d)?).map(|_| read_subject(d)).collect::<ReadResult<_>>()?;
     let at = Timestamp(d.i64()?);
     let until = read_optional(d, |d| d.i64().map(Timestamp))?;
     let by = read_optional(d, read_name)?;
     let reason = read_optional(d, read_text)?;
     Ok(Sanction { id, kind, room, target, subjects, at, until, by, reason })
-}
-
-pub(crate) fn read_target(d: &mut Decoder<'_>, kind: SanctionKind) -> ReadResult<SanctionTarget> {
-    parse_with(d.str()?, |target| SanctionTarget::parse(kind, target).ok())
 }
 
 fn read_subject(d: &mut Decoder<'_>) -> ReadResult<Subject> {
@@ -91,7 +87,7 @@ fn read_subject(d: &mut Decoder<'_>) -> ReadResult<Subject> {
     })
 }
 
-pub(super) fn read_network(d: &mut Decoder<'_>) -> ReadResult<Network> {
+pub(crate) fn read_network(d: &mut Decoder<'_>) -> ReadResult<Network> {
     parse_with(d.str()?, |network| network.parse().ok())
 }
 

@@ -38,6 +38,7 @@ pub(super) fn record(u: &mut Unstructured<'_>) -> Result<Record> {
 fn limits(u: &mut Unstructured<'_>) -> Result<StateLimits> {
     Ok(StateLimits {
         resume_seconds: number(u)?,
+        lease_seconds: number(u)?,
         history_messages: u.arbitrary()?,
         rooms: u.arbitrary()?,
         sanctions_reserved: u.arbitrary()?,

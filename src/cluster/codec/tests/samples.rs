@@ -190,6 +190,8 @@ fn moderations() -> Vec<Moderation> {
         Moderation::Kick { room: None, name: name("bob"), reason: None },
         Moderation::Kick { room: some_room, name: name("bob"), reason: reason.clone() },
         sanction(ban, None, "bob", None, None),
+        // A nickname, which looks like an address in its final form.
+        sanction(ban, None, "１９２.0.2.1", None, None),
         sanction(mute, some_room, "192.0.2.1", week, reason.clone()),
         sanction(ban, some_room, "@bob", week, None),
         sanction(ban, None, "192.0.2.7", None, reason.clone()),
@@ -242,6 +244,7 @@ pub(super) fn genesis() -> Record {
     };
     let limits = StateLimits {
         resume_seconds: 60,
+        lease_seconds: 8,
         history_messages: limit(),
         history_bytes: limit(),
         canvas_strokes: limit(),
@@ -267,8 +270,8 @@ pub(super) fn batch() -> Record {
     };
     let changes = [
         (Origin::SERVER, Action::Heartbeat),
-        (origin(1 << 40 | 24, "192.0.2.7"), Action::Unwatch),
-        (origin(1 << 40 | 256, "2001:db8::7/128"), Action::EndOfInput),
+        (origin((1 << 40) + 24, "192.0.2.7"), Action::Unwatch),
+        (origin((1 << 40) + 256, "2001:db8::7/128"), Action::EndOfInput),
     ];
     let changes = changes.map(|(origin, action)| LoggedChange::new(origin, action).unwrap());
     Record::Batch(Batch { run: u64::MAX, changes: changes.into() })
