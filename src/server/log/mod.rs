@@ -6,6 +6,8 @@
 //! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. `RunLog` logs the
 //! events that depend on earlier ones: the ends of connections, and frequent events.
 
+#[cfg(feature = "cluster")]
+mod engine;
 mod level;
 mod limiter;
 mod line;
@@ -29,6 +31,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+#[cfg(feature = "cluster")]
+pub(super) use self::engine::{EngineLog, engine_version};
 use self::level::SetLevel;
 pub(super) use self::level::set_level;
 pub use self::line::push_json_string;
