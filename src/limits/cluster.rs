@@ -16,3 +16,7 @@ pub const LOG_REFUSAL_TICKS: u64 = 5;
 
 /// Most milliseconds by which one message advances the log's clock. After a silence of the engine, its nodes must not look dead.
 pub const LOG_STEP_MS_MAX: u64 = 1000;
+
+/// Longest time that a node that stops waits until the log has its `LeaveCluster`, in milliseconds. Without that, its members leave when its
+/// lease ends.
+pub const LEAVE_MS_MAX: u64 = 500;

@@ -13,6 +13,8 @@
 //! [`Sequencer`](crate::sequencer::Sequencer) commits. `store_adapter` and `store_sequencer` implement them for SQLite;
 //! `store_pages` renders the rows.
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod hub;
 pub mod log;
 

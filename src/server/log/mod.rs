@@ -6,6 +6,8 @@
 //! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. `RunLog` logs the
 //! events that depend on earlier ones: the ends of connections, and frequent events.
 
+#[cfg(feature = "cluster")]
+mod engine;
 mod level;
 mod limiter;
 mod line;
@@ -29,6 +31,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+#[cfg(feature = "cluster")]
+pub(super) use self::engine::{EngineLog, engine_version};
 use self::level::SetLevel;
 pub(super) use self::level::set_level;
 pub use self::line::push_json_string;
@@ -186,6 +190,12 @@ pub(super) fn starting() {
 pub(super) fn joining(settings: &[(&'static str, String)]) {
     let settings: Vec<_> = settings.iter().map(|(option, value)| format!("{option} {value}")).collect();
     info!(options = settings.join(" "), "joining the cluster");
+}
+
+/// A file with what the engine wants to see is exposed.
+#[cfg(feature = "cluster")]
+pub(super) fn engine_credentials(warning: &str) {
+    warn!("{warning}");
 }
 
 /// A node has joined the cluster. `is_own`: it is this one.
