@@ -49,7 +49,7 @@
 //! | How is a store backed up while a server uses it, and what does a restored one have to forget? | `store/copy.rs`, `store/file.rs` (`load_state`) |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
-//! `accounts`, `config`, `proxy`, `web`, `store`, `systemd` and `client` are Cargo features, on by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:
+//! `accounts`, `config`, `proxy`, `web`, `store`, `systemd` and `client` are Cargo features, on by default; `cluster` is off by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
 //! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `proxy`, `web` and `control` are pure: no clock, no I/O, no task, no
