@@ -265,8 +265,8 @@ fn expired_node_joins_again_as_another_run() {
     node.core.handle(log.append(&join));
     node.run_all(&mut log);
     assert_eq!(node.taken(), ["handed", "join a 2"], "the state ignores the former incarnation's change");
-    node.submit("old session");
-    assert_eq!(node.taken(), ["refused old session"]);
+    node.submit("late");
+    assert_eq!(node.taken(), ["refused late"]);
     let next = Incarnation(INCARNATION.0 + 1);
     node.core.record_joined(next);
     node.tick();
