@@ -37,6 +37,10 @@ use crate::state::{Action, Incarnation, NodeJoin, Origin, SessionId, SharedState
 /// The reason of a refusal, which the client reads.
 const REFUSAL: &str = "the cluster does not accept changes at the moment";
 
+/// How often another process may join as the same node before this one stops. A `JoinCluster` of the process before this one may arrive
+/// late, after its end. If it lives, it is the second process of one node, and the two would expire each other again and again.
+const TAKEOVERS_MAX: u32 = 1;
+
 /// One node's part in the log.
 #[derive(Debug)]
 pub struct LogCore {
@@ -56,6 +60,8 @@ pub struct LogCore {
     /// The last local second, and the number of them.
     ticked_at: Uptime,
     ticks: u64,
+    /// How often another process has joined as this node after it.
+    takeovers: u32,
     /// A heartbeat is not read back yet.
     is_heartbeat_under_way: bool,
     ready: VecDeque<Sequenced>,
@@ -94,6 +100,7 @@ impl LogCore {
             pipeline: AppendPipeline::new(run),
             ticked_at: Uptime::default(),
             ticks: 0,
+            takeovers: 0,
             is_heartbeat_under_way: false,
             ready: VecDeque::new(),
             requests: VecDeque::from([EngineRequest::Inspect]),
@@ -355,7 +362,10 @@ impl LogCore {
                 }
             }
             Action::JoinCluster(join) if join.node == self.node && matches!(self.phase, Phase::Joined(_)) => {
-                return Err(format!("another process has joined the cluster as node {}", self.node));
+                self.takeovers += 1;
+                if self.takeovers > TAKEOVERS_MAX {
+                    return Err(format!("another process has joined the cluster as node {}", self.node));
+                }
             }
             _ => {}
         }
