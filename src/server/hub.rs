@@ -309,7 +309,7 @@ impl Hub {
                     self.node.iter().for_each(|reporter| reporter.report_joined(node, *incarnation, *is_own));
                 }
                 (Output::NodeExpired { node, incarnation, is_own }, _) => {
-                    log::node_expired(node, *incarnation, *is_own);
+                    self.node.iter().for_each(|reporter| reporter.report_expired(node, *incarnation, *is_own));
                 }
                 (Output::Remove(session), _) => drop(self.tickets.remove(*session)),
                 (Output::CheckPassword(job), _) => {

@@ -1,33 +1,14 @@
 //! The server as a node of a cluster: what the hub reports about that, and the numbers of sessions that follow from it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender};
 use futures_lite::future;
 
+use super::session_numbers::SessionNumbers;
 use super::{ServerOptions, StartError, log};
 use crate::protocol::Token;
-use crate::state::{Incarnation, SessionId};
-
-/// Gives each session a number that no other session of the server, or of its cluster, has.
-#[derive(Debug, Default)]
-pub(super) struct SessionNumbers {
-    last: AtomicU64,
-}
-
-impl SessionNumbers {
-    /// The number of the next session.
-    pub(super) fn next(&self) -> SessionId {
-        SessionId(self.last.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    /// The node has joined its cluster: its next sessions have the numbers of this incarnation. The sessions refuse connections that have
-    /// got an earlier number.
-    fn begin(&self, incarnation: Incarnation) {
-        self.last.store(SessionId::of_node(incarnation).0, Ordering::Relaxed);
-    }
-}
+use crate::state::Incarnation;
 
 /// What happens to the node as a whole.
 #[derive(Debug)]
@@ -54,7 +35,7 @@ pub(super) struct NodeMonitor {
 /// Creates both sides.
 pub(super) fn watch_node() -> (NodeReporter, NodeMonitor) {
     let (sender, receiver) = async_channel::unbounded();
-    let numbers = Arc::new(SessionNumbers::default());
+    let numbers = Arc::new(SessionNumbers::new());
     (NodeReporter { numbers: Arc::clone(&numbers), events: sender }, NodeMonitor { numbers, events: receiver })
 }
 
@@ -66,6 +47,14 @@ impl NodeReporter {
             self.numbers.begin(incarnation);
             // Fails only if the server stops.
             let _ = self.events.try_send(NodeEvent::Joined);
+        }
+    }
+
+    /// A node has left the cluster or has expired. `is_own`: it is this one, which joins again.
+    pub(super) fn report_expired(&self, node: &Token, incarnation: Incarnation, is_own: bool) {
+        log::node_expired(node, incarnation, is_own);
+        if is_own {
+            self.numbers.begin(Incarnation::NONE);
         }
     }
 
@@ -112,17 +101,20 @@ impl NodeMonitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::SessionId;
 
     #[test]
-    fn session_numbers_follow_each_other_and_belong_to_incarnation() {
+    fn sessions_have_the_incarnation_of_their_own_node() {
         let (reporter, monitor) = watch_node();
-        let numbers = monitor.numbers();
-        assert_eq!([(); 2].map(|()| numbers.next()), [SessionId(1), SessionId(2)]);
         let node = Token::new("chat1").unwrap();
+        let next = || monitor.numbers().next().incarnation();
         reporter.report_joined(&node, Incarnation(3), false);
-        assert_eq!(numbers.next(), SessionId(3), "another node has joined");
-        reporter.report_joined(&node, Incarnation(3), true);
-        let next = numbers.next();
-        assert_eq!((next.incarnation(), next.0), (Incarnation(3), SessionId::of_node(Incarnation(3)).0 + 1));
+        assert_eq!(next(), Incarnation::NONE, "another node has joined");
+        reporter.report_joined(&node, Incarnation(4), true);
+        reporter.report_expired(&node, Incarnation(3), false);
+        assert_eq!(next(), Incarnation(4), "another node has expired");
+        assert_eq!(SessionId::of_node(Incarnation(4)).0 + 2, monitor.numbers().next().0);
+        reporter.report_expired(&node, Incarnation(4), true);
+        assert_eq!(next(), Incarnation::NONE);
     }
 }

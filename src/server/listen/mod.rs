@@ -22,7 +22,7 @@ use super::admission::{Admission, AdmissionLimit, Ticket};
 use super::connection::{Connection, ConnectionContext, send_refusal};
 use super::inherited_sockets::{InheritedSocketError, InheritedSockets, unix_address};
 use super::log::FrequentEvent;
-use super::node::SessionNumbers;
+use super::session_numbers::SessionNumbers;
 use super::sockets::Sockets;
 use super::transport::{Tcp, Transport, Unix};
 use super::unix_socket::{SocketFile, UnixSocket};
