@@ -93,16 +93,16 @@ use self::banned_networks::BannedNetworks;
 use self::bound_sockets::{BoundSockets, RunFiles};
 pub use self::check::{CheckReport, check};
 use self::clock::{Clock, SystemClock, UptimeMeter};
-use self::connection::ConnectionContext;
 pub use self::cluster_interface::ClusterMembership;
+use self::connection::ConnectionContext;
 pub use self::control::ControlOptions;
 use self::control::{ControlServer, StatusSource};
 use self::hub::{Hub, HubRequest};
 pub use self::inherited_sockets::InheritedSocketError;
 pub use self::listen::{ListenAddress, Listener, Scheme, SocketSource};
 use self::log::{LogFormat, RunLog};
-use self::node::watch_node;
 pub use self::motd::MotdFile;
+use self::node::watch_node;
 pub use self::password::ServerPassword;
 #[cfg(feature = "accounts")]
 pub use self::password_hasher::hash_password;

@@ -56,7 +56,10 @@ pub(super) fn parse_address(raw: &str) -> Result<ClusterAddress, String> {
     let address: ClusterAddress = raw.parse()?;
     if address.credentials.is_some() {
         // Other users of the machine can read a command line.
-        return Err("expected no password in it: put that into a file, for --cluster-password-file or --cluster-token-file".to_owned());
+        return Err(
+            "expected no password in it: put that into a file, for --cluster-password-file or --cluster-token-file"
+                .to_owned(),
+        );
     }
     Ok(address)
 }
