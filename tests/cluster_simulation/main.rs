@@ -14,7 +14,7 @@ mod reference;
 mod run;
 
 /// Number of runs.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 10;
 
 /// Counts of events in a run.
 #[derive(Debug, Default)]
