@@ -47,6 +47,7 @@ mod reload;
 mod request_queue;
 #[cfg_attr(not(feature = "systemd"), path = "no_service_manager.rs")]
 mod service_manager;
+mod session_numbers;
 mod session_options;
 mod shutdown;
 mod sockets;

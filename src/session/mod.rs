@@ -442,6 +442,8 @@ mod audit_tests;
 #[cfg(test)]
 mod chat_tests;
 #[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
 mod deletion_tests;
 #[cfg(test)]
 mod live_options_tests;
@@ -463,5 +465,7 @@ mod resume_tests;
 mod room_tests;
 #[cfg(test)]
 mod sanction_tests;
+#[cfg(test)]
+mod shared_log_tests;
 #[cfg(test)]
 mod tests;

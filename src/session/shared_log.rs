@@ -19,10 +19,10 @@ use crate::state::{
     AccountOutcome, AccountRejection, AccountUpdate, Action, Incarnation, Origin, SharedState, StoreFailure, Uptime,
 };
 
-/// What the sessions know of a shared log. Without one, it is empty.
+/// The sessions' view of a shared log. Empty without one.
 #[derive(Debug, Default)]
 pub(super) struct SharedLog {
-    /// The incarnation of this node. `NONE`: it has not joined yet, or there is no cluster.
+    /// The incarnation of this node. `NONE`: it has not joined yet, or is no node.
     incarnation: Incarnation,
     /// The sessions with lines whose changes are under way.
     lines: BTreeMap<SessionId, LinesUnderWay>,
@@ -45,7 +45,7 @@ pub(super) struct SharedLog {
 struct LinesUnderWay {
     /// Number of its lines that were carried out and are not answered.
     unanswered: usize,
-    /// What the last of them was, if a line of the same kind may follow it at once.
+    /// The kind of the last one, if a line of the same kind may follow it at once.
     last: Option<PipelinedKind>,
     /// Lines that wait until all of them are answered; also the end of the input.
     waiting: VecDeque<(Timestamp, InputKind)>,
@@ -299,7 +299,8 @@ impl Sessions {
         if !self.sequencer.has_shared_log() {
             return true;
         }
-        is_new || !std::mem::replace(&mut self.shared_log.is_tick_under_way, true)
+        let was_under_way = std::mem::replace(&mut self.shared_log.is_tick_under_way, true);
+        is_new || !was_under_way
     }
 
     /// Whether a submitted tick is not applied yet.

@@ -25,11 +25,6 @@ impl SessionId {
         Self(u64::from(incarnation.0) << Self::INCARNATION_SHIFT)
     }
 
-    /// Whether this is the number of a server itself, as given by [`SessionId::of_node`].
-    pub fn is_server(self) -> bool {
-        self == Self::of_node(self.incarnation())
-    }
-
     /// The incarnation of the node that has the session.
     pub fn incarnation(self) -> Incarnation {
         Incarnation(u32::try_from(self.0 >> Self::INCARNATION_SHIFT).unwrap_or(u32::MAX))
@@ -104,7 +99,7 @@ impl Origin {
 
     /// Whether a server has caused the entry itself, for its operator or by its clock.
     pub fn is_server(&self) -> bool {
-        self.session.is_server()
+        *self == Self::of_node(self.session.incarnation())
     }
 
     /// A session on the server's machine.

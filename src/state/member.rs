@@ -1,5 +1,7 @@
 //! Members.
 
+use std::num::NonZeroU64;
+
 use super::memberships::Memberships;
 use super::{LoginProof, MemberId, RoomId, SessionId, Uptime};
 use crate::protocol::{AccountId, AccountTokenId, LeaveReason, Name, Network, RoomName, Verifier};
@@ -47,8 +49,8 @@ pub(super) struct Resumption {
     pub(super) verifier: Option<Verifier>,
     /// Since when the member has no connection, and why.
     pub(super) detached: Option<(Uptime, LeaveReason)>,
-    /// The session that has resumed the member. `None`: the member has the session that registered it.
-    pub(super) session: Option<SessionId>,
+    /// The number of the session that has resumed the member. `None`: the member has the session that registered it.
+    pub(super) session: Option<NonZeroU64>,
 }
 
 impl Member {
@@ -62,7 +64,10 @@ impl Member {
 
     /// The session that has the member's connection or, if it is detached, had it. `id`: the member's number.
     pub(super) fn session(&self, id: MemberId) -> SessionId {
-        self.resumption.as_ref().and_then(|resumption| resumption.session).unwrap_or(SessionId(id.0))
+        self.resumption
+            .as_ref()
+            .and_then(|resumption| resumption.session)
+            .map_or(SessionId(id.0), |session| SessionId(session.get()))
     }
 
     /// The account to which the member has logged in.

@@ -1,5 +1,7 @@
 //! How entries change members: nicknames, whispers, resume, leaving.
 
+use std::num::NonZeroU64;
+
 use super::accounts::Protection;
 use super::names::Collision;
 use super::{
@@ -204,7 +206,7 @@ impl Transition<'_> {
         }
         let (origin, Some(member)) = (self.origin, self.state.members.get_mut(id)) else { return };
         let resumption = member.resumption.get_or_insert_default();
-        (resumption.detached, resumption.session) = (None, Some(origin.session));
+        (resumption.detached, resumption.session) = (None, NonZeroU64::new(origin.session.0));
         member.has_ended_input = false;
         member.network = origin.network;
         let (name, home) = (member.name.clone(), member.home());

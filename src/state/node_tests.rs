@@ -73,7 +73,9 @@ fn lost_count(out: &[StateOutput]) -> usize {
 fn session_number_has_incarnation() {
     let last = session(Incarnation::MAX.0, 1);
     assert_eq!(last.incarnation(), Incarnation::MAX);
-    assert!(!last.is_server() && SessionId::of_node(Incarnation::MAX).is_server() && SessionId::SERVER.is_server());
+    let server = Origin::of_node(Incarnation::MAX);
+    assert!(server.is_server() && Origin::SERVER.is_server());
+    assert!(!Origin::local(last, server.member).is_server() && !Origin::local(server.session, MemberId(1)).is_server());
     assert_eq!(Origin::of_node(Incarnation::NONE), Origin::SERVER);
 }
 

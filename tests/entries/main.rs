@@ -32,7 +32,7 @@ fn entries_have_all_effects() {
     }
     assert!(seen.events > 500 && seen.rejections > 200 && seen.opened > 20 && seen.closed > 20, "too few: {seen:?}");
     let accounts = [seen.logins, seen.displaced, seen.protected];
-    assert!(accounts.iter().chain(&seen.moderated).all(|&times| times > 5), "too few: {seen:?}");
+    assert!(accounts.iter().chain(&seen.moderated).chain(&seen.nodes).all(|&times| times > 5), "too few: {seen:?}");
 }
 
 /// A record of the log keeps the change of each entry that can be in the log.

@@ -1,6 +1,7 @@
 //! Reads the state, and checks everything on which the state relies.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
@@ -207,7 +208,8 @@ fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMes
 fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
     expect_array(d, 12)?;
     let (id, name, registered_at) = (MemberId(d.u64()?), read_name(d)?, Uptime(d.u64()?));
-    let session = read_optional(d, |d| d.u64().map(SessionId))?;
+    let session =
+        read_optional(d, |d| NonZeroU64::new(d.u64()?).ok_or_else(|| Error::message("the number of a session is 0")))?;
     let network = read_optional(d, read_network)?;
     let login = read_login(d)?.map(Box::new);
     let verifier = read_optional(d, read_verifier)?;

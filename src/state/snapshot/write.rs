@@ -168,7 +168,7 @@ fn write_member<W: Write<Error = std::convert::Infallible>>(
     let (verifier, detached) = (member.verifier(), member.detached());
     e.array(12)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
     match resumption.as_ref().and_then(|resumption| resumption.session) {
-        Some(session) => e.u64(session.0)?,
+        Some(session) => e.u64(session.get())?,
         None => e.null()?,
     };
     write_optional_str(e, network.map(|network| network.to_string()).as_deref())?;
