@@ -1,4 +1,4 @@
-//! What a node asks of the engine that keeps the log, and what the engine reports.
+//! The requests of a node to the engine, which keeps the log, and the engine's reports.
 //!
 //! The log is one stream. Each message of it has a sequence, from 1 without gaps, and the engine's wall time. Each run of a node appends
 //! under a subject of its own, and guards each append with the sequence of its own last one, so that a retry is stored at most once.
@@ -21,7 +21,7 @@ impl LogPosition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReaderId(pub u64);
 
-/// What a node asks of the engine. The engine answers each request with one report or, for a reader, with any number of reports.
+/// A request of a node to the engine. The engine answers each request with one report or, for a reader, with any number of reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineRequest {
     /// Reports the state of the stream. Creates the stream if it does not exist.
@@ -47,7 +47,7 @@ pub enum EngineRequest {
     },
 }
 
-/// What the engine reports.
+/// A report of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineReport {
     /// The state of the stream. With an error, it is not known, for this reason; ask again. The adapter has waited before the report of
@@ -110,7 +110,7 @@ pub struct LogMessage {
 /// The state of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamInfo {
-    /// A word that names this stream: a stream that was created anew has another one.
+    /// A word that names this stream: a stream that was deleted and created again has another one.
     pub identity: String,
     /// The first message that the stream still has.
     pub first: LogPosition,

@@ -30,6 +30,7 @@ use super::engine::{EngineReport, EngineRequest, LogMessage, LogPosition, Reader
 use super::log_reader::{Contiguity, LogReader};
 use super::record::{Batch, Genesis, LoggedChange, Record};
 use super::refusal::is_refusable;
+use crate::limits::LOG_OUTDATED_TICKS_MAX;
 use crate::protocol::{Timestamp, Token};
 use crate::sequencer::{Change, Numbering, Sequenced};
 use crate::state::{Action, Incarnation, NodeJoin, Origin, SessionId, SharedState, Uptime};
@@ -60,6 +61,8 @@ pub struct LogCore {
     /// The last local second, and the number of them.
     ticked_at: Uptime,
     ticks: u64,
+    /// The tick since which the engine says that the log ends before messages that were read. Each further tick asks it again.
+    shortened_at: Option<u64>,
     /// How often another process has joined as this node after it.
     takeovers: u32,
     /// A heartbeat is not read back yet.
@@ -100,6 +103,7 @@ impl LogCore {
             pipeline: AppendPipeline::new(run),
             ticked_at: Uptime::default(),
             ticks: 0,
+            shortened_at: None,
             takeovers: 0,
             is_heartbeat_under_way: false,
             ready: VecDeque::new(),
@@ -251,6 +255,9 @@ impl LogCore {
         for change in self.pipeline.take_overdue(self.ticks) {
             self.refuse(change);
         }
+        if self.shortened_at.is_some() {
+            self.requests.push_back(EngineRequest::Inspect);
+        }
         if let Phase::Joined(Some(incarnation)) = self.phase
             && !self.is_heartbeat_under_way
         {
@@ -284,9 +291,13 @@ impl LogCore {
             return self.fail("the log was replaced by another one; restart this server to join that");
         }
         if last.next() < next {
-            let (last, read) = (last.0, self.position().0);
-            return self.fail(format!("the log has lost messages: it ends at {last}, and {read} were read"));
+            if self.ticks - *self.shortened_at.get_or_insert(self.ticks) > LOG_OUTDATED_TICKS_MAX {
+                let (last, read) = (last.0, self.position().0);
+                self.fail(format!("the log has lost messages: it ends at {last}, and {read} were read"));
+            }
+            return;
         }
+        self.shortened_at = None;
         if first > next {
             let (first, next) = (first.0, next.0);
             return self.fail(format!("the log begins at message {first}, and this server needs it from {next} on"));

@@ -10,7 +10,7 @@
 //! | `append`, `refusal` | the changes of this node on their way into the log, and which of them can be refused |
 //! | `log_reader` | whether each message is read once, in order |
 //! | `clock` | the log's times |
-//! | `engine` | what a node asks of the engine, and what the engine reports |
+//! | `engine` | the requests of a node to the engine, and the engine's reports |
 //! | `record` | what one message of the log has |
 //! | `codec` | records as bytes |
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]

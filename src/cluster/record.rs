@@ -1,4 +1,4 @@
-//! What one message of the log has.
+//! The contents of one message of the log.
 
 use crate::protocol::Token;
 use crate::state::{Action, Origin, StateLimits};
@@ -12,7 +12,7 @@ pub enum Record {
     Batch(Batch),
 }
 
-/// What the shared state begins with.
+/// The beginning of the shared state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genesis {
     /// The limits.

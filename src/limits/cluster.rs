@@ -14,6 +14,10 @@ pub const LOG_BATCH_BYTES_MAX: usize = 512 * 1024;
 /// 4 to 9 seconds: a client should not wait that long without an answer.
 pub const LOG_REFUSAL_TICKS: u64 = 5;
 
+/// Ticks, which are seconds, for which the engine may say that the log ends before messages that were read. A leader that was cut off from
+/// the others says so until it notices, which takes it a few seconds. After that, the log has lost messages.
+pub const LOG_OUTDATED_TICKS_MAX: u64 = 30;
+
 /// Most milliseconds by which one message advances the log's clock. After a silence of the engine, its nodes must not look dead.
 pub const LOG_STEP_MS_MAX: u64 = 1000;
 

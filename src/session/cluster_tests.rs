@@ -15,7 +15,7 @@ use crate::state::{Action, Entry, Incarnation, NodeJoin, StateLimits};
 #[derive(Debug, Default)]
 struct DelayingSequencer(Arc<Mutex<NodeLog>>);
 
-/// What a node has of the log.
+/// The log as one node sees it.
 #[derive(Debug, Default)]
 pub(super) struct NodeLog {
     run: u64,
@@ -134,7 +134,7 @@ impl Cluster {
         self.append(change.origin, change.action)
     }
 
-    /// Appends all changes, also those that follow from them.
+    /// Appends all changes, and those that follow from them.
     pub(super) fn commit_all(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(node) = (0..self.nodes.len()).find(|node| self.waiting(*node) > 0) {

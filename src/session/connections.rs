@@ -25,11 +25,11 @@ impl Sessions {
             return;
         }
         if !self.accepts_session(session) {
-            return self.refuse_connection(session, not_joined(), LeaveReason::Lost, out);
+            return refuse_connection(session, not_joined(), LeaveReason::Lost, out);
         }
         let network = self.network_of(peer.address);
         if let Some(notice) = network.and_then(|network| self.state.ban_of_network(network, at)) {
-            return self.refuse_connection(session, banned_refusal(&notice), LeaveReason::Banned, out);
+            return refuse_connection(session, banned_refusal(&notice), LeaveReason::Banned, out);
         }
         let now = self.state.now();
         let state = Session {
@@ -55,11 +55,6 @@ impl Sessions {
         let hello = ServerLine::Hello(epoch, features, Text::truncated(self.greeting(peer.is_secure)));
         out.push(Output::Send(session, None, hello.into()));
         self.send_motd(at, session, out);
-    }
-
-    fn refuse_connection(&self, session: SessionId, why: Refusal, reason: LeaveReason, out: &mut Vec<Output>) {
-        let close = Output::Close(session, CloseReason::Left(reason));
-        out.extend([Output::Send(session, None, ServerLine::Err(why).into()), close, Output::Remove(session)]);
     }
 
     pub(super) fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
@@ -134,4 +129,10 @@ impl Sessions {
         };
         self.submit(at, origin, action, out);
     }
+}
+
+/// Closes a new connection with this line.
+fn refuse_connection(session: SessionId, why: Refusal, reason: LeaveReason, out: &mut Vec<Output>) {
+    let close = Output::Close(session, CloseReason::Left(reason));
+    out.extend([Output::Send(session, None, ServerLine::Err(why).into()), close, Output::Remove(session)]);
 }

@@ -182,7 +182,7 @@ impl Engine {
         {
             match entry.remove() {
                 Event::Append(append) => self.append(append, coverage),
-                Event::Inspect(process) => self.inspect(process),
+                Event::Inspect(process) => self.inspect(process, coverage),
                 Event::Report(process, report) => self.report(process, report),
             }
         }
@@ -304,9 +304,13 @@ impl Engine {
         }
     }
 
-    fn inspect(&mut self, process: Process) {
-        if self.has_quorum {
-            let last = LogPosition(self.messages.len() as u64);
+    fn inspect(&mut self, process: Process, coverage: &mut Coverage) {
+        let is_outdated = !self.has_quorum && self.random.bool();
+        if self.has_quorum || is_outdated {
+            // A leader that was cut off does not know the newest messages.
+            let unknown = if is_outdated { self.random.usize(..6) } else { 0 };
+            coverage.outdated += u32::from(unknown > 0);
+            let last = LogPosition(self.messages.len().saturating_sub(unknown) as u64);
             let info = StreamInfo { identity: "stream".to_owned(), first: LogPosition(1), last };
             self.report(process, EngineReport::Inspected(Ok(info)));
         } else {

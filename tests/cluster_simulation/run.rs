@@ -13,8 +13,8 @@ use super::{Coverage, Outcomes};
 /// Virtual time of a run with failures.
 const RUN_MS: u64 = 60_000;
 
-/// Virtual time after which a healed cluster must be up to date: two leases, and some seconds to join.
-const HEALED_MS: u64 = 30_000;
+/// Virtual time after which a healed cluster must be up to date: two leases, and time to join.
+const HEALED_MS: u64 = 20_000;
 
 /// Most clients of a node.
 const CLIENTS_MAX: usize = 4;

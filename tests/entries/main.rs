@@ -55,7 +55,7 @@ fn records_of_entries_are_read_as_they_were_written() {
         });
     }
     let (checked, unlogged) = (checked.get(), unlogged.get());
-    assert!(checked > 10_000 && unlogged > 500 && checked > unlogged * 4, "{checked} of {}", checked + unlogged);
+    assert!(checked > 1_500 && unlogged > 200, "{checked} of {}", checked + unlogged);
 }
 
 /// Bytes that depend on the number alone (`SplitMix64`).

@@ -2,7 +2,7 @@
 
 use super::super::engine::{EngineReport, EngineRequest, LogPosition, ReaderId, StreamInfo};
 use super::test_log::{Append, INCARNATION, TestLog, TestNode, unknown};
-use crate::limits::LOG_REFUSAL_TICKS;
+use crate::limits::{LOG_OUTDATED_TICKS_MAX, LOG_REFUSAL_TICKS};
 use crate::protocol::LeaveReason;
 use crate::state::{Action, Incarnation, Origin};
 
@@ -173,7 +173,7 @@ fn gap_repetition_and_loss_of_reader_lose_nothing() {
 }
 
 #[test]
-fn replaced_or_shortened_log_stops_node() {
+fn replaced_or_evicted_log_stops_node() {
     let check = |change: fn(&mut StreamInfo), failure: &str| {
         let mut log = TestLog::default();
         let mut node = TestNode::joined(&mut log);
@@ -185,9 +185,34 @@ fn replaced_or_shortened_log_stops_node() {
     };
     let replaced = "the log was replaced by another one; restart this server to join that";
     check(|info| "second".clone_into(&mut info.identity), replaced);
-    check(|info| info.last = LogPosition(1), "the log has lost messages: it ends at 1, and 2 were read");
     let evicted = "the log begins at message 4, and this server needs it from 3 on";
     check(|info| (info.first, info.last) = (LogPosition(4), LogPosition(9)), evicted);
+}
+
+/// A leader that was cut off from the others gives an outdated answer.
+#[test]
+fn shortened_log_stops_node_if_it_stays_short() {
+    let mut log = TestLog::default();
+    let mut node = TestNode::joined(&mut log);
+    let short = StreamInfo { last: LogPosition(1), ..log.info() };
+    let mut check = |last_tick: u64| {
+        node.core.handle(EngineReport::ReaderLost { reader: node.reader, why: "gone".to_owned() });
+        for _ in 0..last_tick {
+            let requests = node.requests();
+            assert!(requests.contains(&EngineRequest::Inspect), "{requests:?}");
+            node.core.handle(EngineReport::Inspected(Ok(short.clone())));
+            assert_eq!(node.core.failure(), None);
+            node.tick();
+        }
+        assert!(node.requests().contains(&EngineRequest::Inspect));
+        let is_short = last_tick > LOG_OUTDATED_TICKS_MAX;
+        let info = if is_short { short.clone() } else { log.info() };
+        node.core.handle(EngineReport::Inspected(Ok(info)));
+        node.reader = ReaderId(node.reader.0 + 1);
+    };
+    check(LOG_OUTDATED_TICKS_MAX);
+    check(LOG_OUTDATED_TICKS_MAX + 1);
+    assert_eq!(node.core.failure(), Some("the log has lost messages: it ends at 1, and 2 were read"));
 }
 
 #[test]
