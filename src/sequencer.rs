@@ -33,7 +33,7 @@ pub struct Change {
     pub action: Action,
 }
 
-/// What a sequencer returns for the state and the sessions.
+/// An output of a sequencer, for the state and the sessions.
 #[derive(Debug)]
 pub enum Sequenced {
     /// The next entry.

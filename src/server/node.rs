@@ -10,7 +10,7 @@ use super::{ServerOptions, StartError, log};
 use crate::protocol::Token;
 use crate::state::Incarnation;
 
-/// What happens to the node as a whole.
+/// An event of the node as a whole.
 #[derive(Debug)]
 enum NodeEvent {
     Joined,

@@ -26,7 +26,7 @@ struct CommandRun<'a> {
     room: LineRoom,
     /// The line itself names a room.
     names_room: bool,
-    /// What the command is, if others of its kind may follow it at once.
+    /// The kind of the command, if others of the same kind may follow it at once.
     kind: Option<PipelinedKind>,
     out: &'a mut Vec<Output>,
     /// The command has submitted a change of the state, or a password, whose result is the reply.
