@@ -22,7 +22,7 @@ use crate::state::{
 /// The sessions' view of a shared log. Empty without one.
 #[derive(Debug, Default)]
 pub(super) struct SharedLog {
-    /// The incarnation of this node. `NONE`: it has not joined yet, or is no node.
+    /// The incarnation of this node. `NONE`: it has not joined a cluster.
     incarnation: Incarnation,
     /// The sessions with lines whose changes are under way.
     lines: BTreeMap<SessionId, LinesUnderWay>,
