@@ -8,6 +8,7 @@
 //! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line means |
 //! | [`state`] | members, accounts, rooms, messages and their ids, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
+//! | `cluster` | the log that several nodes share (feature `cluster`) | the engine that keeps the log |
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
 //! | [`feed`] | the shared logs of events of all rooms, and each connection's cursor in them | sockets |
@@ -49,7 +50,7 @@
 //! | What do the metrics count, and where are they rendered? | `server/metrics/mod.rs`, `server/metrics/exposition.rs` |
 //! | What does `chinwagd status` print, and who may ask? | `server/control/status.rs`, `server/control/mod.rs` |
 //!
-//! `accounts`, `config`, `metrics`, `proxy`, `web`, `store`, `systemd` and `client` are Cargo features, on by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:
+//! `accounts`, `config`, `metrics`, `proxy`, `web`, `store`, `systemd` and `client` are Cargo features, on by default; `cluster` is off by default. Traits keep the server independent of `accounts`, `proxy`, `web` and `store`:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
 //! `limits`, `protocol`, `state`, `sequencer`, `command`, `session`, `proxy`, `web` and `control` are pure: no clock, no I/O, no task, no
@@ -64,6 +65,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod command;
 pub mod command_line;
 pub mod control;

@@ -5,19 +5,20 @@
 //!
 //! The caller submits a change, and the sequencer returns it as an entry for [`SharedState::apply`](crate::state::SharedState::apply):
 //! a message, a topic or a change of the accounts once it is durable, any other change at once. Only the sequencer knows whether a change
-//! must be stored first. [`MemorySequencer`] is the sequencer of a server without a store. A log that several servers share could be a
-//! third one.
+//! must be stored first. [`MemorySequencer`] is the sequencer of a server without a store. That of a cluster returns a change once it was
+//! read back from the log that the nodes share.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod audit_tail;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 pub use self::audit_tail::AuditTail;
-use crate::protocol::{AuditRecord, Timestamp};
-use crate::state::{Action, Entry, Origin, RoomId, SharedState, Uptime};
+use crate::protocol::{AuditEntry, AuditRecord, Timestamp};
+use crate::state::{Action, Entry, Incarnation, Origin, RoomId, SharedState, Uptime};
 
 /// A change of the shared state that is not in the order yet.
 #[derive(Clone, Debug)]
@@ -32,6 +33,26 @@ pub struct Change {
     pub action: Action,
 }
 
+/// An output of a sequencer, for the state and the sessions.
+#[derive(Debug)]
+pub enum Sequenced {
+    /// The next entry.
+    Entry(Entry),
+    /// The change is refused, for this reason: it is in no log, and never will be. Changes that no client and no operator waits for are never
+    /// refused.
+    Refused(Box<Change>, Arc<str>),
+    /// The node continues with this state: that at the beginning of the log, or of a snapshot. No session has been accepted yet, or all of
+    /// them end.
+    Reset(Box<SharedState>),
+}
+
+impl Sequenced {
+    /// The entry, if it is one.
+    pub fn into_entry(self) -> Option<Entry> {
+        if let Self::Entry(entry) = self { Some(entry) } else { None }
+    }
+}
+
 /// Turns changes into entries.
 ///
 /// In each turn, `Sessions` calls [`Sequencer::submit`] and [`Sequencer::next`] for each command that changes the room; at the end of the
@@ -44,11 +65,29 @@ pub trait Sequencer: Debug + Send {
     /// A stored room has vanished: the store need not keep it any more.
     fn remove_room(&mut self, _room: RoomId) {}
 
-    /// Returns the next entry for the state.
-    fn next(&mut self) -> Option<Entry>;
+    /// Returns the next entry for the state, or the next change that is refused. The changes of one session are returned and refused in the
+    /// order in which they were submitted.
+    fn next(&mut self) -> Option<Sequenced>;
 
-    /// Whether [`Sequencer::next`] has an entry.
+    /// Whether [`Sequencer::next`] has something to return.
     fn has_next(&self) -> bool;
+
+    /// Whether the entries are those of a log that several nodes share: a submitted change is applied later, when it was read back, and
+    /// entries of other nodes come, too. All entries are durable.
+    fn has_shared_log(&self) -> bool {
+        false
+    }
+
+    /// A node has joined the cluster. Returns whether it is this one.
+    fn note_joined(&mut self, _run: u64, _incarnation: Incarnation) -> bool {
+        false
+    }
+
+    /// A node has left the cluster or has expired. If it is this one, its changes that are in no log yet are dropped.
+    fn note_expired(&mut self, _incarnation: Incarnation) {}
+
+    /// With a shared log: keeps an entry of the audit log. Without one, [`Action::RecordModeration`] brings it.
+    fn keep_audit(&mut self, _entry: AuditEntry) {}
 
     /// Whether a submitted change has not been returned as an entry yet.
     fn is_busy(&self) -> bool {
@@ -127,8 +166,8 @@ impl Sequencer for MemorySequencer {
         self.ready.push_back(self.numbering.next_entry(change));
     }
 
-    fn next(&mut self) -> Option<Entry> {
-        self.ready.pop_front()
+    fn next(&mut self) -> Option<Sequenced> {
+        self.ready.pop_front().map(Sequenced::Entry)
     }
 
     fn has_next(&self) -> bool {
@@ -157,7 +196,11 @@ mod tests {
         submit(&mut sequencer);
         submit(&mut sequencer);
         assert!(sequencer.has_next() && sequencer.is_busy());
-        assert_eq!([(); 3].map(|()| sequencer.next().map(|entry| entry.seq)), [Some(1), Some(2), None]);
+        let mut next = || match sequencer.next()? {
+            Sequenced::Entry(entry) => Some(entry.seq),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([(); 3].map(|()| next()), [Some(1), Some(2), None]);
         assert!(!sequencer.has_next() && !sequencer.is_busy());
     }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::protocol::{
     AccessToken, AccountId, AccountTokenId, Dialect, ErrorCode, MessageId, Mode, Name, Network, Password, PeerAddress,
-    RoomName, Secret, Text, Timestamp, User, Verifier,
+    ResumeToken, RoomName, Secret, Text, Timestamp, User, Verifier,
 };
 use crate::state::{Action, MemberId, Rank, Room, RoomId, SharedState, Uptime};
 
@@ -146,8 +146,9 @@ pub trait Context {
     /// The verifier of the resume token that the session requested before it took a nickname.
     fn verifier(&self) -> Option<Verifier>;
 
-    /// Sets the verifier of the resume token of the session's member. Without a nickname, it applies once the session takes one.
-    fn set_verifier(&mut self, verifier: Option<Verifier>);
+    /// Sets the resume token of the session's member; `None`: it cannot be resumed. Without a nickname, it applies once the session takes
+    /// one. Sends the reply to `SET resume`.
+    fn set_resume(&mut self, token: Option<ResumeToken>);
 
     /// Submits a change of the shared state. Its result is the reply to the command.
     fn submit(&mut self, action: Action);

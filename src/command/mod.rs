@@ -21,6 +21,7 @@ mod rejection;
 mod reply;
 mod secret;
 mod server_line;
+mod unavailable;
 mod verb;
 
 pub use self::access_tokens::{TokenListing, TokenReply};
@@ -45,6 +46,7 @@ pub use self::rooms::{RoomListing, RoomsReply, split_lock};
 pub use self::secret::{SECRET_SEPARATORS, TypedSecret, find_access_token, resembled_secret_verb};
 pub use self::server_line::{Features, LineInMode, RoomLine, ServerLine};
 pub use self::set::{SetReply, Setting};
+pub(crate) use self::unavailable::{room_of_action, unavailable_refusal};
 pub use self::who::{WhoReply, list_members};
 
 // `HELP` lists the commands in this order. `cargo fmt` does not see modules that a macro declares: `scripts/test` checks this folder.

@@ -279,10 +279,10 @@ fn details(SanctionNotice { until, reason, .. }: &SanctionNotice) -> String {
 
 /// The refusal of a command of the operator at the control socket while the server stops.
 pub fn stopping_refusal(command: ModerationCommand) -> Refusal {
-    Refusal::new(verb_of(command), ErrorCode::NotStored, "nothing was changed: the server is shutting down")
+    Refusal::new(moderation_verb(command), ErrorCode::NotStored, "nothing was changed: the server is shutting down")
 }
 
-fn verb_of(command: ModerationCommand) -> Verb {
+pub(super) fn moderation_verb(command: ModerationCommand) -> Verb {
     match command {
         ModerationCommand::Kick => Verb::Kick,
         ModerationCommand::Sanction(SanctionKind::Ban) => Verb::Ban,
@@ -298,7 +298,7 @@ fn verb_of(command: ModerationCommand) -> Verb {
 
 /// The refusal of a command of a moderator.
 pub(super) fn moderation_refusal(command: ModerationCommand, why: ModerationRejection) -> Refusal {
-    let verb = verb_of(command);
+    let verb = moderation_verb(command);
     let refuse = |code, what: &str| Refusal::new(verb, code, what);
     match why {
         ModerationRejection::NoRoom => refuse(ErrorCode::NotInRoom, "the room does not exist any more"),

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::arguments::parse_optional_token;
-use super::{Context, Definition, Refusal, Reply, ReplyWords, Specification, Verb};
+use super::{Context, Definition, Refusal, ReplyWords, Specification, Verb};
 use crate::protocol::{Mode, Token};
+use crate::state::Action;
 
 /// Reply with this token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl Definition for Ping {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        context.reply_after_all(Reply::Ping(self.0));
+        context.submit(Action::Barrier(self.0));
         Ok(())
     }
 }

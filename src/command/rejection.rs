@@ -37,14 +37,10 @@ impl From<Rejection> for Refusal {
             Rejection::RegisterRoom(why) => room_refusal(Verb::Nick, why),
             Rejection::JoinRoom(why) => room_refusal(Verb::Join, why),
             Rejection::WatchRoom(room) => not_in_room(Verb::Watch, Some(&room)),
-            Rejection::NotInRoom(command) => {
-                let verb = match command {
-                    MemberCommand::Say => Verb::Msg,
-                    MemberCommand::Draw => Verb::Draw,
-                    MemberCommand::SetTopic => Verb::Topic,
-                    MemberCommand::Part => Verb::Part,
-                };
-                not_in_room(verb, None)
+            Rejection::NotInRoom(command) => not_in_room(member_verb(command), None),
+            Rejection::NoName(command) => {
+                let what = "you have no name any more";
+                Self::new(member_verb(command), ErrorCode::NoName, what).with_hint(Hint::TakeNickname)
             }
             Rejection::TokenUnknown => Self::token_unknown(),
             Rejection::TargetSelf(name) => whisper_refusal(ErrorCode::TargetSelf, &format!("{name} is your own name")),
@@ -70,6 +66,19 @@ impl From<Rejection> for Refusal {
                 not_stored_refusal(kind, &format!("{why}; it may have been stored")).with_hint(hint)
             }
         }
+    }
+}
+
+fn member_verb(command: MemberCommand) -> Verb {
+    match command {
+        MemberCommand::Say => Verb::Msg,
+        MemberCommand::Draw => Verb::Draw,
+        MemberCommand::SetTopic => Verb::Topic,
+        MemberCommand::Part => Verb::Part,
+        MemberCommand::Rename => Verb::Nick,
+        MemberCommand::Join => Verb::Join,
+        MemberCommand::Whisper => Verb::Whisper,
+        MemberCommand::SetResume => Verb::Set,
     }
 }
 
@@ -102,8 +111,8 @@ fn relation(name: &Name, other: &Name) -> Option<&'static str> {
     (name != other).then_some(if is_same { "is the same name as" } else { "looks too much like" })
 }
 
-fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
-    let verb = match command {
+pub(super) fn account_verb(command: AccountCommand) -> Verb {
+    match command {
         AccountCommand::Create => Verb::Register,
         AccountCommand::SetPassword => Verb::SetPassword,
         // Only the operator sets roles, without a command.
@@ -113,7 +122,11 @@ fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
         }
         AccountCommand::Login => Verb::Login,
         AccountCommand::TakeOver => Verb::Takeover,
-    };
+    }
+}
+
+fn account_refusal(command: AccountCommand, why: AccountRejection) -> Refusal {
+    let verb = account_verb(command);
     let refuse = |code, what: &str| Refusal::new(verb, code, what);
     match why {
         AccountRejection::Changed if matches!(verb, Verb::Login | Verb::Takeover | Verb::Unregister) => {

@@ -108,11 +108,15 @@ impl Definition for Set {
             require_valid_login(context)?;
             return give_token(context);
         }
+        if setting == Setting::Resume {
+            context.set_resume(None);
+            return Ok(());
+        }
         // The reply comes first: the change applies to the lines after it, in all rooms.
         context.reply_after_all(Reply::Set(SetReply::Set(setting, on)));
         let dialect = context.dialect();
         match setting {
-            Setting::Resume => context.set_verifier(None),
+            Setting::Resume => {}
             Setting::Tags => context.set_dialect(Dialect { tags: on, ..dialect }),
             Setting::Rooms => context.set_dialect(Dialect { room_names: on, ..dialect }),
             Setting::Draw => context.set_dialect(Dialect { draw: on, ..dialect }),
@@ -141,9 +145,7 @@ fn give_token(context: &mut dyn Context) -> Result<(), Refusal> {
         let refusal = Refusal::new(Verb::Set, ErrorCode::ResumeOff, "this server does not resume sessions");
         return Err(refusal.with_hint(Hint::JoinAgainLater));
     };
-    context.set_verifier(Some(secret.verifier()));
-    let token = ResumeToken { id: context.member().0, secret };
-    context.reply(Reply::Set(SetReply::Resumable(token)));
+    context.set_resume(Some(ResumeToken { id: context.member().0, secret }));
     Ok(())
 }
 

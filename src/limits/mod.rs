@@ -4,8 +4,10 @@
 
 mod account;
 mod client;
+mod cluster;
 mod connection;
 mod control;
+mod engine;
 mod feed;
 mod login;
 mod metrics;
@@ -20,8 +22,10 @@ mod web;
 
 pub use self::account::*;
 pub use self::client::*;
+pub use self::cluster::*;
 pub use self::connection::*;
 pub use self::control::*;
+pub use self::engine::*;
 pub use self::feed::*;
 pub use self::login::*;
 pub use self::metrics::*;
@@ -141,4 +145,12 @@ const _: () = {
     assert!(STORE_CHECKPOINT_LONG_MS_MAX <= STORE_BUSY_MS_MAX);
     assert!(CLOCK_STEP_SECONDS_MIN < CLOCK_STEP_SECONDS_MAX && CLOCK_STEP_AGE_SHARE > 1);
     assert!(CLOCK_TRIAL_WARNING_SECONDS < CLOCK_TRIAL_SECONDS_MAX / 2);
+    // The engine's readers are bounded for messages of this size.
+    assert!(LOG_BATCH_BYTES_MAX <= LOG_MESSAGE_BYTES_MAX);
+    // A server with NATS' default limit of 1 MiB accepts every append.
+    assert!(LOG_MESSAGE_BYTES_MAX + LOG_HEADER_BYTES_MAX <= 1 << 20);
+    // The engine does not forget a reader before the client has noticed its silence. The waiting messages take at most 48 MiB.
+    assert!(2 * READER_HEARTBEAT_MS < READER_SILENCE_MS_MAX && READER_SILENCE_MS_MAX < READER_EXPIRY_MS);
+    assert!((READER_MESSAGES_MAX + ENGINE_REPORTS_MAX) * LOG_MESSAGE_BYTES_MAX <= 48 << 20);
+    assert!(READER_PAUSE_MS[0] < READER_PAUSE_MS[1] && ENGINE_FAILURE_MS_MIN < ENGINE_ANSWER_MS_MAX);
 };

@@ -31,6 +31,8 @@ pub enum ErrorCode {
     BansTooMany,
     /// Too many passwords wait to be checked.
     Busy,
+    /// The cluster does not accept changes at the moment, or the node has lost its place in it.
+    ClusterUnavailable,
     /// `DRAW` without a valid colour.
     ColourInvalid,
     /// The duration is not a number and a unit.
@@ -197,7 +199,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 94] = [
+    pub const ALL: [Self; 95] = [
         Self::AccountInUse,
         Self::AccountUnknown,
         Self::AccountsFull,
@@ -211,6 +213,7 @@ impl ErrorCode {
         Self::Banned,
         Self::BansTooMany,
         Self::Busy,
+        Self::ClusterUnavailable,
         Self::ColourInvalid,
         Self::DurationInvalid,
         Self::EpochChanged,
@@ -310,6 +313,7 @@ impl ErrorCode {
             Self::Banned => "banned",
             Self::BansTooMany => "bans-too-many",
             Self::Busy => "busy",
+            Self::ClusterUnavailable => "cluster-unavailable",
             Self::ColourInvalid => "colour-invalid",
             Self::DurationInvalid => "duration-invalid",
             Self::EpochChanged => "epoch-changed",

@@ -70,5 +70,8 @@ pub fn check(options: &ServerOptions) -> CheckReport {
     if let Some(store) = &options.store {
         store.check(&mut report);
     }
+    if let Some(cluster) = &options.cluster {
+        cluster.check(&mut report);
+    }
     report
 }

@@ -40,6 +40,7 @@ use super::clock::Clock;
 use super::delivery::Delivery;
 use super::log::{self, RunLog};
 use super::metrics::{CommitTimes, ServerMetrics};
+use super::node::NodeReporter;
 use super::password_threads::PasswordThreads;
 use super::request_queue::HubReceiver;
 pub use super::request_queue::HubRequest;
@@ -73,6 +74,8 @@ pub struct Hub {
     banned: Option<Arc<BannedNetworks>>,
     metrics: Arc<ServerMetrics>,
     commit_times: CommitTimes,
+    /// Reports what happens to the server as a node of a cluster. `None`: nobody asks.
+    node: Option<NodeReporter>,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::apply_ready`].
     outputs: Vec<Output>,
 }
@@ -94,6 +97,7 @@ impl Hub {
             banned: None,
             metrics: Arc::default(),
             commit_times: CommitTimes::default(),
+            node: None,
             outputs: Vec::new(),
         }
     }
@@ -107,6 +111,11 @@ impl Hub {
     /// Reports wrong passwords to this log.
     pub(super) fn with_log(self, log: Arc<RunLog>) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Reports what happens to the server as a node of a cluster.
+    pub(super) fn with_node(self, node: NodeReporter) -> Self {
+        Self { node: Some(node), ..self }
     }
 
     /// Tells the listeners, by this set, which networks are banned.
@@ -247,6 +256,21 @@ impl Hub {
         was_processed
     }
 
+    /// Why the server cannot be a node of its cluster any more.
+    fn node_failure(&self) -> Option<String> {
+        let sequencer = self.sessions.sequencer();
+        sequencer.failure().filter(|_| sequencer.has_shared_log()).map(str::to_owned)
+    }
+
+    /// Disconnects all clients if the server cannot be a node of its cluster any more. The server then stops.
+    async fn stop_if_failed(&mut self, clock: &dyn Clock) {
+        let Some(why) = self.node_failure() else { return };
+        self.process(clock.wall(), HubRequest::Input(SessionId::SERVER, InputKind::Shutdown));
+        self.publish(clock.wall());
+        self.close_sequencer().await;
+        self.node.iter().for_each(|node| node.report_failure(why.clone()));
+    }
+
     /// Closes the sequencer. The hub submits nothing afterwards.
     async fn close_sequencer(&mut self) {
         let mut sequencer = self.sessions.take_sequencer();
@@ -285,7 +309,7 @@ impl Hub {
     /// Repeats the last tick if more sessions or members timed out at it than may leave in one turn.
     fn expire_members(&mut self, at: Timestamp) {
         if self.sessions.has_expired() && !self.must_publish() && !self.has_ready_entries() {
-            self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.now()));
+            self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.last_tick()));
         }
     }
 
@@ -301,7 +325,14 @@ impl Hub {
         for output in outputs.iter() {
             self.metrics.count_output(output);
             match (output, &self.log) {
-                (Output::Log(change), _) => log::membership_change(change),
+                // Not again what happened before this node joined its cluster.
+                (Output::Log(change), _) if self.sessions.accepts_clients() => log::membership_change(change),
+                (Output::NodeJoined { node, incarnation, is_own }, _) => {
+                    self.node.iter().for_each(|reporter| reporter.report_joined(node, *incarnation, *is_own));
+                }
+                (Output::NodeExpired { node, incarnation, is_own }, _) => {
+                    self.node.iter().for_each(|reporter| reporter.report_expired(node, *incarnation, *is_own));
+                }
                 (Output::Remove(session), _) => drop(self.tickets.remove(*session)),
                 (Output::CheckPassword(job), _) => {
                     self.passwords.iter_mut().for_each(|passwords| passwords.submit(job.clone()));
@@ -333,6 +364,7 @@ pub(super) async fn run(mut hub: Hub, mut requests: HubReceiver, clock: Arc<dyn 
         if !hub.is_turn_due() && !wait_for_work(&mut hub, &mut requests).await {
             return;
         }
+        hub.stop_if_failed(&*clock).await;
         let (at, turn) = (clock.wall(), hub.metrics.begin_turn(&*clock));
         hub.process_report();
         hub.process_passwords(at);
@@ -375,7 +407,8 @@ fn process_requests(hub: &mut Hub, requests: &mut HubReceiver, at: Timestamp) ->
 /// Waits for requests, or a report of the store. Returns false if neither can come any more.
 async fn wait_for_work(hub: &mut Hub, requests: &mut HubReceiver) -> bool {
     let report = async {
-        assert!(hub.next_report().await, "the thread that stores messages is gone");
+        let was_processed = hub.next_report().await;
+        assert!(was_processed || hub.node_failure().is_some(), "the thread that stores messages is gone");
         true
     };
     future::or(report, requests.wait()).await

@@ -13,6 +13,8 @@
 //! [`Sequencer`](crate::sequencer::Sequencer) commits. `store_adapter` and `store_sequencer` implement them for SQLite;
 //! `store_pages` renders the rows.
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod hub;
 pub mod log;
 
@@ -28,6 +30,7 @@ mod banned_networks;
 mod bound_sockets;
 mod check;
 mod clock;
+mod cluster_interface;
 mod connection;
 mod control;
 mod delivery;
@@ -37,6 +40,7 @@ mod listen;
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;
 mod motd;
+mod node;
 mod operator;
 mod password;
 #[cfg(feature = "accounts")]
@@ -49,6 +53,7 @@ mod reload;
 mod request_queue;
 #[cfg_attr(not(feature = "systemd"), path = "no_service_manager.rs")]
 mod service_manager;
+mod session_numbers;
 mod session_options;
 mod shutdown;
 mod sockets;
@@ -74,7 +79,7 @@ mod web;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -90,6 +95,7 @@ use self::banned_networks::BannedNetworks;
 use self::bound_sockets::{BoundSockets, RunFiles};
 pub use self::check::{CheckReport, check};
 use self::clock::{Clock, SystemClock, UptimeMeter};
+pub use self::cluster_interface::ClusterMembership;
 use self::connection::ConnectionContext;
 pub use self::control::ControlOptions;
 use self::control::{ControlServer, StatusSource};
@@ -99,6 +105,7 @@ pub use self::listen::{ListenAddress, Listener, Scheme, SocketSource};
 use self::log::{LogFormat, RunLog};
 use self::metrics::ServerMetrics;
 pub use self::motd::MotdFile;
+use self::node::watch_node;
 pub use self::password::ServerPassword;
 #[cfg(feature = "accounts")]
 pub use self::password_hasher::hash_password;
@@ -160,6 +167,8 @@ pub struct ServerOptions {
     pub allows_insecure_passwords: bool,
     /// The accounts of a server with a store.
     pub accounts: AccountOptions,
+    /// The cluster that the server is a node of. `None`: it is on its own.
+    pub cluster: Option<Arc<dyn ClusterMembership>>,
     /// The store for messages. `None`: messages are kept in memory.
     pub store: Option<Arc<dyn StoreOpener>>,
     /// The rate at which the lines of each client are processed. Further lines wait.
@@ -309,7 +318,17 @@ async fn serve(
     let metrics = Arc::new(ServerMetrics::new(options, hub.commit_times()));
     let hub = hub.with_log(Arc::clone(&log)).with_banned_networks(Arc::clone(&banned));
     let hub = hub.with_metrics(Arc::clone(&metrics));
-    let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
+    let (reporter, node) = watch_node();
+    let mut hub = executor.spawn(hub::run(hub.with_node(reporter), requests, Arc::clone(&clock)));
+    let stop = async { Err(signals.wait_first().await) };
+    let joined = async { Ok(node.wait_joined(options).await) };
+    match manager.while_starting(future::or(joined, stop)).await {
+        Ok(joined) => joined?,
+        Err(signal) => {
+            manager.stopping().await;
+            return Ok(signal);
+        }
+    }
     let context = ConnectionContext {
         feed,
         store_reader,
@@ -337,7 +356,7 @@ async fn serve(
         ControlServer::new(socket, status, Arc::clone(&context), listeners.len())
     });
     announce::announce(listeners.announcement()).await;
-    let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
+    let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission, node.numbers());
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
     critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
     if let Some(signals) = signals.take_reload() {
@@ -347,13 +366,15 @@ async fn serve(
     manager.ready().await;
     critical_tasks.extend(manager.watch(&context, &admission).map(|watching| executor.spawn(watching)));
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
+    let failure = OnceLock::new();
+    let tasks_end = future::or(tasks_end, async { failure.set(node.wait_failed().await).unwrap_or_default() });
     let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
     // No reload reports its end after this.
     drop(critical_tasks);
     manager.stopping().await;
     shutdown::close_connections(context, hub).await;
     drop(files);
-    Ok(reason)
+    failure.into_inner().map_or(Ok(reason), |why| Err(StartError::Cluster(why.into())))
 }
 
 /// Creates the hub in another thread: opening a store takes long if the file is locked or large.
@@ -366,6 +387,12 @@ async fn open_hub<E>(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Result
 fn create_hub(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     if let Some(store) = &options.store {
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
+    }
+    if let Some(cluster) = &options.cluster {
+        let sequencer = cluster.join(options).map_err(StartError::Cluster)?;
+        log::joining(&cluster.settings());
+        let sessions = options.create_sessions(SharedState::new(options.state_limits()));
+        return Ok(Hub::new(sessions.with_shared_log(sequencer), Arc::clone(feed)));
     }
     let epoch = options.epoch.clone().unwrap_or_else(random_epoch);
     log::no_store(&epoch, options.history);
@@ -434,9 +461,9 @@ mod tests {
 
     use super::log::tests::logged;
     use super::*;
-    use crate::sequencer::{Change, MemorySequencer, Sequencer};
+    use crate::sequencer::{Change, MemorySequencer, Sequenced, Sequencer};
     use crate::session::Sessions;
-    use crate::state::{Action, Entry};
+    use crate::state::Action;
 
     /// Opens a store whose sequencer panics at the first message, in the task of the hub.
     #[derive(Debug)]
@@ -468,7 +495,7 @@ mod tests {
             self.0.submit(change);
         }
 
-        fn next(&mut self) -> Option<Entry> {
+        fn next(&mut self) -> Option<Sequenced> {
             self.0.next()
         }
 
@@ -492,6 +519,7 @@ mod tests {
             has_watch: true,
             epoch: None,
             certificates: None,
+            cluster: None,
             store: None,
             password: None,
             allows_insecure_passwords: false,

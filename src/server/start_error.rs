@@ -24,6 +24,8 @@ pub enum StartError {
     Motd(Box<dyn Error + Send + Sync>),
     /// The store cannot be opened.
     Store(Box<dyn Error + Send + Sync>),
+    /// The server cannot be a node of its cluster.
+    Cluster(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
     PortFile(PathBuf, io::Error),
     /// A socket that the process has inherited cannot be used.
@@ -67,6 +69,7 @@ impl fmt::Display for StartError {
             Self::Certificates(error) | Self::Password(error) | Self::Motd(error) | Self::Store(error) => {
                 fmt::Display::fmt(error, f)
             }
+            Self::Cluster(error) => write!(f, "cannot be a node of the cluster: {error}"),
             Self::PortFile(path, error) => {
                 write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))
             }

@@ -18,7 +18,7 @@ use crate::limits::{
     ACCOUNT_CHANGES_AT_ONCE_MAX, AUDIT_IN_MEMORY_MAX, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX,
 };
 use crate::protocol::{AuditRecord, MessageId, ModerationRecord, Name, OwnDeletion, PastMessage, Timestamp};
-use crate::sequencer::{AuditTail, Change, Numbering, Sequencer};
+use crate::sequencer::{AuditTail, Change, Numbering, Sequenced, Sequencer};
 use crate::state::{
     AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, Message, Moderated, Origin, Room, RoomId,
     SharedState, StoreFailure, TopicChange, Uptime,
@@ -310,8 +310,8 @@ impl Sequencer for StoreSequencer {
         self.removed_rooms.push(room);
     }
 
-    fn next(&mut self) -> Option<Entry> {
-        self.ready.pop_front()
+    fn next(&mut self) -> Option<Sequenced> {
+        self.ready.pop_front().map(Sequenced::Entry)
     }
 
     fn has_next(&self) -> bool {

@@ -32,6 +32,9 @@ impl Sessions {
         match output {
             StateOutput::LoggedIn { origin, account: _, name, from } => {
                 let session = origin.session;
+                if !self.is_local(session) {
+                    return;
+                }
                 if let Some(from) = from {
                     out.push(Output::Log(MembershipChange::Renamed { session, from, to: name.clone() }));
                 }
@@ -42,12 +45,13 @@ impl Sessions {
                 self.displace_member(member, &name, why, text.as_ref(), at, rooms, out);
             }
             StateOutput::ResumptionEnded(member) => self.forget_resume_token(member),
+            StateOutput::AccountChanged(origin, _) if !self.is_local(origin.session) => {}
             StateOutput::AccountChanged(origin, outcome) => self.confirm_account_change(origin, outcome, out),
-            StateOutput::TokenUsed { account, token, on } => {
+            StateOutput::TokenUsed { origin, account, token, on } if self.is_local(origin.session) => {
                 let update = AccountUpdate::RecordTokenUse { account, token, on };
                 let action = Action::ChangeAccount(AccountChange { at, update });
                 // `Sessions::advance` applies it in its turn, after the outputs of this entry.
-                self.sequencer.submit(Change { at, uptime: self.state.now(), origin: Origin::SERVER, action });
+                self.sequencer.submit(Change { at, uptime: self.state.now(), origin: self.own_origin(), action });
             }
             _ => {}
         }
@@ -55,7 +59,7 @@ impl Sessions {
 
     /// Records that the session has logged in to the account with this name. Returns its reply.
     pub(super) fn confirm_login(&mut self, session: SessionId, name: Name, out: &mut Vec<Output>) -> Reply {
-        out.push(Output::Log(MembershipChange::Account(session, name.clone(), AccountEvent::LoggedIn)));
+        self.log(session, MembershipChange::Account(session, name.clone(), AccountEvent::LoggedIn), out);
         let login = self.member(session).and_then(|member| self.state.member(member)?.login());
         if login.is_some_and(|login| login.token().is_none()) {
             self.record_given_password(session);
@@ -104,7 +108,7 @@ impl Sessions {
             }
         }
         let session = session.unwrap_or(SessionId::SERVER);
-        out.push(Output::Log(MembershipChange::Left(session, name.clone(), reason)));
+        self.log(session, MembershipChange::Left(session, name.clone(), reason), out);
         for (room, _) in rooms {
             let event = Event::Leave(name.clone(), reason, text.cloned());
             out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
@@ -127,18 +131,21 @@ impl Sessions {
 
     /// Submits a change of the operator.
     pub(super) fn change_account(&mut self, at: Timestamp, update: AccountUpdate, out: &mut Vec<Output>) {
-        if self.stopped {
-            // The store is closed.
-            let why = StoreFailure::NotStored("the server is shutting down".into());
+        // While it is shutting down, the store is closed.
+        let why = if self.stopped { Some("the server is shutting down") } else { self.not_joined_reason() };
+        if let Some(why) = why {
+            let why = StoreFailure::NotStored(why.into());
             return out.push(Output::AccountChanged(Err(AccountRejection::NotStored(why))));
         }
-        self.submit(at, Origin::SERVER, Action::ChangeAccount(AccountChange { at, update }), out);
+        self.begin_account_change();
+        self.submit(at, self.own_origin(), Action::ChangeAccount(AccountChange { at, update }), out);
     }
 
     /// Replies to a command that has changed an account, or to the operator.
     fn confirm_account_change(&mut self, origin: Origin, outcome: AccountOutcome, out: &mut Vec<Output>) {
         let session = origin.session;
-        let result = (origin == Origin::SERVER).then(|| Output::AccountChanged(Ok(outcome.clone())));
+        let is_operator = origin.is_server();
+        let result = is_operator.then(|| Ok(outcome.clone()));
         let (name, event, reply) = match outcome {
             AccountOutcome::Created { name, is_logged_in, .. } => {
                 if is_logged_in {
@@ -157,7 +164,10 @@ impl Sessions {
                 out.extend(
                     name.map(|name| Output::Log(MembershipChange::Account(session, name, AccountEvent::RoleSet(role)))),
                 );
-                return out.extend(result);
+                if let Some(result) = result {
+                    self.finish_account_change(result, out);
+                }
+                return;
             }
             AccountOutcome::Deleted { name, .. } => {
                 (Some(name.clone()), AccountEvent::Unregistered, Reply::Unregister(name))
@@ -176,7 +186,7 @@ impl Sessions {
         };
         out.extend(name.map(|name| Output::Log(MembershipChange::Account(session, name, event))));
         match result {
-            Some(result) => out.push(result),
+            Some(result) => self.finish_account_change(result, out),
             None => self.reply(origin, reply, out),
         }
     }

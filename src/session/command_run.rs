@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::line_room::LineRoom;
+use super::shared_log::{PipelinedKind, command_kind};
 use super::{Output, Session, SessionId, Sessions, private_tag};
 use crate::command::{
     Command, ConnectionInfo, Context, HistoryQuery, PasswordAttempt, PasswordNotChecked, PasswordRequest, Reply,
-    RoomLine, ServerLine, list_members,
+    RoomLine, ServerLine, SetReply, Setting, list_members,
 };
 use crate::limits::ROSTERS_KEPT_MAX;
 use crate::protocol::{
-    AccessToken, AccountId, AccountTokenId, Dialect, Event, LeaveReason, Mode, Name, Network, Password, RoomName,
-    Secret, Text, Timestamp, User, Verifier,
+    AccessToken, AccountId, AccountTokenId, Dialect, Event, LeaveReason, Mode, Name, Network, Password, ResumeToken,
+    RoomName, Secret, Text, Timestamp, User, Verifier,
 };
 use crate::state::{Action, LoginProof, MemberId, Origin, Rank, Room, RoomId, SharedState};
 
@@ -25,6 +26,8 @@ struct CommandRun<'a> {
     room: LineRoom,
     /// The line itself names a room.
     names_room: bool,
+    /// The kind of the command, if others of the same kind may follow it at once.
+    kind: Option<PipelinedKind>,
     out: &'a mut Vec<Output>,
     /// The command has submitted a change of the state, or a password, whose result is the reply.
     has_submitted: bool,
@@ -41,11 +44,16 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         self.record_activity(session);
-        let names_room = named.is_some();
+        let (names_room, has_shared_log) = (named.is_some(), self.sequencer.has_shared_log());
+        let kind = if has_shared_log { command_kind(&command, named.as_ref()) } else { None };
+        let held_room = if has_shared_log { named.clone() } else { None };
         let room = self.room_of_line(session, named, command.verb());
-        let mut run = CommandRun { sessions: self, at, session, secret, room, names_room, out, has_submitted: false };
+        let mut run =
+            CommandRun { sessions: self, at, session, secret, room, names_room, kind, out, has_submitted: false };
         match command.run(&mut run) {
             Err(refusal) => {
+                let held = run.sessions.hold_refusal(at, session, held_room.as_ref(), refusal);
+                let Some(refusal) = held else { return };
                 let refusal = refusal.with_hint_in(run.hint_room());
                 let LineRoom { id, prefix, .. } = run.room;
                 self.refuse(at, session, id, prefix, refusal, out);
@@ -109,6 +117,7 @@ impl CommandRun<'_> {
             line.is_answered = false;
         }
         self.has_submitted = true;
+        self.sessions.record_unanswered(self.session, self.kind.take());
     }
 
     fn origin(&self) -> Origin {
@@ -297,11 +306,19 @@ impl Context for CommandRun<'_> {
         self.session()?.rare.as_ref()?.verifier
     }
 
-    fn set_verifier(&mut self, verifier: Option<Verifier>) {
+    fn set_resume(&mut self, token: Option<ResumeToken>) {
+        let verifier = token.as_ref().map(|token| token.secret.verifier());
         if self.sessions.member(self.session).is_some() {
-            // Unlike `Context::submit`: the command itself replies, and the room does not.
-            self.sessions.submit(self.at, self.origin(), Action::SetVerifier(verifier), self.out);
-        } else if let Some(state) = self.session_mut() {
+            if let Some(token) = token {
+                self.sessions.expect_resume_token(self.session, token);
+            }
+            return self.submit(Action::SetVerifier(verifier));
+        }
+        match token {
+            Some(token) => self.reply(Reply::Set(SetReply::Resumable(token))),
+            None => self.reply_after_all(Reply::Set(SetReply::Set(Setting::Resume, false))),
+        }
+        if let Some(state) = self.session_mut() {
             state.rare.get_or_insert_default().verifier = verifier;
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Output, Sessions, Timeouts};
 use crate::protocol::{Motd, Timestamp};
-use crate::state::{self, Origin, Policy};
+use crate::state::{self, Policy};
 
 /// The options that [`InputKind::Configure`](super::InputKind::Configure) sets. They concern existing sessions, too, except the message of
 /// the day: a session has had the one that was in force at its start.
@@ -37,7 +37,7 @@ impl Sessions {
                 (allows_insecure_passwords, is_registration_open);
         }
         if self.state.policy() != policy {
-            self.submit(at, Origin::SERVER, state::Action::SetPolicy(policy), out);
+            self.submit(at, self.own_origin(), state::Action::SetPolicy(policy), out);
         }
     }
 }

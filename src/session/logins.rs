@@ -288,7 +288,8 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let registrant = pending.registrant().filter(|_| matches!(outcome, PasswordOutcome::Hashed(_)));
-        if self.all.get(session).is_none_or(Session::is_closed) {
+        if self.is_ending(session) {
+            self.release_line(session);
             // A client that does not wait for the reply has the check for nothing.
             if let (PasswordRequest::Login { name, .. }, PasswordOutcome::Right) = (&pending.request, &outcome) {
                 self.count_refused(&name.clone(), pending.guesser);

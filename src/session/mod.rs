@@ -9,6 +9,8 @@
 mod account_outputs;
 mod buckets;
 mod command_run;
+mod connections;
+mod entries;
 mod former_rooms;
 mod greeting;
 mod input;
@@ -25,6 +27,7 @@ mod password;
 mod password_job;
 mod refused_line;
 mod room_creation;
+mod shared_log;
 mod state_outputs;
 mod timeouts;
 
@@ -37,7 +40,6 @@ use self::line_room::RareState;
 pub use self::live_options::LiveOptions;
 pub use self::logins::AccountPolicy;
 use self::logins::Logins;
-use self::notices::shutdown_notice;
 pub use self::output::{AccountEvent, MembershipChange, NetworkBan, Output, OwnLine};
 use self::password::WrongPasswords;
 pub use self::password::{PasswordCheck, PasswordPolicy};
@@ -45,16 +47,16 @@ pub use self::password_job::{PasswordJob, PasswordOutcome, PasswordResult, Passw
 use self::refused_line::{without_login, without_password};
 use self::room_creation::RoomCreations;
 pub(crate) use self::room_creation::counted_address;
+use self::shared_log::SharedLog;
 use self::timeouts::LiveTimeouts;
 pub use self::timeouts::Timeouts;
-use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine, banned_refusal};
+use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, WRONG_PASSWORDS_MAX};
 use crate::protocol::{
-    CloseReason, Dialect, ErrorCode, LeaveReason, Mode, Motd, Name, Network, Peer, PeerAddress, RoomName, Tag, Text,
-    Timestamp, User,
+    Dialect, ErrorCode, LeaveReason, Mode, Motd, Name, Network, PeerAddress, RoomName, Tag, Timestamp, User,
 };
-use crate::sequencer::{Change, MemorySequencer, Sequencer};
-use crate::state::{self, DenseMap, MemberId, Origin, RoomId, SessionId, SharedState, StateOutput, Uptime};
+use crate::sequencer::{MemorySequencer, Sequencer};
+use crate::state::{DenseMap, MemberId, Origin, RoomId, SessionId, SharedState, StateOutput, Uptime};
 
 /// A value for each session.
 pub type BySession<T> = DenseMap<SessionId, T>;
@@ -87,6 +89,7 @@ pub struct Sessions {
     sequencer: Box<dyn Sequencer>,
     /// The line in progress.
     line: Option<PendingLine>,
+    shared_log: SharedLog,
     /// The server is shutting down and refuses new connections.
     stopped: bool,
     /// An empty buffer, kept for its capacity.
@@ -121,6 +124,8 @@ struct Session {
     errors: u32,
     /// The server has sent a `PING` since the session's last line.
     is_pinged: bool,
+    /// With a shared log: the end of the session is under way.
+    is_leaving: bool,
     /// The member of the session, once it has a nickname.
     member: Option<MemberId>,
     /// Boxed, because most sessions have none of it.
@@ -159,6 +164,7 @@ impl Sessions {
             logins: None,
             sequencer: Box::new(MemorySequencer::default()),
             line: None,
+            shared_log: SharedLog::default(),
             stopped: false,
             outputs: Vec::new(),
         }
@@ -196,8 +202,17 @@ impl Sessions {
         Self { room_creations: RoomCreations::unlimited(), ..self }
     }
 
-    /// Processes an input, and appends the outputs to `out`, in order.
+    /// Processes an input, and appends the outputs to `out`, in order. With a shared log, it may have to wait for earlier lines.
     pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
+        if self.must_wait(&input) {
+            self.enqueue(input);
+        } else {
+            self.apply_now(input, out);
+        }
+        self.run_released(out);
+    }
+
+    fn apply_now(&mut self, input: Input, out: &mut Vec<Output>) {
         let session = input.session;
         let is_line = input.kind.is_line();
         self.line = is_line.then_some(PendingLine { session, is_answered: true });
@@ -217,7 +232,7 @@ impl Sessions {
             InputKind::Moderate(moderation) => self.moderate(at, moderation, out),
             InputKind::ChangeAccount(update) => self.change_account(at, update, out),
             InputKind::Configure(options) => self.configure(at, *options, out),
-            _ if self.all.get(session).is_none_or(Session::is_closed) => {}
+            _ if self.is_ending(session) => {}
             InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
             InputKind::Blank => self.record_activity(session),
             InputKind::AreYouThere => self.show_presence(at, session, out),
@@ -292,7 +307,7 @@ impl Sessions {
         self.all.iter().filter(|(_, state)| state.is_closed()).count()
     }
 
-    /// Steady time as of the last [`InputKind::Tick`].
+    /// Steady time as of the last [`InputKind::Tick`] or, in a cluster, of the log's last entry.
     pub fn now(&self) -> Uptime {
         self.state.now()
     }
@@ -300,7 +315,7 @@ impl Sessions {
     /// Whether sessions or members that timed out have not ended yet. The next [`InputKind::Tick`], with the same time or a later one,
     /// continues.
     pub fn has_expired(&self) -> bool {
-        self.has_more_idle || self.state.has_expired()
+        self.has_more_idle || (self.state.has_expired() && !self.is_tick_under_way())
     }
 
     /// Whether the session waits, without a connection, until its member is resumed or leaves.
@@ -314,106 +329,9 @@ impl Sessions {
         (self.member(session) == Some(member)).then_some(session)
     }
 
-    /// Submits a change, and applies the entries that are ready.
-    fn submit(&mut self, at: Timestamp, origin: Origin, action: state::Action, out: &mut Vec<Output>) {
-        self.submit_at(self.state.now(), at, origin, action, out);
-    }
-
-    fn submit_at(
-        &mut self,
-        uptime: Uptime,
-        at: Timestamp,
-        origin: Origin,
-        action: state::Action,
-        out: &mut Vec<Output>,
-    ) {
-        self.sequencer.submit(Change { at, uptime, origin, action });
-        while self.advance(out) {}
-    }
-
-    /// Applies the next entry, if there is one. Returns whether there was.
-    pub fn advance(&mut self, out: &mut Vec<Output>) -> bool {
-        let Some(entry) = self.sequencer.next() else { return false };
-        let at = entry.at;
-        let mut outputs = std::mem::take(&mut self.outputs);
-        self.state.apply(entry, &mut outputs);
-        for output in outputs.drain(..) {
-            self.translate_output(at, output, out);
-        }
-        self.outputs = outputs;
-        true
-    }
-
     /// Ends a turn: the sequencer passes the submitted changes to the store.
     pub fn end_turn(&mut self) {
         self.sequencer.end_turn(&self.state);
-    }
-
-    /// Records that the state has answered a line of the origin.
-    fn record_answer(&mut self, origin: Origin, out: &mut Vec<Output>) {
-        match &mut self.line {
-            Some(line) if line.session == origin.session => line.is_answered = true,
-            _ => out.push(Output::Answered(origin.session)),
-        }
-    }
-
-    /// Ends and removes a session.
-    fn remove_session(&mut self, session: SessionId, closing: CloseReason, out: &mut Vec<Output>) {
-        if let Some(member) = self.all.remove(session).and_then(|state| state.member) {
-            self.resumed.remove(&member);
-        }
-        out.extend([Output::Close(session, closing), Output::Remove(session)]);
-    }
-
-    fn connect(&mut self, at: Timestamp, session: SessionId, peer: Peer, out: &mut Vec<Output>) {
-        if self.stopped {
-            let farewell = ServerLine::Event(None, shutdown_notice());
-            let close = Output::Close(session, CloseReason::Stopping);
-            out.extend([Output::Send(session, None, farewell.into()), close, Output::Remove(session)]);
-            return;
-        }
-        let network = self.network_of(peer.address);
-        if let Some(notice) = network.and_then(|network| self.state.ban_of_network(network, at)) {
-            let refusal = ServerLine::Err(banned_refusal(&notice));
-            let close = Output::Close(session, CloseReason::Left(LeaveReason::Banned));
-            out.extend([Output::Send(session, None, refusal.into()), close, Output::Remove(session)]);
-            return;
-        }
-        let now = self.state.now();
-        let state = Session {
-            address: peer.address,
-            is_secure: peer.is_secure,
-            has_given_password: false,
-            dialect: Dialect::default(),
-            echo: false,
-            mode: Mode::default(),
-            lifecycle: Lifecycle::Open,
-            connected_at: now,
-            last_line_at: now,
-            errors: 0,
-            is_pinged: false,
-            member: None,
-            rare: None,
-        };
-        let before = self.all.insert(session, state);
-        assert!(before.is_none(), "session numbers are given once");
-        let epoch = self.state.room(RoomId::LOBBY).and_then(state::Room::epoch).cloned();
-        let features = Features { secure: peer.is_secure, ..self.features };
-        let hello = ServerLine::Hello(epoch, features, Text::truncated(self.greeting(peer.is_secure)));
-        out.push(Output::Send(session, None, hello.into()));
-        self.send_motd(at, session, out);
-    }
-
-    fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
-        self.stopped = true;
-        // The notice is about no room, so each session gets it as a line of its own.
-        for (session, state) in std::mem::take(&mut self.all).iter() {
-            let notice = ServerLine::Event(private_tag(state, at), shutdown_notice());
-            let close = Output::Close(session, CloseReason::Stopping);
-            out.extend([Output::SendAfterAll(session, notice), close, Output::Remove(session)]);
-        }
-        self.submit(at, Origin::SERVER, state::Action::Stop, out);
-        self.resumed.clear();
     }
 
     /// Refuses a line that no command was parsed from.
@@ -471,51 +389,6 @@ impl Sessions {
         }
     }
 
-    /// Sends a session the reason why it ends, as its last line, and ends it.
-    fn disconnect_with_error(
-        &mut self,
-        at: Timestamp,
-        session: SessionId,
-        reason: LeaveReason,
-        why: Refusal,
-        out: &mut Vec<Output>,
-    ) {
-        out.push(Output::SendAfterAll(session, ServerLine::Err(why)));
-        self.leave(at, session, reason, None, out);
-    }
-
-    fn end_input(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
-        if let Some(state) = self.all.get_mut(session) {
-            state.lifecycle.close(CloseReason::Left(LeaveReason::Eof));
-        }
-        if let Some(origin) = self.origin(session) {
-            self.submit(at, origin, state::Action::EndOfInput, out);
-        }
-        out.push(Output::Close(session, CloseReason::Left(LeaveReason::Eof)));
-    }
-
-    fn leave(
-        &mut self,
-        at: Timestamp,
-        session: SessionId,
-        reason: LeaveReason,
-        text: Option<Text>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(origin) = self.origin(session) else {
-            if self.state.watched_room(session).is_some() {
-                self.submit(at, self.any_origin(session), state::Action::Unwatch, out);
-            }
-            return self.remove_session(session, CloseReason::Left(reason), out);
-        };
-        // After `QUIT`, and after too many invalid lines, the client does not come back. Any other end may be a broken connection.
-        let action = match reason {
-            LeaveReason::Quit | LeaveReason::Errors => state::Action::Leave(reason, text),
-            _ => state::Action::Detach(reason),
-        };
-        self.submit(at, origin, action, out);
-    }
-
     /// The origin of a session's entries, if the session has a member.
     fn origin(&self, session: SessionId) -> Option<Origin> {
         self.member(session)?;
@@ -569,6 +442,8 @@ mod audit_tests;
 #[cfg(test)]
 mod chat_tests;
 #[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
 mod deletion_tests;
 #[cfg(test)]
 mod live_options_tests;
@@ -590,5 +465,7 @@ mod resume_tests;
 mod room_tests;
 #[cfg(test)]
 mod sanction_tests;
+#[cfg(test)]
+mod shared_log_tests;
 #[cfg(test)]
 mod tests;

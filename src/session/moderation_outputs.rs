@@ -3,7 +3,7 @@
 use super::{MembershipChange, NetworkBan, Output, OwnLine, Session, SessionId, Sessions, private_tag};
 use crate::command::{
     NamedSwitch, Refusal, Reply, RoomLine, SanctionReply, ServerLine, Stored, banned_refusal, stopping_refusal,
-    watch_end_notice,
+    unavailable_refusal, watch_end_notice,
 };
 use crate::protocol::{
     CloseReason, Event, LeaveReason, ModerationRecord, Network, RoomName, SanctionKind, SanctionTarget, Timestamp,
@@ -22,7 +22,12 @@ impl Sessions {
             // The store is closed.
             return out.push(Output::Moderated(ServerLine::Err(stopping_refusal(moderation.command()))));
         }
-        self.submit(at, Origin::SERVER, Action::Moderate(moderation), out);
+        if let Some(why) = self.not_joined_reason() {
+            let refusal = unavailable_refusal(&Action::Moderate(moderation), why);
+            return out.extend(refusal.map(|refusal| Output::Moderated(ServerLine::Err(refusal))));
+        }
+        self.begin_moderation();
+        self.submit(at, self.own_origin(), Action::Moderate(moderation), out);
     }
 
     /// Translates an output about moderation.
@@ -40,6 +45,8 @@ impl Sessions {
                 // Another ban may go on.
                 out.push(Output::BanNetwork(network, self.ban_of(network)));
             }
+            // All entries of a shared log are durable.
+            StateOutput::SanctionsChanged(_) if self.sequencer.has_shared_log() => {}
             StateOutput::SanctionsChanged(records) => {
                 // Nobody waits for the result.
                 let outcome = ModerationOutcome::SanctionsChanged;
@@ -47,12 +54,15 @@ impl Sessions {
                 self.submit_records(at, Origin::SERVER, moderated, records);
             }
             StateOutput::Moderated(origin, moderated, records) => {
-                if moderated.audit.is_some() {
+                if moderated.audit.is_some() && self.is_local(origin.session) {
                     self.log_moderation(origin, &moderated, out);
+                }
+                if self.sequencer.has_shared_log() {
+                    return self.keep_moderation(origin, moderated, out);
                 }
                 self.record_moderation(at, origin, moderated, records, out);
             }
-            StateOutput::OwnDeletion(origin, deletion) => {
+            StateOutput::OwnDeletion(origin, deletion) if self.is_local(origin.session) => {
                 let (uptime, action) = (self.state.now(), Action::DeleteOwn(deletion));
                 self.sequencer.submit(Change { at, uptime, origin, action });
             }
@@ -123,10 +133,15 @@ impl Sessions {
             match room {
                 None => {
                     out.push(Output::SendAfterAll(session, ServerLine::Err(banned_refusal(notice))));
+                    // With a shared log, a line under way may make it a member.
+                    let reason = LeaveReason::Banned;
+                    if self.sequencer.has_shared_log() && !self.begin_leaving(at, session, reason, None, out) {
+                        continue;
+                    }
                     if self.state.watched_room(session).is_some() {
                         self.submit_later(at, session, Action::Unwatch);
                     }
-                    self.remove_session(session, CloseReason::Left(LeaveReason::Banned), out);
+                    self.remove_session(session, CloseReason::Left(reason), out);
                 }
                 Some(room) if self.state.watched_room(session) == Some(room) => {
                     self.tell_watcher(at, session, room, RoomRejection::Banned(notice.clone()), out);
@@ -173,11 +188,21 @@ impl Sessions {
     ) {
         // The operator's results keep their order: all of them wait for the store.
         let has_records = moderated.audit.is_some() || !records.is_empty();
-        let is_immediate = !has_records && (origin != Origin::SERVER || !self.features.search);
+        let is_immediate = !has_records && (!origin.is_server() || !self.features.search);
         if is_immediate {
             return self.confirm_moderation(origin, moderated, true, out);
         }
         self.submit_records(at, origin, moderated, records);
+    }
+
+    /// All nodes keep the entry of the audit log. That of the origin replies at once: the log of the cluster has the command.
+    fn keep_moderation(&mut self, origin: Origin, mut moderated: Moderated, out: &mut Vec<Output>) {
+        if let Some(entry) = moderated.audit.take() {
+            self.sequencer.keep_audit(*entry);
+        }
+        if self.is_local(origin.session) {
+            self.confirm_moderation(origin, moderated, true, out);
+        }
     }
 
     fn submit_records(&mut self, at: Timestamp, origin: Origin, moderated: Moderated, records: Vec<ModerationRecord>) {
@@ -190,7 +215,7 @@ impl Sessions {
     fn confirm_moderation(&mut self, origin: Origin, moderated: Moderated, is_stored: bool, out: &mut Vec<Output>) {
         let Moderated { room, outcome, audit: _ } = moderated;
         // A moderator of a room may lift the ban of an address, and does not learn the address.
-        let shows_networks = origin == Origin::SERVER || self.state.rank(origin.member, None) == Rank::Operator;
+        let shows_networks = origin.is_server() || self.state.rank(origin.member, None) == Rank::Operator;
         let shown = |target: SanctionTarget| target.visible(shows_networks);
         let reply = match outcome {
             // The removal of a member needs no disk. Only its entry in the audit log may be missing.
@@ -205,7 +230,7 @@ impl Sessions {
             }
             ModerationOutcome::Refused(command, why) => {
                 let refusal = Refusal::from(Rejection::Moderation(command, why));
-                return out.push(Output::Moderated(ServerLine::Err(refusal)));
+                return self.finish_moderation(ServerLine::Err(refusal), out);
             }
             // Nobody has caused it.
             ModerationOutcome::SanctionsChanged => return,
@@ -219,8 +244,8 @@ impl Sessions {
             ModerationOutcome::Deleted(id) => Reply::Delete(Stored { value: id, is_stored }),
         };
         let session = origin.session;
-        if origin == Origin::SERVER {
-            return out.push(Output::Moderated(ServerLine::Ok(reply)));
+        if origin.is_server() {
+            return self.finish_moderation(ServerLine::Ok(reply), out);
         }
         if self.is_open(session)
             && let Some(state) = self.all.get_mut(session)

@@ -9,9 +9,9 @@ use super::PasswordJob;
 use crate::command::{HistoryQuery, Reply, RoomLine, ServerLine};
 use crate::protocol::{
     AccountTokenId, CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, Network, PeerAddress, Role,
-    RoomName, Text, Timestamp, User,
+    RoomName, Text, Timestamp, Token, User,
 };
-use crate::state::{AccountOutcome, AccountRejection, Moderated, RoomId, SessionId};
+use crate::state::{AccountOutcome, AccountRejection, Incarnation, Moderated, RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,24 @@ pub enum Output {
     AccountChanged(Result<AccountOutcome, AccountRejection>),
     /// A client at this address has given a wrong password, for the operator's log.
     WrongPassword(PeerAddress),
+    /// A node has joined the cluster. `is_own`: it is this one, which accepts clients from here on.
+    NodeJoined {
+        /// Its name.
+        node: Token,
+        /// Its incarnation. The numbers of a node's sessions follow [`SessionId::of_node`].
+        incarnation: Incarnation,
+        /// It is this node.
+        is_own: bool,
+    },
+    /// A node has left the cluster or has expired. `is_own`: it is this one, whose sessions have ended.
+    NodeExpired {
+        /// Its name.
+        node: Token,
+        /// Its incarnation.
+        incarnation: Incarnation,
+        /// It is this node.
+        is_own: bool,
+    },
     /// A change of membership, for the operator's log.
     Log(MembershipChange),
 }

@@ -7,7 +7,7 @@ use super::resume_tests::resumable_state;
 use super::tests::{apply, connect, format_output, resumable, send_line};
 use super::{InputKind, Output, Sessions, Timeouts};
 use crate::protocol::{LeaveReason, MessageId, Name, ResumeToken, Secret};
-use crate::sequencer::{Change, Numbering, Sequencer};
+use crate::sequencer::{Change, Numbering, Sequenced, Sequencer};
 use crate::state::{Action, ContentKind, Entry, Message, Room, RoomId, SessionId, SharedState, StoreFailure};
 
 /// A sequencer whose store confirms or refuses messages when the test says so, in the order in which they were sent.
@@ -36,8 +36,8 @@ impl Sequencer for StalledSequencer {
         }
     }
 
-    fn next(&mut self) -> Option<Entry> {
-        self.0.lock().unwrap().ready.pop_front()
+    fn next(&mut self) -> Option<Sequenced> {
+        self.0.lock().unwrap().ready.pop_front().map(Sequenced::Entry)
     }
 
     fn has_next(&self) -> bool {

@@ -39,13 +39,14 @@ impl Sessions {
             }
             StateOutput::Renamed { origin, from, to } => {
                 let session = origin.session;
-                out.push(Output::Log(MembershipChange::Renamed { session, from, to: to.clone() }));
+                self.log(session, MembershipChange::Renamed { session, from, to: to.clone() }, out);
                 self.reply(origin, Reply::Nick(NickReply { name: to, room: None }), out);
             }
             StateOutput::Watching(origin, room) => {
                 let (id, is_new) = (room.id, room.is_new);
                 self.reply(origin, Reply::Watch(room.into()), out);
-                out.extend(is_new.then_some(Output::Follow(origin.session, id, true)));
+                let follows = is_new && self.is_open(origin.session);
+                out.extend(follows.then_some(Output::Follow(origin.session, id, true)));
             }
             StateOutput::Unwatched(session, room, name) => {
                 // A banned session is removed before.
@@ -58,7 +59,7 @@ impl Sessions {
                 self.deliver_whisper(at, origin, &from, to, &text, out);
             }
             StateOutput::Resumed { origin, member, name, rooms } => {
-                self.resume_member(origin, member, name, &rooms, out);
+                self.resume_member(at, origin, member, name, &rooms, out);
             }
             StateOutput::Detached(member, reason) => {
                 let Some(session) = self.session_of(member) else { return };
@@ -76,7 +77,7 @@ impl Sessions {
                     self.remove_session(session, CloseReason::Left(reason), out);
                 }
                 let session = session.unwrap_or(SessionId::SERVER);
-                out.push(Output::Log(MembershipChange::Left(session, name.clone(), reason)));
+                self.log(session, MembershipChange::Left(session, name.clone(), reason), out);
                 for room in rooms {
                     let event = Event::Leave(name.clone(), reason, text.clone());
                     out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
@@ -98,8 +99,15 @@ impl Sessions {
             | StateOutput::ModerationConfirmed(..) => {
                 self.translate_moderation_output(at, output, out);
             }
-            StateOutput::Rejected(Origin::SERVER, _, Rejection::Account(_, why)) => {
-                out.push(Output::AccountChanged(Err(why)));
+            StateOutput::VerifierSet(origin, is_on) => self.confirm_verifier(origin, is_on, out),
+            StateOutput::BarrierReached(origin, token) => self.confirm_barrier(origin, token, out),
+            StateOutput::NodeJoined { node, run, incarnation } => self.note_joined(node, run, incarnation, out),
+            StateOutput::NodeExpired { node, incarnation } => self.note_expired(node, incarnation, out),
+            StateOutput::Rejected(origin, ..) if !self.is_local(origin.session) => {}
+            StateOutput::Rejected(origin, _, Rejection::Account(command, why)) if origin.is_server() => {
+                if command != AccountCommand::RecordTokenUse {
+                    self.finish_account_change(Err(why), out);
+                }
             }
             StateOutput::Rejected(origin, room, rejection) => self.reject(at, origin, room, rejection, out),
         }
@@ -123,8 +131,19 @@ impl Sessions {
             }
             _ => {}
         }
+        self.refuse_submitted(at, origin, room, Refusal::from(rejection), out);
+    }
+
+    /// Refuses a command that was submitted. `room`: the one that it was about.
+    pub(super) fn refuse_submitted(
+        &mut self,
+        at: Timestamp,
+        origin: Origin,
+        room: Option<(RoomId, RoomName)>,
+        refusal: Refusal,
+        out: &mut Vec<Output>,
+    ) {
         if self.is_open(origin.session) {
-            let refusal = Refusal::from(rejection);
             match room {
                 Some((id, name)) => {
                     let prefix = self.prefix(origin.session, id, &name);
@@ -139,6 +158,13 @@ impl Sessions {
             }
         }
         self.record_answer(origin, out);
+    }
+
+    /// Logs a change of this session. The log of another node has those of its sessions.
+    pub(super) fn log(&self, session: SessionId, change: MembershipChange, out: &mut Vec<Output>) {
+        if self.is_local(session) {
+            out.push(Output::Log(change));
+        }
     }
 
     pub(super) fn is_open(&self, session: SessionId) -> bool {
@@ -175,7 +201,7 @@ impl Sessions {
         match &event {
             Event::Rename { from, to } if !is_repeated => {
                 let (from, to) = (from.clone(), to.clone());
-                out.push(Output::Log(MembershipChange::Renamed { session, from, to }));
+                self.log(session, MembershipChange::Renamed { session, from, to }, out);
             }
             Event::Coordinator(name) => {
                 out.push(Output::Log(MembershipChange::Coordinator(name.clone(), room_name.clone())));
@@ -234,7 +260,8 @@ impl Sessions {
     ) {
         let NewSessionMember { is_named, was_watching, has_logged_in } = how;
         let (session, room) = (origin.session, home.id);
-        out.push(Output::Log(MembershipChange::Joined(session, name.clone(), home.name.clone())));
+        self.log(session, MembershipChange::Joined(session, name.clone(), home.name.clone()), out);
+        self.detach_from_ended(at, origin);
         let event = Event::Join(name.clone());
         if let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) {
             (state.member, state.errors) = (Some(origin.member), 0);
@@ -273,7 +300,7 @@ impl Sessions {
         let new = || rooms.iter().filter(|room| room.is_new);
         let names: Vec<_> = new().map(|room| room.name.clone()).collect();
         if !names.is_empty() {
-            out.push(Output::Log(MembershipChange::Entered(session, name.clone(), names)));
+            self.log(session, MembershipChange::Entered(session, name.clone(), names), out);
         }
         let entered: Vec<_> = new().map(|room| (room.id, room.is_home)).collect();
         // First, because a member that has parted from its home reads the reply in one of the other rooms.
@@ -300,7 +327,7 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let session = origin.session;
-        out.push(Output::Log(MembershipChange::Parted(session, name.clone(), room_name.clone())));
+        self.log(session, MembershipChange::Parted(session, name.clone(), room_name.clone()), out);
         let event = Event::Leave(name, LeaveReason::Part, text);
         let reply = Reply::Part(room_name.clone());
         let publish = |own| Output::Publish { room, id: None, at, session, event, own };
@@ -338,6 +365,7 @@ impl Sessions {
     /// Resumes a member on this session. The member's previous session ends.
     fn resume_member(
         &mut self,
+        at: Timestamp,
         origin: Origin,
         member: MemberId,
         name: Name,
@@ -346,7 +374,8 @@ impl Sessions {
     ) {
         let session = origin.session;
         let first = SessionId(member.0);
-        out.push(Output::Log(MembershipChange::Resumed { session, first, name: name.clone() }));
+        self.log(session, MembershipChange::Resumed { session, first, name: name.clone() }, out);
+        self.detach_from_ended(at, Origin { member, ..origin });
         let mut former_rooms = FormerRooms::default();
         if let Some(before) = self.session_of(member) {
             if let Some(state) = self.all.get_mut(before) {

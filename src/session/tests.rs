@@ -98,6 +98,12 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
         Output::AccountChanged(result) => format!("operator: {result:?}"),
         Output::Moderated(line) => format!("operator< {line}"),
         Output::BanNetwork(network, end) => format!("{network} banned: {end:?}"),
+        Output::NodeJoined { node, incarnation, is_own } => {
+            format!("{node} joined as {}, own: {is_own}", incarnation.0)
+        }
+        Output::NodeExpired { node, incarnation, is_own } => {
+            format!("{node} expired as {}, own: {is_own}", incarnation.0)
+        }
         Output::Log(change) => format!("log: {change:?}"),
     }
 }

@@ -7,7 +7,7 @@ use super::{Lifecycle, Output, Session, SessionId, Sessions, Uptime, private_tag
 use crate::command::{Hint, Refusal, ServerLine};
 use crate::limits::EXPIRED_PER_TURN_MAX;
 use crate::protocol::{ErrorCode, Event, LeaveReason, Timestamp, Token};
-use crate::state::{self, Origin};
+use crate::state;
 
 /// Time that a session may be in a state, in seconds; 0: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +70,9 @@ impl Sessions {
     /// many detached members leave; if more are due, [`Sessions::has_expired`] is true and this must be called again.
     /// All sessions without a nickname that are due end at once: their end causes no `LEAVE`.
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
-        self.submit_at(now, at, Origin::SERVER, state::Action::Tick, out);
+        if self.begin_tick(now) {
+            self.submit_at(now, at, self.own_origin(), state::Action::Tick, out);
+        }
         let now = self.now();
         let due = |session, state: &Session| {
             if state.lifecycle == Lifecycle::Open && state.member.is_some() && self.needs_login(session) {

@@ -417,7 +417,15 @@ fn access_token_logs_in_until_it_expires_or_is_revoked() {
     let by_token = LoginRequest { proof: LoginProof::Token(TOKEN), ..login(ANN) };
     let out = world.log_in(3, by_token);
     let on = Day::from(world.at);
-    assert_eq!(out.last(), Some(&StateOutput::TokenUsed { account: ANN, token: TOKEN, on }));
+    assert_eq!(
+        out.last(),
+        Some(&StateOutput::TokenUsed {
+            origin: Origin::local(SessionId(3), MemberId(3)),
+            account: ANN,
+            token: TOKEN,
+            on
+        })
+    );
     assert_eq!(
         world.state.member(MemberId(3)).unwrap().login(),
         Some(Login { account: ANN, proof: LoginProof::Token(TOKEN) })
@@ -446,7 +454,12 @@ fn use_of_token_is_reported_and_recorded_once_a_day() {
         for (hour, is_first) in [(1, true), (2, false), (23, false)] {
             world.at = Timestamp(day * DAY_MS + hour * 3_600_000);
             let on = Day::from(world.at);
-            let used = StateOutput::TokenUsed { account: ANN, token: TOKEN, on };
+            let used = StateOutput::TokenUsed {
+                origin: Origin::local(SessionId(3), MemberId(3)),
+                account: ANN,
+                token: TOKEN,
+                on,
+            };
             assert_eq!(world.log_in(3, by_token).contains(&used), is_first, "{on}, {hour}:00");
             let update = AccountUpdate::RecordTokenUse { account: ANN, token: TOKEN, on };
             let change = AccountChange { at: world.at, update: update.clone() };

@@ -154,7 +154,7 @@ impl Transition<'_> {
         let on = Day::from(self.at);
         let found = self.state.accounts.get(account).and_then(|account| account.token(token));
         if found.is_some_and(|token| token.last_used_on < Some(on)) {
-            self.out.push(StateOutput::TokenUsed { account, token, on });
+            self.out.push(StateOutput::TokenUsed { origin: self.origin, account, token, on });
         }
     }
 
@@ -165,7 +165,8 @@ impl Transition<'_> {
     }
 
     pub(super) fn is_connected(&self, member: MemberId) -> bool {
-        self.state.member(member).is_some_and(|member| member.detached().is_none())
+        let is_current = |found: &super::Member| self.state.nodes.is_current(found.session(member).incarnation());
+        self.state.member(member).is_some_and(|found| found.detached().is_none() && is_current(found))
     }
 
     /// The account has a password of this generation. A member that has logged in with the one before has set the new one itself, or else is

@@ -100,7 +100,7 @@ impl SharedState {
         AccountChange { at, .. }: &AccountChange,
         effect: &AccountEffect,
     ) -> Option<AuditEntry> {
-        if origin != Origin::SERVER {
+        if !origin.is_server() {
             return None;
         }
         let known = |id: AccountId| self.accounts().get(id);

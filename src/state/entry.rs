@@ -6,7 +6,7 @@ use super::{AccountChange, AccountCommand, DenseKey, Moderated, Moderation, Poli
 pub use crate::protocol::RoomId;
 use crate::protocol::{
     AccountId, AccountTokenId, Drawing, LeaveReason, MessageId, ModerationRecord, Name, Network, OwnDeletion, RoomName,
-    Text, Timestamp, Verifier,
+    Text, Timestamp, Token, Verifier,
 };
 
 /// A session's number, that of its connection: unique for as long as the server runs.
@@ -16,6 +16,31 @@ pub struct SessionId(pub u64);
 impl SessionId {
     /// The origin of entries and inputs that no client caused.
     pub const SERVER: Self = Self(0);
+
+    /// The number of bits below the number of the incarnation.
+    const INCARNATION_SHIFT: u32 = 40;
+
+    /// The number before those of the sessions of this incarnation. It is the origin of entries that the node causes itself.
+    pub fn of_node(incarnation: Incarnation) -> Self {
+        Self(u64::from(incarnation.0) << Self::INCARNATION_SHIFT)
+    }
+
+    /// The incarnation of the node that has the session.
+    pub fn incarnation(self) -> Incarnation {
+        Incarnation(u32::try_from(self.0 >> Self::INCARNATION_SHIFT).unwrap_or(u32::MAX))
+    }
+}
+
+/// The number of a node's membership in the cluster: each time that a node joins, it gets another one, from 1. 0: a server without a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Incarnation(pub u32);
+
+impl Incarnation {
+    /// A server without a cluster, or a node that has not joined one yet.
+    pub const NONE: Self = Self(0);
+
+    /// The last one. [`SessionId`] has bits for no more.
+    pub const MAX: Self = Self((1 << (u64::BITS - SessionId::INCARNATION_SHIFT)) - 1);
 }
 
 /// A member's number, unique for as long as the server runs: that of the session that registered the member. The member keeps it while
@@ -67,6 +92,16 @@ impl Origin {
     /// The origin of entries that no client caused.
     pub const SERVER: Self = Self { session: SessionId::SERVER, member: MemberId(0), network: None };
 
+    /// The origin of entries that a server causes itself, as the node with this incarnation.
+    pub fn of_node(incarnation: Incarnation) -> Self {
+        Self { session: SessionId::of_node(incarnation), ..Self::SERVER }
+    }
+
+    /// Whether a server has caused the entry itself, for its operator or by its clock.
+    pub fn is_server(&self) -> bool {
+        *self == Self::of_node(self.session.incarnation())
+    }
+
     /// A session on the server's machine.
     pub fn local(session: SessionId, member: MemberId) -> Self {
         Self { session, member, network: None }
@@ -89,7 +124,7 @@ pub struct Entry {
 }
 
 /// The change of an [`Entry`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The origin becomes a member under this nickname, and enters the room. The verifier, if there is one, lets it resume.
     Register {
@@ -161,6 +196,23 @@ pub enum Action {
     SetPolicy(Policy),
     /// The server stops: removes all members, without events.
     Stop,
+    /// The session waits until all entries before this one were applied, and gets `OK PING` with this token.
+    Barrier(Option<Token>),
+    /// A node joins the cluster, and gets the next incarnation. An earlier incarnation of the same node expires.
+    JoinCluster(NodeJoin),
+    /// The origin's node lives. Advances the time as [`Action::Tick`] does, and expires nodes that were silent for too long.
+    Heartbeat,
+    /// The origin's node leaves the cluster: its members lose their connections.
+    LeaveCluster,
+}
+
+/// A node that joins the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeJoin {
+    /// The node's name: its operator chooses it, and it stays over restarts.
+    pub node: Token,
+    /// The node's run: a random number, by which it recognizes its own entry.
+    pub run: u64,
 }
 
 /// A login whose proof the session has verified.

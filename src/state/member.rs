@@ -1,7 +1,9 @@
 //! Members.
 
+use std::num::NonZeroU64;
+
 use super::memberships::Memberships;
-use super::{LoginProof, RoomId, Uptime};
+use super::{LoginProof, MemberId, RoomId, SessionId, Uptime};
 use crate::protocol::{AccountId, AccountTokenId, LeaveReason, Name, Network, RoomName, Verifier};
 
 /// A nickname on the server, with or without a connection.
@@ -47,6 +49,8 @@ pub(super) struct Resumption {
     pub(super) verifier: Option<Verifier>,
     /// Since when the member has no connection, and why.
     pub(super) detached: Option<(Uptime, LeaveReason)>,
+    /// The number of the session that has resumed the member. `None`: the member has the session that registered it.
+    pub(super) session: Option<NonZeroU64>,
 }
 
 impl Member {
@@ -56,6 +60,14 @@ impl Member {
 
     pub(super) fn detached(&self) -> Option<(Uptime, LeaveReason)> {
         self.resumption.as_ref()?.detached
+    }
+
+    /// The session that has the member's connection or, if it is detached, had it. `id`: the member's number.
+    pub(super) fn session(&self, id: MemberId) -> SessionId {
+        self.resumption
+            .as_ref()
+            .and_then(|resumption| resumption.session)
+            .map_or(SessionId(id.0), |session| SessionId(session.get()))
     }
 
     /// The account to which the member has logged in.

@@ -1,12 +1,13 @@
 //! How entries change members: nicknames, whispers, resume, leaving.
 
+use std::num::NonZeroU64;
+
 use super::accounts::Protection;
 use super::names::Collision;
 use super::{
     Cause, Displacement, Login, Member, MemberId, Memberships, MutedCommand, Rejection, Resumption, RoomId,
     SharedState, StateOutput, Transition,
 };
-use crate::limits::EXPIRED_PER_TURN_MAX;
 use crate::protocol::{Event, LeaveReason, Name, RoomName, Text, Verifier};
 
 /// A member that is about to join.
@@ -59,7 +60,8 @@ impl Transition<'_> {
             name: name.clone(),
             rooms: Memberships::new(home, seniority),
             registered_at: self.state.now,
-            resumption: verifier.map(|verifier| Box::new(Resumption { verifier: Some(verifier), detached: None })),
+            resumption: verifier
+                .map(|verifier| Box::new(Resumption { verifier: Some(verifier), ..Resumption::default() })),
             login: None,
             unpublished: 0,
             has_ended_input: false,
@@ -72,7 +74,7 @@ impl Transition<'_> {
         let was_watching = self.state.watched_room(self.origin.session) == Some(home);
         let Some(entered) = self.describe(home, true, true) else { return };
         if was_watching {
-            self.forget_watch();
+            self.forget_watch(self.origin.session);
         } else {
             self.unwatch();
         }
@@ -194,6 +196,7 @@ impl Transition<'_> {
     pub(super) fn set_verifier(&mut self, verifier: Option<Verifier>) {
         if let Some(member) = self.state.members.get_mut(self.origin.member) {
             member.resumption.get_or_insert_default().verifier = verifier;
+            self.out.push(StateOutput::VerifierSet(self.origin, verifier.is_some()));
         }
     }
 
@@ -202,7 +205,8 @@ impl Transition<'_> {
             return self.reject(rejection);
         }
         let (origin, Some(member)) = (self.origin, self.state.members.get_mut(id)) else { return };
-        member.resumption.get_or_insert_default().detached = None;
+        let resumption = member.resumption.get_or_insert_default();
+        (resumption.detached, resumption.session) = (None, NonZeroU64::new(origin.session.0));
         member.has_ended_input = false;
         member.network = origin.network;
         let (name, home) = (member.name.clone(), member.home());
@@ -243,8 +247,8 @@ impl Transition<'_> {
         }
     }
 
-    pub(super) fn detach(&mut self, reason: LeaveReason) {
-        let id = self.origin.member;
+    /// A member loses its connection for this reason. It leaves if it cannot be resumed.
+    pub(super) fn lose_connection(&mut self, id: MemberId, reason: LeaveReason) {
         let (now, can_resume) = (self.state.now, self.state.has_resume());
         let Some(member) = self.state.members.get_mut(id) else { return };
         if !can_resume || !member.is_resumable() {
@@ -301,16 +305,16 @@ impl Transition<'_> {
         }
     }
 
-    /// Removes members that were detached for too long, at most [`EXPIRED_PER_TURN_MAX`].
-    pub(super) fn remove_expired(&mut self) {
+    /// Removes members that were detached for too long, at most this number.
+    pub(super) fn remove_expired(&mut self, count_max: usize) {
         let SharedState { now, limits, members, .. } = &*self.state;
         let expired = members.iter().filter_map(|(id, member)| {
             let (since, reason) = member.detached()?;
             (now.seconds_since(since) > limits.resume_seconds).then_some((id, reason))
         });
-        let expired: Vec<_> = expired.take(EXPIRED_PER_TURN_MAX + 1).collect();
-        self.state.has_expired = expired.len() > EXPIRED_PER_TURN_MAX;
-        for (id, reason) in expired.into_iter().take(EXPIRED_PER_TURN_MAX) {
+        let expired: Vec<_> = expired.take(count_max + 1).collect();
+        self.state.has_expired |= expired.len() > count_max;
+        for (id, reason) in expired.into_iter().take(count_max) {
             self.leave(id, reason, None);
         }
     }

@@ -19,6 +19,7 @@
 //! | `member`, `memberships`, `room`, `accounts` | the parts of the state |
 //! | `names`, `name_index` | which names collide |
 //! | `recent`, `history`, `canvas` | messages and strokes in memory |
+//! | `nodes`, `node_transition` | the nodes of the cluster, and how an entry changes them |
 //! | `policy` | the limits that can change |
 //! | `snapshot` | the whole state as bytes |
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
@@ -42,6 +43,8 @@ mod moderation_transition;
 mod name_index;
 mod names;
 mod network_map;
+mod node_transition;
+mod nodes;
 mod output;
 mod policy;
 mod recent;
@@ -49,7 +52,7 @@ mod room;
 mod room_transition;
 mod sanction_transition;
 mod sanctions;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,8 +61,8 @@ pub use self::accounts::{Account, AccountToken, Accounts, RestingName};
 pub use self::canvas::RecentStrokes;
 pub use self::dense_map::{DenseKey, DenseMap};
 pub use self::entry::{
-    Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId, Message, Origin, RoomId, SessionId, SpeechRefusal,
-    StoreFailure, TopicChange, Uptime,
+    Action, ContentKind, Entry, Incarnation, LoginProof, LoginRequest, MemberId, Message, NodeJoin, Origin, RoomId,
+    SessionId, SpeechRefusal, StoreFailure, TopicChange, Uptime,
 };
 pub use self::guest_invitations::GuestInvitations;
 pub use self::history::{Author, RecentMessage, RecentMessages};
@@ -73,6 +76,7 @@ pub use self::moderation::{
 use self::name_index::NameIndex;
 pub use self::names::Names;
 pub use self::network_map::NetworkMap;
+pub use self::nodes::{Node, Nodes};
 pub use self::output::{
     AccountOutcome, AccountRejection, Cause, Displacement, EnteredRoom, MemberCommand, MutedCommand, Rejection,
     RoomRejection, StateOutput,
@@ -84,8 +88,8 @@ pub use self::sanctions::{Person, Sanctions};
 pub use self::snapshot::SnapshotError;
 use crate::limits::{
     ACCOUNT_TOKENS_MAX, ACCOUNTS_MAX, CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX,
-    HISTORY_MESSAGES_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX, SANCTIONS_MAX,
-    SANCTIONS_PER_ROOM_MAX, SANCTIONS_RESERVED, STORED_ROOMS_PER_ROOM,
+    HISTORY_MESSAGES_DEFAULT, LEASE_SECONDS_DEFAULT, RESTING_NAMES_MAX, ROOMS_MAX_DEFAULT, ROOMS_PER_MEMBER_MAX,
+    SANCTIONS_MAX, SANCTIONS_PER_ROOM_MAX, SANCTIONS_RESERVED, STORED_ROOMS_PER_ROOM,
 };
 use crate::protocol::{AccountId, Name, RoomName, RoomRules, Sanction, Timestamp, Token};
 
@@ -120,6 +124,7 @@ pub struct SharedState {
     invited_guests: GuestInvitations,
     /// The room that each session without a nickname watches.
     watchers: DenseMap<SessionId, RoomId>,
+    nodes: Nodes,
     messages: Budget,
     strokes: Budget,
     /// Number of rooms with members, besides the lobby.
@@ -157,6 +162,8 @@ pub struct StateLimits {
     pub sanctions_per_room: usize,
     /// Of the most bans and mutes, those that are for the server only.
     pub sanctions_reserved: usize,
+    /// In a cluster: seconds without a sign of life after which a node expires.
+    pub lease_seconds: u64,
 }
 
 impl Default for StateLimits {
@@ -177,6 +184,7 @@ impl Default for StateLimits {
             sanctions: SANCTIONS_MAX,
             sanctions_per_room: SANCTIONS_PER_ROOM_MAX,
             sanctions_reserved: SANCTIONS_RESERVED,
+            lease_seconds: LEASE_SECONDS_DEFAULT,
         }
     }
 }
@@ -215,6 +223,7 @@ impl SharedState {
             silenced: BTreeSet::new(),
             invited_guests: GuestInvitations::default(),
             watchers: DenseMap::default(),
+            nodes: Nodes::default(),
             messages: Budget::new(limits.history_messages, limits.history_bytes),
             strokes: Budget::new(limits.canvas_strokes, limits.canvas_bytes),
             occupied: 0,
@@ -298,7 +307,13 @@ impl SharedState {
     pub fn apply(&mut self, entry: Entry, out: &mut Vec<StateOutput>) {
         let Entry { seq: _, at, uptime, origin, action } = entry;
         self.now = self.now.max(uptime);
+        if !self.accepts(origin) {
+            return;
+        }
         let mut transition = Transition { state: self, at, origin, out };
+        if transition.reject_without_member(&action) {
+            return;
+        }
         match action {
             Action::Register { name, verifier, room } => transition.register(name, verifier, room),
             Action::Rename(name) => transition.rename(&name),
@@ -327,15 +342,16 @@ impl SharedState {
             Action::SetVerifier(verifier) => transition.set_verifier(verifier),
             Action::Resume(member, verifier) => transition.resume(member, verifier),
             Action::EndOfInput => transition.end_input(),
-            Action::Detach(reason) => transition.detach(reason),
+            Action::Detach(reason) => transition.lose_connection(origin.member, reason),
             Action::Leave(reason, text) => transition.leave(origin.member, reason, text),
             Action::Evict(room, id) => transition.evict(room, id),
-            Action::Tick => {
-                transition.remove_expired();
-                transition.remove_ended_sanctions();
-            }
+            Action::Tick => transition.tick(),
             Action::SetPolicy(policy) => self.set_policy(policy),
             Action::Stop => self.stop(),
+            Action::Barrier(token) => transition.out.push(StateOutput::BarrierReached(origin, token)),
+            Action::JoinCluster(join) => transition.join_cluster(join),
+            Action::Heartbeat => transition.record_heartbeat(),
+            Action::LeaveCluster => transition.leave_cluster(),
         }
     }
 
@@ -352,6 +368,16 @@ impl SharedState {
     /// A member.
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.get(id)
+    }
+
+    /// The session that has the member's connection or, if it is detached, had it.
+    pub fn session_of(&self, id: MemberId) -> Option<SessionId> {
+        Some(self.members.get(id)?.session(id))
+    }
+
+    /// The nodes of the cluster.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     /// The nickname of a member.
@@ -561,5 +587,7 @@ mod account_tests;
 mod memory_tests;
 #[cfg(test)]
 mod moderation_tests;
+#[cfg(test)]
+mod node_tests;
 #[cfg(test)]
 mod tests;

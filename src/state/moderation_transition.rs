@@ -3,8 +3,8 @@
 use super::deletion_transition::Deletion;
 use super::moderation::leave_text;
 use super::{
-    Cause, Displacement, MemberId, Moderated, Moderation, ModerationOutcome, ModerationRejection, Origin, Rank,
-    Rejection, RoomId, StateOutput, StoreFailure, Transition,
+    Cause, Displacement, MemberId, Moderated, Moderation, ModerationOutcome, ModerationRejection, Rank, Rejection,
+    RoomId, StateOutput, StoreFailure, Transition,
 };
 use crate::limits::MODERATORS_MAX;
 use crate::protocol::{Event, LeaveReason, ModerationRecord, Name, RoomRules, Text};
@@ -37,7 +37,7 @@ impl Transition<'_> {
                 let moderated = Moderated { room, outcome, audit: audit.map(Box::new) };
                 StateOutput::Moderated(origin, moderated, records.unwrap_or_default())
             }
-            Err(why) if origin == Origin::SERVER => {
+            Err(why) if origin.is_server() => {
                 let outcome = ModerationOutcome::Refused(command, why);
                 StateOutput::Moderated(origin, Moderated { room, outcome, audit: None }, Vec::new())
             }
@@ -120,7 +120,7 @@ impl Transition<'_> {
     }
 
     pub(super) fn origin_rank(&self, room: Option<RoomId>) -> Rank {
-        if self.origin == Origin::SERVER { Rank::Operator } else { self.state.rank(self.origin.member, room) }
+        if self.origin.is_server() { Rank::Operator } else { self.state.rank(self.origin.member, room) }
     }
 
     /// The member with this nickname in the room, or on the server, if the origin may act against it.
@@ -150,7 +150,7 @@ impl Transition<'_> {
 
     /// The nickname of the origin. `None`: the operator at the control socket.
     pub(super) fn moderator(&self) -> Option<&Name> {
-        self.state.name(self.origin.member).filter(|_| self.origin != Origin::SERVER)
+        self.state.name(self.origin.member).filter(|_| !self.origin.is_server())
     }
 
     /// Removes a member from a room or (`None`) from the server, because it is kicked or banned.

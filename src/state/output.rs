@@ -1,8 +1,8 @@
 //! The outputs of the shared state. Each is self-contained: none refers to state that later entries change.
 
 use super::{
-    AccountCommand, AccountToken, ContentKind, MemberId, Moderated, ModerationCommand, ModerationRejection, Origin,
-    RoomId, SanctionNotice, SessionId, StoreFailure,
+    AccountCommand, AccountToken, ContentKind, Incarnation, MemberId, Moderated, ModerationCommand,
+    ModerationRejection, Origin, RoomId, SanctionNotice, SessionId, StoreFailure,
 };
 use crate::protocol::{
     AccountId, AccountTokenId, Day, Event, LeaveReason, MessageId, ModerationRecord, Name, Network, OwnDeletion, Role,
@@ -100,6 +100,27 @@ pub enum StateOutput {
         to: Vec<(MemberId, Name)>,
         /// The text.
         text: Text,
+    },
+    /// The member can be resumed from here on, or (`false`) no more, as the origin's command asked.
+    VerifierSet(Origin, bool),
+    /// All entries before that of the origin were applied. Its command has this token.
+    BarrierReached(Origin, Option<Token>),
+    /// A node has joined the cluster.
+    NodeJoined {
+        /// Its name.
+        node: Token,
+        /// Its run.
+        run: u64,
+        /// Its incarnation.
+        incarnation: Incarnation,
+    },
+    /// A node has left the cluster or has expired: its sessions have ended. Its members lose their connections in this entry and in later
+    /// ones.
+    NodeExpired {
+        /// Its name.
+        node: Token,
+        /// Its incarnation.
+        incarnation: Incarnation,
     },
     /// The origin's session takes over the member from its previous session.
     Resumed {
@@ -214,6 +235,8 @@ pub enum StateOutput {
     AccountChanged(Origin, AccountOutcome),
     /// An access token was used for the first time on this day. The caller submits [`AccountUpdate::RecordTokenUse`](super::AccountUpdate).
     TokenUsed {
+        /// The session that has used it, and the member.
+        origin: Origin,
         /// The account.
         account: AccountId,
         /// The token.
@@ -389,6 +412,8 @@ pub enum Rejection {
     WatchRoom(RoomName),
     /// The member is not in the room.
     NotInRoom(MemberCommand),
+    /// The member has left the server since the command was submitted.
+    NoName(MemberCommand),
     /// The token resumes no member.
     TokenUnknown,
     /// The recipient is not a member.
@@ -441,7 +466,7 @@ pub enum MutedCommand {
     Register,
 }
 
-/// A command that only a member of the room may use.
+/// A command that only a member may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberCommand {
     /// `MSG`.
@@ -452,4 +477,12 @@ pub enum MemberCommand {
     SetTopic,
     /// `PART`.
     Part,
+    /// `NICK`.
+    Rename,
+    /// `JOIN`.
+    Join,
+    /// `WHISPER`.
+    Whisper,
+    /// `SET resume`.
+    SetResume,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Author, Cause, ContentKind, EnteredRoom, MemberCommand, MemberId, Message, MutedCommand, RecentMessage, Rejection,
-    Room, RoomId, Seniority, StateOutput, StoreFailure, TopicChange, Transition,
+    Room, RoomId, Seniority, SessionId, StateOutput, StoreFailure, TopicChange, Transition,
 };
 use crate::protocol::{AccountId, Drawing, DrawnStroke, Event, MessageId, Name, PastMessage, RoomName, Text};
 
@@ -64,6 +64,9 @@ impl Transition<'_> {
 
     pub(super) fn say(&mut self, room: RoomId, Message { name, account, at, text }: Message) {
         self.release_unpublished(room, &name);
+        if self.reject_outside(MemberCommand::Say, room) {
+            return;
+        }
         // With a store, the message is on the disk, and has its id: the sequencer has asked before.
         if !self.state.has_store && self.reject_muted(MutedCommand::Say, &[room]) {
             return self.close_unused_room(room);
@@ -83,6 +86,9 @@ impl Transition<'_> {
 
     pub(super) fn set_topic(&mut self, room: RoomId, TopicChange { name, at, topic }: TopicChange) {
         self.release_unpublished(room, &name);
+        if self.reject_outside(MemberCommand::SetTopic, room) {
+            return;
+        }
         if !self.state.has_store && self.reject_muted(MutedCommand::SetTopic, &[room]) {
             return self.close_unused_room(room);
         }
@@ -95,6 +101,17 @@ impl Transition<'_> {
         let (cause, event) = (Cause::Command(self.origin), Event::Topic(name, topic));
         self.out.push(StateOutput::Event { room, room_name, id: None, at, cause, event });
         self.close_unused_room(room);
+    }
+
+    /// Rejects a command of a cluster's node whose member was removed from the room since. Without a cluster, the session has checked that
+    /// in the same place of the order, or the store has the content. Returns whether it was.
+    fn reject_outside(&mut self, command: MemberCommand, room: RoomId) -> bool {
+        let is_in = |member: &super::Member| member.is_in(room);
+        if !self.is_of_cluster() || self.state.member(self.origin.member).is_some_and(is_in) {
+            return false;
+        }
+        self.reject(Rejection::NotInRoom(command));
+        true
     }
 
     pub(super) fn count_unpublished(&mut self, room: RoomId) {
@@ -174,17 +191,22 @@ impl Transition<'_> {
 
     /// The origin's session watches no room any more.
     pub(super) fn unwatch(&mut self) {
-        if let Some(room) = self.forget_watch()
+        self.unwatch_session(self.origin.session);
+    }
+
+    /// This session watches no room any more.
+    pub(super) fn unwatch_session(&mut self, session: SessionId) {
+        if let Some(room) = self.forget_watch(session)
             && let Some(name) = self.state.room(room).map(|room| room.name.clone())
         {
-            self.out.push(StateOutput::Unwatched(self.origin.session, room, name));
+            self.out.push(StateOutput::Unwatched(session, room, name));
             self.close_unused_room(room);
         }
     }
 
-    /// Like [`Transition::unwatch`], but the session still follows the room.
-    pub(super) fn forget_watch(&mut self) -> Option<RoomId> {
-        let room = self.state.watchers.remove(self.origin.session)?;
+    /// Like [`Transition::unwatch_session`], but the session still follows the room.
+    pub(super) fn forget_watch(&mut self, session: SessionId) -> Option<RoomId> {
+        let room = self.state.watchers.remove(session)?;
         if let Some(room) = self.state.rooms.get_mut(room) {
             room.watchers = room.watchers.saturating_sub(1);
         }

@@ -6,8 +6,8 @@ use super::moderation::{SanctionNotice, leave_text};
 use super::moderation_transition::ModerationResult;
 use super::sanctions::Person;
 use super::{
-    Displacement, Member, MemberId, ModerationOutcome, ModerationRejection, MutedCommand, Origin, Rank, Rejection,
-    RoomId, SanctionChoice, SanctionLimit, Sanctions, SharedState, SpeechRefusal, StateOutput, Transition,
+    Displacement, Member, MemberId, ModerationOutcome, ModerationRejection, MutedCommand, Rank, Rejection, RoomId,
+    SanctionChoice, SanctionLimit, Sanctions, SharedState, SpeechRefusal, StateOutput, Transition,
 };
 use crate::limits::{EXPIRED_PER_TURN_MAX, SANCTION_ACCOUNTS_MAX, SANCTION_SUBJECTS_MAX};
 use crate::protocol::{
@@ -125,7 +125,7 @@ impl Transition<'_> {
 
     /// The origin has registered an account: mutes of the guest that it was concern the account, too. Otherwise it would speak again.
     pub(super) fn extend_mutes(&mut self, account: AccountId, name: &Name) {
-        if self.origin == Origin::SERVER {
+        if self.origin.is_server() {
             return;
         }
         let guest = Person { account: None, name: Some(name), network: self.origin.network };

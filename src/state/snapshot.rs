@@ -15,8 +15,20 @@ use minicbor::encode::{self, Encoder};
 
 use super::SharedState;
 
+/// The values that the records of the log have in common with snapshots.
+#[cfg(feature = "cluster")]
+pub(crate) mod values {
+    pub(crate) use super::accounts::{read_day, read_login, read_password_hash, read_token_label, write_login};
+    pub(crate) use super::read::{
+        expect_array, parse_with, read_array_length, read_limits, read_name, read_optional, read_room_name, read_text,
+        read_token, read_verifier,
+    };
+    pub(crate) use super::sanctions::read_network;
+    pub(crate) use super::write::{write_limits, write_optional_str};
+}
+
 /// The version of the format.
-const VERSION: u64 = 6;
+const VERSION: u64 = 7;
 
 /// The highest value of a counter. No state comes near it; a higher one could overflow after it was restored.
 const COUNTER_MAX: u64 = u64::MAX / 2;
@@ -34,9 +46,9 @@ impl fmt::Display for SnapshotError {
 impl std::error::Error for SnapshotError {}
 
 /// The result of writing to memory, which never fails.
-type WriteResult = Result<(), encode::Error<std::convert::Infallible>>;
+pub(crate) type WriteResult = Result<(), encode::Error<std::convert::Infallible>>;
 
-type ReadResult<T> = Result<T, decode::Error>;
+pub(crate) type ReadResult<T> = Result<T, decode::Error>;
 
 impl SharedState {
     /// Writes the state as bytes.

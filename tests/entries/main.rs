@@ -32,7 +32,30 @@ fn entries_have_all_effects() {
     }
     assert!(seen.events > 500 && seen.rejections > 200 && seen.opened > 20 && seen.closed > 20, "too few: {seen:?}");
     let accounts = [seen.logins, seen.displaced, seen.protected];
-    assert!(accounts.iter().chain(&seen.moderated).all(|&times| times > 5), "too few: {seen:?}");
+    assert!(accounts.iter().chain(&seen.moderated).chain(&seen.nodes).all(|&times| times > 5), "too few: {seen:?}");
+}
+
+/// A record of the log keeps the change of each entry that can be in the log.
+#[cfg(feature = "cluster")]
+#[test]
+fn records_of_entries_are_read_as_they_were_written() {
+    use std::cell::Cell;
+
+    use chinwag::cluster::{Batch, LoggedChange, Record};
+
+    let (checked, unlogged) = (Cell::new(0), Cell::new(0));
+    for number in 0..50 {
+        script::run_with(&random_bytes(number, SCRIPT_BYTES), |entry| {
+            let Ok(change) = LoggedChange::new(entry.origin, entry.action.clone()) else {
+                return unlogged.update(|unlogged| unlogged + 1);
+            };
+            let record = Record::Batch(Batch { run: number, changes: vec![change] });
+            assert_eq!(Record::decode(&record.encode()).expect("a record"), record);
+            checked.update(|checked| checked + 1);
+        });
+    }
+    let (checked, unlogged) = (checked.get(), unlogged.get());
+    assert!(checked > 1_500 && unlogged > 200, "{checked} of {}", checked + unlogged);
 }
 
 /// Bytes that depend on the number alone (`SplitMix64`).

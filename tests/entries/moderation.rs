@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chinwag::command::list_members;
 use chinwag::protocol::{AccountId, Event, LeaveReason, MessageId, ModerationRecord, Name, SanctionKind, User};
 use chinwag::state::{
-    Action, Author, Displacement, Entry, Member, MemberId, Moderated, Moderation, ModerationOutcome, Origin, Rejection,
-    RoomId, RoomRejection, SharedState, StateOutput,
+    Action, Author, Displacement, Entry, Member, MemberId, Moderated, Moderation, ModerationOutcome, Rejection, RoomId,
+    RoomRejection, SharedState, StateOutput,
 };
 
 use self::facts::{Locks, MEMBER, MODERATOR, OPERATOR, OWNER, Ranks};
@@ -54,7 +54,7 @@ impl ModerationObserver {
     pub(super) fn before(&self, state: &SharedState, entry: &Entry) -> Before {
         let room = if let Action::Moderate(moderation) = &entry.action { moderation.room() } else { None };
         let id = entry.origin.member;
-        let is_server = entry.origin == Origin::SERVER;
+        let is_server = entry.origin.is_server();
         let rank =
             if is_server { OPERATOR } else { state.member(id).map_or(MEMBER, |member| self.rank(state, member, room)) };
         let ranks = state.members().map(|(id, member)| (id, self.rank(state, member, room))).collect();
@@ -254,7 +254,7 @@ fn check_audit(before: &Before, entry: &Entry, moderated: &Moderated, records: &
         (Some(_), ModerationOutcome::Refused(..)) => panic!("an entry for a refused command: {moderated:?}"),
         (Some(audit), _) => {
             let account = audit.by.as_ref().map(|by| by.account.as_ref().map(|(account, _)| *account));
-            assert_eq!(account, (entry.origin != Origin::SERVER).then_some(before.account));
+            assert_eq!(account, (!entry.origin.is_server()).then_some(before.account));
             assert_eq!((audit.at, &audit.room), (entry.at, &moderated.room.as_ref().map(|(_, name)| name.clone())));
         }
     }

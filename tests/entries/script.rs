@@ -10,19 +10,22 @@ use chinwag::protocol::{
     Verifier,
 };
 use chinwag::state::{
-    AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, LoginProof, LoginRequest, MemberId,
-    Message, Moderation, Origin, Policy, RoomId, SanctionChoice, SessionId, SharedState, StateLimits, StateOutput,
-    StoreFailure, TopicChange, Uptime,
+    AccountChange, AccountCommand, AccountUpdate, Action, ContentKind, Entry, Incarnation, LoginProof, LoginRequest,
+    MemberId, Message, Moderation, NodeJoin, Origin, Policy, RoomId, SanctionChoice, SessionId, SharedState,
+    StateLimits, StateOutput, StoreFailure, TopicChange, Uptime,
 };
 
 use self::accounts::AccountObserver;
 use self::moderation::ModerationObserver;
+use self::nodes::NodeObserver;
 use self::observer::Observer;
 
 #[path = "accounts.rs"]
 mod accounts;
 #[path = "moderation.rs"]
 mod moderation;
+#[path = "nodes.rs"]
+mod nodes;
 #[path = "observer.rs"]
 mod observer;
 
@@ -50,6 +53,7 @@ const LIMITS: StateLimits = StateLimits {
     sanctions: 5,
     sanctions_per_room: 2,
     sanctions_reserved: 2,
+    lease_seconds: 4,
 };
 
 /// Counts of outputs, so that a test can check that the entries had effects.
@@ -63,11 +67,13 @@ pub(crate) struct Seen {
     pub(crate) displaced: u32,
     pub(crate) protected: u32,
     pub(crate) moderated: [u32; 5],
+    /// Joins and expiries of nodes, and entries of nodes that had expired.
+    pub(crate) nodes: [u32; 3],
 }
 
 impl std::ops::AddAssign for Seen {
     fn add_assign(&mut self, other: Self) {
-        let Self { events, rejections, opened, closed, logins, displaced, protected, moderated } = other;
+        let Self { events, rejections, opened, closed, logins, displaced, protected, moderated, nodes } = other;
         let counts = [events, rejections, opened, closed, logins, displaced, protected];
         let sums = [
             &mut self.events,
@@ -79,7 +85,8 @@ impl std::ops::AddAssign for Seen {
             &mut self.protected,
         ];
         let moderated = self.moderated.iter_mut().zip(moderated);
-        sums.into_iter().zip(counts).chain(moderated).for_each(|(sum, count)| *sum += count);
+        let nodes = self.nodes.iter_mut().zip(nodes);
+        sums.into_iter().zip(counts).chain(moderated).chain(nodes).for_each(|(sum, count)| *sum += count);
     }
 }
 
@@ -234,7 +241,7 @@ impl Script<'_> {
     }
 
     fn action(&mut self, now: Timestamp, newest: RoomId, account: AccountId) -> Option<Action> {
-        Some(match self.below(47)? {
+        Some(match self.below(48)? {
             0..=2 => {
                 let (name, verifier) = (self.name()?, self.verifier().filter(|_| self.is_chosen()));
                 Action::Register { name, verifier, room: self.room_name().filter(|_| self.is_chosen()) }
@@ -281,6 +288,7 @@ impl Script<'_> {
                     if self.is_chosen() { Ok(self.below(2)? == 0) } else { Err(failure) },
                 )
             }
+            46 => self.cluster_action()?,
             _ => match self.below(40)? {
                 0 => Action::Stop,
                 1..=4 => Action::SetPolicy(self.policy()?),
@@ -289,15 +297,50 @@ impl Script<'_> {
         })
     }
 
+    fn cluster_action(&mut self) -> Option<Action> {
+        Some(match self.below(6)? {
+            0 | 1 => {
+                let node = Token::new(self.one_of(&["one", "two", "three"])?).ok()?;
+                Action::JoinCluster(NodeJoin { node, run: self.below(256)? })
+            }
+            2 => Action::LeaveCluster,
+            3 => Action::Barrier(None),
+            _ => Action::Heartbeat,
+        })
+    }
+
+    /// The origin of an entry of a cluster, or this one of a server without a cluster.
+    fn origin_in_cluster(&mut self, state: &SharedState, action: &mut Action, single: Origin) -> Option<Origin> {
+        let last = state.nodes().iter().last().map_or(0, |(incarnation, _)| incarnation.0);
+        let incarnation = match self.below(8)? {
+            _ if matches!(action, Action::JoinCluster(_)) => return Some(Origin::SERVER),
+            0..=3 => return Some(single),
+            back => Incarnation((last + 2).saturating_sub(u32::try_from(back - 3).ok()?)),
+        };
+        if matches!(action, Action::Heartbeat | Action::LeaveCluster) {
+            return Some(Origin::of_node(incarnation));
+        }
+        if let Action::Resume(member, _) = action
+            && let Some((other, _)) = state.members().nth(usize::try_from(self.below(MEMBERS)?).ok()?)
+        {
+            *member = other;
+        }
+        let session = SessionId(SessionId::of_node(incarnation).0 + 1 + self.below(4)?);
+        let resumed = state.members().map(|(id, _)| id).find(|id| state.session_of(*id) == Some(session));
+        let member = resumed.filter(|_| self.is_chosen()).unwrap_or(MemberId(session.0));
+        Some(Origin { session, member, network: network_of(member) })
+    }
+
     fn entry(&mut self, seq: u64, uptime: &mut Uptime, state: &SharedState) -> Option<Entry> {
         let newest = state.rooms().last().map_or(RoomId::LOBBY, |(id, _)| id);
         uptime.0 += self.below(4)?;
         let (session, member) = (SessionId(self.below(9)?), MemberId(1 + self.below(MEMBERS)?));
         let at = Timestamp(i64::try_from(seq).ok()? * DAY_MS / 2);
-        let action = self.action(at, newest, state.accounts().last_id())?;
+        let mut action = self.action(at, newest, state.accounts().last_id())?;
         // The operator at the control socket, or one of a few addresses.
         let is_server = matches!(action, Action::Moderate(_)) && self.below(2)? == 0;
         let origin = if is_server { Origin::SERVER } else { Origin { session, member, network: network_of(member) } };
+        let origin = self.origin_in_cluster(state, &mut action, origin)?;
         Some(Entry { seq, at, uptime: *uptime, origin, action })
     }
 }
@@ -343,6 +386,7 @@ pub(crate) fn some_state() -> SharedState {
         (1, Action::SetTopic(ops, TopicChange { name: name("ann"), at: Timestamp(5), topic: Some(text()) })),
         (1, Action::Draw(lobby, Drawing::Stroke(Stroke::new(STROKE).expect("a stroke")))),
         (1, Action::Part(lobby, None)),
+        (0, Action::JoinCluster(NodeJoin { node: Token::new("one").expect("a token"), run: 7 })),
         (3, Action::Watch(room("#ops"))),
         (2, Action::EndOfInput),
         (1, change(create("ann"))),
@@ -365,14 +409,22 @@ pub(crate) fn some_state() -> SharedState {
 
 /// Applies the entries that the bytes choose.
 pub(crate) fn run(bytes: &[u8]) -> Seen {
+    run_with(bytes, |_| {})
+}
+
+/// Like [`run`], and checks each entry before it is applied.
+pub(crate) fn run_with(bytes: &[u8], check: impl Fn(&Entry)) -> Seen {
     let (mut state, mut restored, mut observer) = (empty_state(), empty_state(), Observer::default());
     let (mut script, mut uptime, mut seen) = (Script(bytes.iter()), Uptime(0), Seen::default());
     let (mut accounts, mut moderation) = (AccountObserver::default(), ModerationObserver::default());
+    let mut nodes = NodeObserver::default();
     for seq in 1.. {
         let Some(entry) = script.entry(seq, &mut uptime, &state) else { break };
+        check(&entry);
         let (mut outputs, mut again, now) = (Vec::new(), Vec::new(), entry.at);
         let stops = matches!(entry.action, Action::Stop);
         let before = moderation.before(&state, &entry);
+        let is_fenced = nodes.is_fenced(&state, entry.origin);
         state.apply(entry.clone(), &mut outputs);
         restored.apply(entry.clone(), &mut again);
         assert_eq!(outputs, again, "a restored state has the same outputs");
@@ -391,7 +443,9 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
             }
         }
         if stops {
-            observer.stop(&state);
+            if !is_fenced {
+                observer.stop(&state);
+            }
         } else {
             for output in &outputs {
                 observer.record(output);
@@ -400,9 +454,11 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
         observer.check(&state, &LIMITS);
         accounts.check(seq, now, &state, &LIMITS, &outputs);
         moderation.check(&before, &entry, &state, &outputs);
+        nodes.check(is_fenced, &entry, &LIMITS, &state, &outputs);
     }
     seen.moderated =
         [moderation.done, moderation.removed, moderation.muted, moderation.deletions, moderation.locked_out];
+    seen.nodes = [nodes.joins, nodes.expiries, nodes.fenced];
     (seen.opened, seen.closed) = (observer.opened, observer.closed);
     (seen.logins, seen.displaced, seen.protected) = (accounts.logins, accounts.displaced, accounts.protected);
     seen

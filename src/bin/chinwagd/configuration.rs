@@ -25,6 +25,8 @@ const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     find_two_reports,
     #[cfg(feature = "accounts")]
     super::accounts::find_conflict,
+    #[cfg(feature = "cluster")]
+    super::cluster::find_conflict,
     #[cfg(feature = "store")]
     super::store::find_missing,
     #[cfg(feature = "tls")]
@@ -116,6 +118,10 @@ pub(super) fn server_options(mut arguments: Arguments, service_manager: ServiceM
         max_rooms: arguments.max_rooms,
         has_watch: !arguments.no_watch,
         epoch: arguments.epoch.take(),
+        #[cfg(feature = "cluster")]
+        cluster: super::cluster::membership(&mut arguments),
+        #[cfg(not(feature = "cluster"))]
+        cluster: None,
         #[cfg(feature = "store")]
         store: super::store::opener(&mut arguments),
         #[cfg(not(feature = "store"))]

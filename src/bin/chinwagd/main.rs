@@ -13,6 +13,8 @@ mod backup;
 mod cert;
 #[cfg(feature = "store")]
 mod check;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod configuration;
 mod configuration_check;
 mod control;
@@ -59,6 +61,8 @@ use chinwag::limits::{
     ROOMS_MAX_DEFAULT,
 };
 use chinwag::protocol::Token;
+#[cfg(feature = "cluster")]
+use chinwag::server::cluster::{ClusterAddress, NodeName};
 use chinwag::server::log::{self, LogFormat};
 use chinwag::server::{self, ServiceManager, StartError};
 #[cfg(feature = "store")]
@@ -273,6 +277,52 @@ struct Arguments {
     #[cfg(feature = "store")]
     #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
     keep: Option<Retention>,
+
+    /// be a node of a cluster: the servers of NATS that have its log, and its name, such as
+    /// nats://host1,host2,host3/chat; tls:// encrypts the connections (default: the server is on its own)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "uri", from_str_fn(cluster::parse_address))]
+    cluster: Option<ClusterAddress>,
+
+    /// the name of this node, which no other node has (default: the name of the host)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "name", from_str_fn(cluster::parse_node))]
+    cluster_node: Option<NodeName>,
+
+    /// number of copies of the log, each on another server of NATS, when the first node creates it (default: 3)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "n", from_str_fn(cluster::parse_copies))]
+    cluster_copies: Option<usize>,
+
+    /// the certificates, in PEM, that may sign those of the servers of NATS (default: those that the system trusts)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    cluster_ca: Option<PathBuf>,
+
+    /// the user of NATS, with --cluster-password-file (default: none)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "name", from_str_fn(cluster::parse_user))]
+    cluster_user: Option<String>,
+
+    /// the password of the user of NATS, in one line (default: none)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    cluster_password_file: Option<PathBuf>,
+
+    /// the token of NATS, in one line (default: none)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    cluster_token_file: Option<PathBuf>,
+
+    /// the seed of an nkey of NATS, in one line (default: none)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    cluster_nkey_file: Option<PathBuf>,
+
+    /// the credentials file of NATS, as nsc writes it (default: none)
+    #[cfg(feature = "cluster")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    cluster_credentials: Option<PathBuf>,
 
     /// the epoch in HELLO: the word that names this numbering of message ids. Set it for tests with fixed output, or to a new word
     /// after you put back, by hand, a copy that another program made; chinwagd restore needs no new word (default: as

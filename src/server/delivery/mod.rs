@@ -138,6 +138,8 @@ impl Delivery {
             | Output::CheckPassword(_)
             | Output::AccountChanged(_)
             | Output::Moderated(_)
+            | Output::NodeJoined { .. }
+            | Output::NodeExpired { .. }
             | Output::BanNetwork(..) => {}
         }
     }
@@ -196,12 +198,13 @@ impl Delivery {
     }
 
     /// Sends a line to one session. A line that another session caused is limited as a whisper is; the server itself causes replies to
-    /// messages that were stored.
+    /// messages that were stored, or read from the log of a cluster.
     fn send(&mut self, cause: SessionId, session: SessionId, room: Option<RoomId>, line: &RoomLine) {
         let Some(client) = self.clients.get_mut(session) else { return };
         let point = client.insertion_point(&self.publisher, room);
         let write = |text: &mut Vec<u8>| client.dialect().write_line(text, line.in_mode(client.mode));
-        self.private_bytes += if cause == session || cause == SessionId::SERVER {
+        let is_whisper = matches!(line.line, ServerLine::Event(_, Event::Whisper(..)));
+        self.private_bytes += if cause == session || (cause == SessionId::SERVER && !is_whisper) {
             client.mailbox.insert(point, CursorMove::Stay, write)
         } else if client.mailbox.whisper_bytes() <= WHISPER_BYTES_MAX {
             client.mailbox.insert_whisper(point, write)

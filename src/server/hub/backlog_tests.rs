@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use super::tests::{connect, read, say};
 use super::*;
+use crate::command::ServerLine;
 use crate::feed::Cursor;
 use crate::limits::{
     BACKLOG_BYTES_MIN, BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE, SEGMENT_BYTES_MAX, TURN_PRIVATE_BYTES_MAX,
     WHISPER_BYTES_MAX,
 };
+use crate::protocol::{Event, Name, Text};
 use crate::session::{Lifecycle, Timeouts};
 use crate::state::{SharedState, StateLimits};
 
@@ -141,5 +143,19 @@ fn unread_whispers_of_one_client_are_bounded() {
         mailbox.lifecycle().is_slow()
     });
     // The mailbox accepts one whisper beyond the limit, and the next one disconnects the client.
+    assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));
+}
+
+/// In a cluster, all whispers come from the log.
+#[test]
+fn unread_whispers_from_a_log_are_bounded() {
+    let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
+    connect(&mut hub, 1);
+    let (from, text) = (Name::new("ann").unwrap(), Text::new(&"x".repeat(4000)).unwrap());
+    let whisper = Output::Send(SessionId(1), None, ServerLine::Event(None, Event::Whisper(from, text)).into());
+    let kept = (0..1000).find(|_| {
+        hub.delivery.deliver(hub.sessions.state(), SessionId::SERVER, &whisper);
+        hub.delivery.has_slow()
+    });
     assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));
 }

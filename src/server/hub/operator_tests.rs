@@ -10,9 +10,9 @@ use crate::command::Command;
 use crate::control::{AccountReply, AccountRequest, ControlError};
 use crate::limits::{BACKLOG_BYTES_MIN, CONTROL_CHANGES_MAX};
 use crate::protocol::{AccountId, Mode, Name, PasswordHash};
-use crate::sequencer::{Change, MemorySequencer, Sequencer};
+use crate::sequencer::{Change, MemorySequencer, Sequenced, Sequencer};
 use crate::session::{AccountPolicy, PasswordJob, PasswordResult};
-use crate::state::{AccountCommand, Action, Entry, StoreFailure};
+use crate::state::{AccountCommand, Action, StoreFailure};
 
 /// Threads that never finish.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Sequencer for SlowStore {
         });
     }
 
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<Sequenced> {
         self.with(|_, ready| ready.next())
     }
 

@@ -11,7 +11,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_lite::future;
@@ -25,6 +24,7 @@ use super::admission::{Admission, AdmissionLimit, Ticket};
 use super::connection::{Connection, ConnectionContext, send_refusal};
 use super::inherited_sockets::{InheritedSocketError, InheritedSockets, unix_address};
 use super::log::FrequentEvent;
+use super::session_numbers::SessionNumbers;
 use super::sockets::Sockets;
 use super::transport::{Tcp, Transport, Unix};
 use super::unix_socket::{SocketFile, UnixSocket};
@@ -33,7 +33,6 @@ use crate::command::{Refusal, ServerLine};
 use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX};
 use crate::process::error_text;
 use crate::protocol::{ClientOrigin, Network, Peer, PeerAddress, Timestamp};
-use crate::state::SessionId;
 
 /// An address to listen on, and the protocol of its clients.
 #[derive(Clone, Debug)]
@@ -407,13 +406,14 @@ impl Listeners {
         context: &Arc<ConnectionContext>,
         sockets: &Arc<Sockets>,
         admission: &Arc<Admission>,
+        numbers: &Arc<SessionNumbers>,
     ) -> Vec<Task<()>> {
         let acceptor = Acceptor {
             executor: Arc::clone(executor),
             context: Arc::clone(context),
             sockets: Arc::clone(sockets),
             admission: Arc::clone(admission),
-            last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
+            numbers: Arc::clone(numbers),
             listener: 0,
         };
         let accept = |(number, listener): (_, BoundListener)| {
@@ -434,7 +434,7 @@ pub(super) struct Acceptor {
     pub(super) context: Arc<ConnectionContext>,
     sockets: Arc<Sockets>,
     pub(super) admission: Arc<Admission>,
-    last_session: Arc<AtomicU64>,
+    numbers: Arc<SessionNumbers>,
     /// The number of the listener.
     listener: usize,
 }
@@ -497,8 +497,7 @@ impl Acceptor {
 
     /// Starts a task that serves a connection. The client's next bytes on this transport are lines.
     pub(super) fn spawn_connection<T: Transport + 'static>(&self, transport: T, peer: Peer, ticket: Ticket) {
-        let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-        let connection = Connection::new(transport, session, Arc::clone(&self.context), ticket);
+        let connection = Connection::new(transport, self.numbers.next(), Arc::clone(&self.context), ticket);
         // Fails only if the hub has ended, and the server with it.
         if connection.announce(peer).is_ok() {
             self.executor.spawn(connection.serve()).detach();

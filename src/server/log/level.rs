@@ -1,10 +1,13 @@
 //! The level of the log, which a reload may change. An event below the level costs what it costs without this: each place in the code that
 //! logs an event keeps whether it is logged, and only a change of the level asks all of them again.
+//!
+//! Only events of chinwag are logged: those of a library may have a client's text, and their messages are not constant.
 
 use std::sync::{Mutex, PoisonError};
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
@@ -20,12 +23,17 @@ pub(super) fn limit<S>(subscriber: S, level: LevelFilter) -> (impl Subscriber + 
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
 {
-    let (filter, handle) = reload::Layer::new(level);
+    let (filter, handle) = reload::Layer::new(of_chinwag(level));
     let set_level = move |level: LevelFilter| {
         // Fails only once the subscriber is dropped, and with it the log.
-        let _ = handle.reload(level);
+        let _ = handle.reload(of_chinwag(level));
     };
     (subscriber.with(filter), Box::new(set_level))
+}
+
+/// The events of this level and above whose modules are chinwag's.
+fn of_chinwag(level: LevelFilter) -> Targets {
+    Targets::new().with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
 /// Keeps how to change the level of the process' log.
@@ -42,7 +50,7 @@ pub(in crate::server) fn set_level(level: LevelFilter) {
 
 #[cfg(test)]
 mod tests {
-    use tracing::{debug, info, warn};
+    use tracing::{debug, error, info, warn};
 
     use super::*;
     use crate::server::log::tests::Buffer;
@@ -69,5 +77,14 @@ mod tests {
                 assert_eq!(buffer.take_lines(LogFormat::Text), expected, "{level}");
             }
         });
+    }
+
+    #[test]
+    fn events_of_libraries_are_not_logged() {
+        let log = || {
+            error!(target: "async_nats::connector", "received status message: a client's text");
+            debug!("own");
+        };
+        assert_eq!(crate::server::log::tests::logged(LogFormat::Text, log), ["DEBUG own"]);
     }
 }

@@ -6,6 +6,8 @@
 //! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. `RunLog` logs the
 //! events that depend on earlier ones: the ends of connections, and frequent events.
 
+#[cfg(feature = "cluster")]
+mod engine;
 mod level;
 mod limiter;
 mod line;
@@ -29,6 +31,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+#[cfg(feature = "cluster")]
+pub(super) use self::engine::{EngineLog, engine_version};
 use self::level::SetLevel;
 pub(super) use self::level::set_level;
 pub use self::line::push_json_string;
@@ -50,7 +54,7 @@ use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
 use crate::protocol::{AccountTokenId, CloseReason, MessageId, Name, PeerAddress, SanctionId, Token};
 use crate::session::{AccountEvent, MembershipChange};
-use crate::state::{Moderated, ModerationOutcome, SessionId};
+use crate::state::{Incarnation, Moderated, ModerationOutcome, SessionId};
 
 /// How lines of the log are rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,6 +184,38 @@ fn constant_text(payload: &dyn Any) -> Option<&'static str> {
 
 pub(super) fn starting() {
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
+}
+
+/// The server begins to join a cluster.
+pub(super) fn joining(settings: &[(&'static str, String)]) {
+    let settings: Vec<_> = settings.iter().map(|(option, value)| format!("{option} {value}")).collect();
+    info!(options = settings.join(" "), "joining the cluster");
+}
+
+/// A file with what the engine wants to see is exposed.
+#[cfg(feature = "cluster")]
+pub(super) fn engine_credentials(warning: &str) {
+    warn!("{warning}");
+}
+
+/// A node has joined the cluster. `is_own`: it is this one.
+pub(super) fn node_joined(node: &Token, incarnation: Incarnation, is_own: bool) {
+    let incarnation = incarnation.0;
+    if is_own {
+        info!(%node, incarnation, "joined the cluster");
+    } else {
+        info!(%node, incarnation, "another node has joined the cluster");
+    }
+}
+
+/// A node has left the cluster, or has lost its place in it.
+pub(super) fn node_expired(node: &Token, incarnation: Incarnation, is_own: bool) {
+    let incarnation = incarnation.0;
+    if is_own {
+        warn!(%node, incarnation, "this node has lost its place in the cluster: its clients are disconnected, and it joins again");
+    } else {
+        warn!(%node, incarnation, "another node has left the cluster");
+    }
 }
 
 /// The server has no store.

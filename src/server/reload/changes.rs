@@ -67,6 +67,15 @@ const RESTART: &[(&str, Show)] = &[
     ("--data", |all| of_store(all, "--data")),
     ("--durability", |all| of_store(all, "--durability")),
     ("--keep", |all| of_store(all, "--keep")),
+    ("--cluster", |all| of_cluster(all, "--cluster")),
+    ("--cluster-node", |all| of_cluster(all, "--cluster-node")),
+    ("--cluster-copies", |all| of_cluster(all, "--cluster-copies")),
+    ("--cluster-ca", |all| of_cluster(all, "--cluster-ca")),
+    ("--cluster-user", |all| of_cluster(all, "--cluster-user")),
+    ("--cluster-password-file", |all| of_cluster(all, "--cluster-password-file")),
+    ("--cluster-token-file", |all| of_cluster(all, "--cluster-token-file")),
+    ("--cluster-nkey-file", |all| of_cluster(all, "--cluster-nkey-file")),
+    ("--cluster-credentials", |all| of_cluster(all, "--cluster-credentials")),
     ("--epoch", |all| shown(all.server.epoch.as_ref(), ToString::to_string)),
     ("--send-timeout", |all| duration(all.server.send_timeout)),
     ("--dead-peer-timeout", |all| duration(all.server.dead_peer_timeout)),
@@ -151,10 +160,19 @@ fn http(all: &Configuration) -> Option<HttpSettings> {
     all.server.listen.iter().find_map(Listener::http_settings)
 }
 
+/// The value of an option of the cluster.
+fn of_cluster(all: &Configuration, option: &str) -> String {
+    value_of(option, all.server.cluster.as_ref().map(|cluster| cluster.settings()))
+}
+
 /// The value of an option of the store.
 fn of_store(all: &Configuration, option: &str) -> String {
-    let settings = all.server.store.as_ref().map(|store| store.settings()).unwrap_or_default();
-    shown(settings.into_iter().find(|(name, _)| *name == option), |(_, value)| value)
+    value_of(option, all.server.store.as_ref().map(|store| store.settings()))
+}
+
+fn value_of(option: &str, settings: Option<Vec<(&'static str, String)>>) -> String {
+    let mut settings = settings.into_iter().flatten();
+    shown(settings.find(|(name, _)| *name == option), |(_, value)| value)
 }
 
 fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {

@@ -15,7 +15,7 @@ use futures_lite::future;
 
 use super::*;
 use crate::feed::Feed;
-use crate::sequencer::{Change, MemorySequencer, Sequencer};
+use crate::sequencer::{Change, MemorySequencer, Sequenced, Sequencer};
 use crate::server::admission::ConnectionLimits;
 use crate::server::banned_networks::BannedNetworks;
 use crate::server::clock::SystemClock;
@@ -26,7 +26,7 @@ use crate::server::tests::options;
 use crate::server::token_bucket::Rate;
 use crate::server::{CheckReport, Listener, ServerOptions, StoreBytes, StoreOpener, request_queue, run};
 use crate::session::Sessions;
-use crate::state::{Action, Entry, SharedState};
+use crate::state::{Action, SharedState};
 
 /// Limit for anything that should take no time.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -260,7 +260,7 @@ impl Sequencer for StuckSequencer {
         self.inner.submit(change);
     }
 
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<Sequenced> {
         self.inner.next()
     }
 

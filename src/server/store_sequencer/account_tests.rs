@@ -81,7 +81,7 @@ impl Server {
     }
 
     pub(super) fn apply_ready(&mut self) {
-        while let Some(entry) = self.sequencer.next() {
+        while let Some(Sequenced::Entry(entry)) = self.sequencer.next() {
             self.state.apply(entry, &mut self.outputs);
         }
     }

@@ -16,7 +16,7 @@ pub(super) fn moderate(server: &mut Server, moderation: Moderation) {
         origin: Origin::SERVER,
         action: Action::Moderate(moderation),
     });
-    while let Some(entry) = server.sequencer.next() {
+    while let Some(Sequenced::Entry(entry)) = server.sequencer.next() {
         let from = server.outputs.len();
         server.state.apply(entry, &mut server.outputs);
         let records: Vec<_> = server.outputs[from..]

@@ -63,7 +63,7 @@ pub(super) fn read_accounts(d: &mut Decoder<'_>) -> ReadResult<Accounts> {
 fn read_account(d: &mut Decoder<'_>) -> ReadResult<Account> {
     expect_array(d, 8)?;
     let (id, name) = (AccountId(d.u32()?), read_name(d)?);
-    let password = parse_with(d.str()?, |phc| PasswordHash::new(phc).ok())?;
+    let password = read_password_hash(d)?;
     let (generation, role) = (d.u32()?, parse_with(d.str()?, Role::parse)?);
     let (created_at, last_token) = (Timestamp(d.i64()?), AccountTokenId(d.u32()?));
     let tokens = (0..read_array_length(d)?).map(|_| read_token(d)).collect::<ReadResult<Vec<_>>>()?;
@@ -80,14 +80,25 @@ fn read_account(d: &mut Decoder<'_>) -> ReadResult<Account> {
 fn read_token(d: &mut Decoder<'_>) -> ReadResult<AccountToken> {
     expect_array(d, 6)?;
     let (id, verifier) = (AccountTokenId(d.u32()?), read_verifier(d)?);
-    let label = parse_with(d.str()?, |label| TokenLabel::new(Text::new(label).ok()?).ok())?;
+    let label = read_token_label(d)?;
     let (created_at, expires_at) = (Timestamp(d.i64()?), Timestamp(d.i64()?));
-    let day = |d: &mut Decoder<'_>| Day::from_number(d.i32()?).ok_or_else(|| Error::message("a day is not valid"));
-    let last_used_on = read_optional(d, day)?;
+    let last_used_on = read_optional(d, read_day)?;
     Ok(AccountToken { id, verifier, label, created_at, expires_at, last_used_on })
 }
 
-pub(super) fn write_login<W: Write<Error = std::convert::Infallible>>(
+pub(crate) fn read_password_hash(d: &mut Decoder<'_>) -> ReadResult<PasswordHash> {
+    parse_with(d.str()?, |phc| PasswordHash::new(phc).ok())
+}
+
+pub(crate) fn read_token_label(d: &mut Decoder<'_>) -> ReadResult<TokenLabel> {
+    parse_with(d.str()?, |label| TokenLabel::new(Text::new(label).ok()?).ok())
+}
+
+pub(crate) fn read_day(d: &mut Decoder<'_>) -> ReadResult<Day> {
+    Day::from_number(d.i32()?).ok_or_else(|| Error::message("a day is not valid"))
+}
+
+pub(crate) fn write_login<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     login: Option<Login>,
 ) -> WriteResult {
@@ -103,7 +114,7 @@ pub(super) fn write_login<W: Write<Error = std::convert::Infallible>>(
     Ok(())
 }
 
-pub(super) fn read_login(d: &mut Decoder<'_>) -> ReadResult<Option<Login>> {
+pub(crate) fn read_login(d: &mut Decoder<'_>) -> ReadResult<Option<Login>> {
     read_optional(d, |d| {
         expect_array(d, 3)?;
         let account = AccountId(d.u32()?);

@@ -1,6 +1,7 @@
 //! Reads the state, and checks everything on which the state relies.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
@@ -15,12 +16,12 @@ use crate::protocol::{
 use crate::state::memberships::{Memberships, Seniority};
 use crate::state::recent::Budget;
 use crate::state::{
-    Author, Member, MemberId, MemoryCost, Names, Recent, RecentMessage, RecentMessages, Resumption, Room, RoomId,
-    SessionId, SharedState, StateLimits, Uptime,
+    Author, Incarnation, Member, MemberId, MemoryCost, Names, Node, Nodes, Recent, RecentMessage, RecentMessages,
+    Resumption, Room, RoomId, SessionId, SharedState, StateLimits, Uptime,
 };
 
 pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
-    expect_array(d, 19)?;
+    expect_array(d, 20)?;
     if d.u64()? != VERSION {
         return Err(Error::message("it has another version"));
     }
@@ -69,17 +70,19 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
             return Err(Error::message("a session watches two rooms"));
         }
     }
+    state.nodes = read_nodes(d)?;
     let is_occupied = |(id, room): &(RoomId, &Room)| *id != RoomId::LOBBY && !room.members.is_empty();
     state.occupied = state.rooms().filter(is_occupied).count();
     Ok(state)
 }
 
-fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
-    expect_array(d, 14)?;
-    let resume_seconds = d.u64()?;
+pub(crate) fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
+    expect_array(d, 15)?;
+    let (resume_seconds, lease_seconds) = (d.u64()?, d.u64()?);
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
     Ok(StateLimits {
         resume_seconds,
+        lease_seconds,
         history_messages: limit()?,
         history_bytes: limit()?,
         canvas_strokes: limit()?,
@@ -94,6 +97,23 @@ fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
         sanctions_per_room: limit()?,
         sanctions_reserved: limit()?,
     })
+}
+
+fn read_nodes(d: &mut Decoder<'_>) -> ReadResult<Nodes> {
+    expect_array(d, 3)?;
+    let last = Incarnation(d.u32()?);
+    let joined = (0..read_array_length(d)?).map(|_| {
+        expect_array(d, 4)?;
+        let (incarnation, name) = (Incarnation(d.u32()?), read_token(d)?);
+        Ok((incarnation, Node { name, run: d.u64()?, alive_at: Uptime(d.u64()?) }))
+    });
+    let joined = joined.collect::<ReadResult<_>>()?;
+    let departing = (0..read_array_length(d)?).map(|_| {
+        expect_array(d, 2)?;
+        Ok((Incarnation(d.u32()?), read_reason(d)?))
+    });
+    let departing = departing.collect::<ReadResult<_>>()?;
+    Nodes::restore(last, joined, departing).ok_or_else(|| Error::message("two nodes share a number or a name"))
 }
 
 fn add_room(state: &mut SharedState, id: RoomId, room: Room) -> ReadResult<()> {
@@ -186,22 +206,22 @@ fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMes
 }
 
 fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
-    expect_array(d, 11)?;
+    expect_array(d, 12)?;
     let (id, name, registered_at) = (MemberId(d.u64()?), read_name(d)?, Uptime(d.u64()?));
+    let session =
+        read_optional(d, |d| NonZeroU64::new(d.u64()?).ok_or_else(|| Error::message("the number of a session is 0")))?;
     let network = read_optional(d, read_network)?;
     let login = read_login(d)?.map(Box::new);
     let verifier = read_optional(d, read_verifier)?;
     let has_ended_input = d.bool()?;
     let detached = read_optional(d, |d| {
         expect_array(d, 2)?;
-        let since = Uptime(d.u64()?);
-        let reason = |word: &str| LeaveReason::ALL.into_iter().find(|reason| reason.as_str() == word);
-        Ok((since, parse_with(d.str()?, reason)?))
+        Ok((Uptime(d.u64()?), read_reason(d)?))
     })?;
     let unpublished = d.u32()?;
     let rooms = read_memberships(d)?;
-    let has_resumption = verifier.is_some() || detached.is_some();
-    let resumption = has_resumption.then(|| Box::new(Resumption { verifier, detached }));
+    let has_resumption = verifier.is_some() || detached.is_some() || session.is_some();
+    let resumption = has_resumption.then(|| Box::new(Resumption { verifier, detached, session }));
     Ok((id, Member { name, rooms, registered_at, resumption, login, unpublished, has_ended_input, network }))
 }
 
@@ -244,36 +264,40 @@ fn read_seniority(d: &mut Decoder<'_>) -> ReadResult<Seniority> {
     Seniority::new(read_counter(d)?).ok_or_else(|| Error::message("a rank is 0"))
 }
 
-pub(super) fn read_verifier(d: &mut Decoder<'_>) -> ReadResult<Verifier> {
+fn read_reason(d: &mut Decoder<'_>) -> ReadResult<LeaveReason> {
+    parse_with(d.str()?, |word| LeaveReason::ALL.into_iter().find(|reason| reason.as_str() == word))
+}
+
+pub(crate) fn read_verifier(d: &mut Decoder<'_>) -> ReadResult<Verifier> {
     let bytes = <[u8; 32]>::try_from(d.bytes()?).map_err(|_| Error::message("a verifier has another length"))?;
     Ok(Verifier::from_bytes(bytes))
 }
 
-pub(super) fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
+pub(crate) fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
     parse_with(d.str()?, |name| Name::new(name).ok())
 }
 
-fn read_room_name(d: &mut Decoder<'_>) -> ReadResult<RoomName> {
+pub(crate) fn read_room_name(d: &mut Decoder<'_>) -> ReadResult<RoomName> {
     parse_with(d.str()?, |name| RoomName::new(name).ok())
 }
 
-pub(super) fn read_text(d: &mut Decoder<'_>) -> ReadResult<Text> {
+pub(crate) fn read_text(d: &mut Decoder<'_>) -> ReadResult<Text> {
     parse_with(d.str()?, |text| Text::new(text).ok())
 }
 
-fn read_token(d: &mut Decoder<'_>) -> ReadResult<Token> {
+pub(crate) fn read_token(d: &mut Decoder<'_>) -> ReadResult<Token> {
     parse_with(d.str()?, |token| Token::new(token).ok())
 }
 
-pub(super) fn parse_with<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> ReadResult<T> {
+pub(crate) fn parse_with<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> ReadResult<T> {
     parse(raw).ok_or_else(|| Error::message("a text is not valid"))
 }
 
-pub(super) fn read_optional<'b, T>(
+pub(crate) fn read_optional<'b, T, E: From<Error>>(
     d: &mut Decoder<'b>,
-    read: impl FnOnce(&mut Decoder<'b>) -> ReadResult<T>,
-) -> ReadResult<Option<T>> {
-    if d.datatype()? == Type::Null { d.null().map(|()| None) } else { read(d).map(Some) }
+    read: impl FnOnce(&mut Decoder<'b>) -> Result<T, E>,
+) -> Result<Option<T>, E> {
+    if d.datatype()? == Type::Null { Ok(d.null().map(|()| None)?) } else { read(d).map(Some) }
 }
 
 fn read_counter(d: &mut Decoder<'_>) -> ReadResult<u64> {
@@ -282,10 +306,10 @@ fn read_counter(d: &mut Decoder<'_>) -> ReadResult<u64> {
 }
 
 /// The length of the array that begins here.
-pub(super) fn read_array_length(d: &mut Decoder<'_>) -> ReadResult<u64> {
+pub(crate) fn read_array_length(d: &mut Decoder<'_>) -> ReadResult<u64> {
     d.array()?.ok_or_else(|| Error::message("an array has no length"))
 }
 
-pub(super) fn expect_array(d: &mut Decoder<'_>, expected: u64) -> ReadResult<()> {
+pub(crate) fn expect_array(d: &mut Decoder<'_>, expected: u64) -> ReadResult<()> {
     if read_array_length(d)? == expected { Ok(()) } else { Err(Error::message("an array has another length")) }
 }

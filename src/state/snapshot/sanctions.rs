@@ -87,7 +87,7 @@ fn read_subject(d: &mut Decoder<'_>) -> ReadResult<Subject> {
     })
 }
 
-pub(super) fn read_network(d: &mut Decoder<'_>) -> ReadResult<Network> {
+pub(crate) fn read_network(d: &mut Decoder<'_>) -> ReadResult<Network> {
     parse_with(d.str()?, |network| network.parse().ok())
 }
 

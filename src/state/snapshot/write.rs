@@ -7,7 +7,7 @@ use super::sanctions::write_sanctions;
 use super::{VERSION, WriteResult};
 use crate::protocol::{DrawnStroke, PastMessage, RoomRules, Text};
 use crate::state::{
-    Author, Member, MemberId, MemoryCost, Recent, RecentMessage, Room, RoomId, SharedState, StateLimits,
+    Author, Member, MemberId, MemoryCost, Node, Nodes, Recent, RecentMessage, Room, RoomId, SharedState, StateLimits,
 };
 
 pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
@@ -32,11 +32,12 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
         silenced,
         invited_guests,
         watchers,
+        nodes,
         messages,
         strokes,
         occupied: _,
     } = state;
-    e.array(19)?.u64(VERSION)?;
+    e.array(20)?.u64(VERSION)?;
     write_limits(e, limits)?;
     e.u64(now.0)?.u64(*entrances)?.u32(*next_room)?.bool(*has_store)?.bool(*has_expired)?;
     write_optional_str(e, start.as_ref().map(ToString::to_string).as_deref())?;
@@ -71,19 +72,35 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
     for (session, room) in watchers.iter() {
         e.array(2)?.u64(session.0)?.u32(room.0)?;
     }
-    Ok(())
+    write_nodes(e, nodes)
 }
 
-fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
+pub(crate) fn write_limits<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    limits: &StateLimits,
+) -> WriteResult {
     let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
     let StateLimits { canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member, .. } = *limits;
     let StateLimits { accounts, account_tokens, resting_names, .. } = *limits;
     let of_sanctions = [limits.sanctions, limits.sanctions_per_room, limits.sanctions_reserved];
-    e.array(14)?.u64(resume_seconds)?;
+    e.array(15)?.u64(resume_seconds)?.u64(limits.lease_seconds)?;
     let of_rooms =
         [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member];
     for limit in of_rooms.into_iter().chain([accounts, account_tokens, resting_names]).chain(of_sanctions) {
         e.u64(limit as u64)?;
+    }
+    Ok(())
+}
+
+fn write_nodes<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, nodes: &Nodes) -> WriteResult {
+    e.array(3)?.u32(nodes.last().0)?;
+    e.array(nodes.iter().count() as u64)?;
+    for (incarnation, Node { name, run, alive_at }) in nodes.iter() {
+        e.array(4)?.u32(incarnation.0)?.str(&name.to_string())?.u64(*run)?.u64(alive_at.0)?;
+    }
+    e.array(nodes.departing().len() as u64)?;
+    for (incarnation, reason) in nodes.departing() {
+        e.array(2)?.u32(incarnation.0)?.str(reason.as_str())?;
     }
     Ok(())
 }
@@ -147,9 +164,13 @@ fn write_member<W: Write<Error = std::convert::Infallible>>(
     id: MemberId,
     member: &Member,
 ) -> WriteResult {
-    let Member { name, rooms, registered_at, resumption: _, login: _, unpublished, has_ended_input, network } = member;
+    let Member { name, rooms, registered_at, resumption, login: _, unpublished, has_ended_input, network } = member;
     let (verifier, detached) = (member.verifier(), member.detached());
-    e.array(11)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
+    e.array(12)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
+    match resumption.as_ref().and_then(|resumption| resumption.session) {
+        Some(session) => e.u64(session.get())?,
+        None => e.null()?,
+    };
     write_optional_str(e, network.map(|network| network.to_string()).as_deref())?;
     write_login(e, member.login())?;
     match verifier {
@@ -186,7 +207,7 @@ fn write_recent<W: Write<Error = std::convert::Infallible>, T: MemoryCost>(
     recent.with_ages().try_for_each(|(age, item)| write(e, age, item))
 }
 
-fn write_optional_str<W: Write<Error = std::convert::Infallible>>(
+pub(crate) fn write_optional_str<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     text: Option<&str>,
 ) -> WriteResult {

@@ -427,6 +427,7 @@ impl Model {
             | Output::Moderated(_)
             | Output::BanNetwork(..) => {}
             Output::QueryStore { .. } => panic!("{output:?} without a store"),
+            Output::NodeJoined { .. } | Output::NodeExpired { .. } => panic!("{output:?} without a cluster"),
             Output::Publish { room, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
                 self.rooms.get(room).record(id, at, &event);
