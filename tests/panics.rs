@@ -31,6 +31,7 @@ fn start(port_file: &Path) -> u16 {
         allows_insecure_passwords: false,
         accounts: AccountOptions::default(),
         epoch: None,
+        cluster: None,
         store: None,
         line_rate: Rate { per_second: 0, burst: 1 },
         connect_rate: Rate { per_second: 0, burst: 1 },
