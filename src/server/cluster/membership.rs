@@ -43,7 +43,9 @@ impl NodeOptions {
 impl ClusterMembership for NodeOptions {
     fn join(&self, options: &ServerOptions) -> Result<Box<dyn Sequencer>, Box<dyn Error + Send + Sync>> {
         let (credentials, warnings) = self.read_credentials()?;
-        warnings.iter().for_each(|warning| log::engine_credentials(warning));
+        for warning in &warnings {
+            log::engine_credentials(warning);
+        }
         let engine = NatsOptions {
             address: self.address.clone(),
             credentials,
