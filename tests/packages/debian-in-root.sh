@@ -163,9 +163,9 @@ refuse_options() {
     old=$(main_process)
     sed -i 's/^max-clients = 1234$/max-client = 1234/' "$config"
     apt install "$packages/3.deb"
+    [[ -e $enabled ]] || fail 'the unit was not enabled'
     [[ $output == *'unknown key "max-client"'*"refuses the options in $config, so the old server goes on running"* ]] || fail "$output"
     same "$old" "$(main_process)"
-    [[ -e $enabled ]] || fail 'the unit was not enabled'
     # As dpkg calls it when a later upgrade fails.
     output=$(/var/lib/dpkg/info/chinwag.postinst abort-upgrade 9 2>&1)
     [[ $output == *"refuses the options in $config"* ]] || fail "$output"
