@@ -49,7 +49,7 @@ fn described(text: &str) -> BTreeMap<String, Description> {
             let new = Description { kind: String::new(), labels: BTreeSet::new(), help: help.to_owned() };
             assert!(metrics.insert(name.to_owned(), new).is_none(), "{name} twice");
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
-            metrics.get_mut(name).expect("its help comes first").kind = kind.to_owned();
+            kind.clone_into(&mut metrics.get_mut(name).expect("its help comes first").kind);
         } else if let Some((name, labels)) = line.split_once('{') {
             let name = name.strip_suffix("_bucket").unwrap_or(name);
             let labels = label_names(labels.split_once('}').expect("a bracket").0);
@@ -112,6 +112,40 @@ fn dashboard_and_alerts_name_metrics_that_exist() {
                 None => documented.get(&name).is_some_and(|metric| metric.kind != "histogram"),
             };
             assert!(exists, "{path} names {name}");
+        }
+    }
+}
+
+/// The values of labels that the expressions of a file select, with the metric and the label.
+#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
+fn selected_in(path: &str) -> Vec<[String; 3]> {
+    let text = fs::read_to_string(project(path)).expect("a file of the project").replace("\\\"", "\"");
+    let mut selected = Vec::new();
+    for (start, _) in text.match_indices('{') {
+        let word = text[..start].rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next();
+        let Some(name) = word.filter(|word| is_metric(word)) else { continue };
+        let (matchers, _) = text[start + 1..].split_once('}').expect("a bracket");
+        for matcher in matchers.split(',') {
+            let (label, values) = matcher.split_once('=').expect("a matcher");
+            let values = values.trim_start_matches('~').trim_matches('"').split('|');
+            if !["job", "instance"].contains(&label) {
+                selected.extend(values.map(|value| [name, label, value].map(str::to_owned)));
+            }
+        }
+    }
+    selected
+}
+
+#[test]
+#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
+fn dashboard_and_alerts_select_values_that_exist() {
+    let samples = full_text();
+    for path in ["packaging/grafana/chinwag.json", "packaging/prometheus/chinwag.rules.yml"] {
+        let selected = selected_in(path);
+        assert!(selected.len() > 1, "{path} selects few values: {selected:?}");
+        for [name, label, value] in selected {
+            let sample = format!("\n{name}{{{label}=\"{value}\"}} ");
+            assert!(samples.contains(&sample), "{path} selects {}", sample.trim());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The metrics of a running server: they count what clients do, Prometheus' own checker accepts them, and the documents, the dashboard and
 //! the alerts name the ones that exist.
 
+#![expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "the values are integers below 2^52")]
+
 #[path = "../common/mod.rs"]
 mod common;
 
