@@ -133,7 +133,8 @@ const _: () = {
     assert!("audit before=18446744073709551615 limit=18446744073709551615 room=#".len() + NAME_BYTES_MAX < 256);
     assert!(256 + " by=".len() + NAME_BYTES_MAX < CONTROL_REQUEST_BYTES_MAX);
     assert!(CONTROL_CONNECTIONS_MAX <= CONTROL_CHANGES_MAX);
-    assert!(CONTROL_CONNECTIONS_MAX + REFUSED_MAX < DESCRIPTORS_RESERVED);
+    // Admitted scrapers, and those that read why they are refused.
+    assert!(CONTROL_CONNECTIONS_MAX + REFUSED_MAX + 2 * METRICS_CONNECTIONS_MAX < DESCRIPTORS_RESERVED);
     // A second signal can end the shutdown early.
     assert!(2 * SIGNAL_COPY_MS_MAX < SHUTDOWN_MS_MAX);
     // A failed start ends within a second, too, even if nothing reads standard error: signals are not handled at that time.

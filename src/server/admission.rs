@@ -72,6 +72,8 @@ struct ConnectionCounts {
     refused: usize,
     /// Connections of operators: at most [`METRICS_CONNECTIONS_MAX`].
     operators: usize,
+    /// Refused connections of operators that are still open: at most [`METRICS_CONNECTIONS_MAX`].
+    refused_operators: usize,
 }
 
 /// The connections from one address.
@@ -97,6 +99,8 @@ enum TicketKind {
     Refused,
     /// A connection that reads the metrics.
     Operator,
+    /// A refused connection for metrics that stays open until the other side has read the reason.
+    RefusedOperator,
 }
 
 /// The limit for which a connection is refused, with its value.
@@ -123,6 +127,7 @@ impl Admission {
             addresses_max: 0,
             refused: 0,
             operators: 0,
+            refused_operators: 0,
         };
         Arc::new(Self { banned, counts: Mutex::new(counts) })
     }
@@ -175,6 +180,15 @@ impl Admission {
         })
     }
 
+    /// Counts a refused connection for metrics, which takes no place of a refused client. `None` if there are too many.
+    pub(super) fn admit_refused_operator(self: &Arc<Self>) -> Option<Ticket> {
+        let mut counts = self.counts();
+        (counts.refused_operators < METRICS_CONNECTIONS_MAX).then(|| {
+            counts.refused_operators += 1;
+            Ticket { admission: Arc::clone(self), kind: TicketKind::RefusedOperator }
+        })
+    }
+
     fn counts(&self) -> MutexGuard<'_, ConnectionCounts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,6 +235,7 @@ impl Drop for Ticket {
         match self.kind {
             TicketKind::Refused => counts.refused -= 1,
             TicketKind::Operator => counts.operators -= 1,
+            TicketKind::RefusedOperator => counts.refused_operators -= 1,
             TicketKind::Client(address) => {
                 counts.clients -= 1;
                 if let Some(usage) = address.and_then(|address| counts.by_address.get_mut(&address)) {
@@ -240,7 +255,9 @@ impl From<AdmissionLimit> for Refusal {
             AdmissionLimit::Clients(max) => {
                 (format!("the server has its maximum of {max} connections"), Hint::RetryLater)
             }
-            AdmissionLimit::Operators(max) => (format!("{max} connections read the metrics already"), Hint::RetryLater),
+            AdmissionLimit::Operators(max) => {
+                (format!("the metrics listener has its maximum of {max} connections"), Hint::RetryLater)
+            }
             AdmissionLimit::Address(max) => {
                 (format!("your address has its maximum of {max} connections"), Hint::CloseConnection)
             }

@@ -128,7 +128,7 @@ impl Hub {
 
     /// Counts turns and refusals here.
     pub(super) fn with_metrics(self, metrics: Arc<ServerMetrics>) -> Self {
-        Self { metrics, ..self }
+        Self { delivery: self.delivery.with_metrics(Arc::clone(&metrics)), metrics, ..self }
     }
 
     /// The times of the store's commits, for the metrics.

@@ -35,7 +35,7 @@ impl ServerMetrics {
 
     pub(super) fn count_sent(&self, _: &'static str, _: usize) {}
 
-    pub(super) fn count_caught_up(&self) {}
+    pub(super) fn count_catch_up(&self) {}
 
     pub(super) fn count_refusal(&self, _: ErrorCode) {}
 

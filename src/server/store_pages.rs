@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
 
+use super::metrics::ServerMetrics;
 use super::store_reader::RoomQuery;
 use crate::command::HistoryQuery;
 use crate::command::{Hint, HistoryReply, Refusal, ServerLine, Verb};
@@ -28,6 +29,8 @@ pub(super) struct QueryReply {
     mode: Mode,
     /// The room that the hint of a refusal names.
     hint_room: Option<RoomName>,
+    /// Counts the refusal, if the reply ends with one.
+    metrics: Arc<ServerMetrics>,
     pages: QueryPages,
 }
 
@@ -50,14 +53,14 @@ struct QueryPages(Option<Arc<StoreQuery>>);
 impl QueryReply {
     /// Starts the reply to a command on the connection of `mailbox`.
     pub(super) fn new(query: RoomQuery, mailbox: &Arc<Mailbox>, queries: &QueryQueues) -> Self {
-        let RoomQuery { room, room_name, query, until, dialect, mode, hint_room } = query;
+        let RoomQuery { room, room_name, query, until, dialect, mode, hint_room, metrics } = query;
         let of_store = match &query {
             HistoryQuery::Last(count) => Query::Last(*count),
             HistoryQuery::Since(id) => Query::After(*id),
             HistoryQuery::Words(words) => Query::Words(words.clone()),
         };
         let pages = QueryPages(Some(queries.query(room, of_store, until, mailbox_waker(mailbox))));
-        Self { room: room_name, query, last: until, dialect, mode, hint_room, pages }
+        Self { room: room_name, query, last: until, dialect, mode, hint_room, metrics, pages }
     }
 
     fn render(&mut self, page: &Page) -> Vec<u8> {
@@ -85,6 +88,7 @@ impl QueryReply {
     }
 
     fn refuse(&self, text: &mut Vec<u8>, refusal: Refusal) {
+        self.metrics.count_refusal(refusal.code);
         let refusal = refusal.with_hint_in(self.hint_room.clone());
         self.write_line(text, ServerLine::Err(refusal).in_mode(self.mode));
     }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::metrics::ServerMetrics;
 use crate::command::HistoryQuery;
 use crate::feed::{Mailbox, MissedMessages, PageSource};
 use crate::protocol::{AuditQuery, AuditRecord, Dialect, MessageId, Mode, RoomId, RoomName};
@@ -25,6 +26,8 @@ pub(super) struct RoomQuery {
     pub(super) mode: Mode,
     /// The room that these hints name.
     pub(super) hint_room: Option<RoomName>,
+    /// Where a refusal is counted.
+    pub(super) metrics: Arc<ServerMetrics>,
 }
 
 /// Reads stored messages for connections, page by page, no faster than each client reads; and the audit log.

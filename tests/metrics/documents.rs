@@ -49,7 +49,7 @@ fn described(text: &str) -> BTreeMap<String, Description> {
             let new = Description { kind: String::new(), labels: BTreeSet::new(), help: help.to_owned() };
             assert!(metrics.insert(name.to_owned(), new).is_none(), "{name} twice");
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
-            metrics.get_mut(name).expect("its help comes first").kind.push_str(kind);
+            kind.clone_into(&mut metrics.get_mut(name).expect("its help comes first").kind);
         } else if let Some((name, labels)) = line.split_once('{') {
             let name = name.strip_suffix("_bucket").unwrap_or(name);
             let labels = label_names(labels.split_once('}').expect("a bracket").0);
@@ -82,15 +82,13 @@ fn is_metric(word: &str) -> bool {
     word.starts_with("chinwag_") || word.starts_with("process_")
 }
 
-/// A build without some features has fewer metrics.
 #[test]
+#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
 fn manual_has_every_metric() {
-    let (metrics, mut documented) = (described(&full_text()), documented());
+    let (metrics, documented) = (described(&full_text()), documented());
+    assert_eq!(metrics.keys().collect::<Vec<_>>(), documented.keys().collect::<Vec<_>>());
     for (name, metric) in metrics {
-        assert_eq!(Some(metric), documented.remove(&name), "{name}");
-    }
-    if cfg!(all(feature = "accounts", feature = "store", feature = "tls")) {
-        assert!(documented.is_empty(), "the manual has other metrics, too: {documented:?}");
+        assert_eq!(metric, documented[&name], "{name}");
     }
 }
 
@@ -114,6 +112,40 @@ fn dashboard_and_alerts_name_metrics_that_exist() {
                 None => documented.get(&name).is_some_and(|metric| metric.kind != "histogram"),
             };
             assert!(exists, "{path} names {name}");
+        }
+    }
+}
+
+/// The values of labels that the expressions of a file select, with the metric and the label.
+#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
+fn selected_in(path: &str) -> Vec<[String; 3]> {
+    let text = fs::read_to_string(project(path)).expect("a file of the project").replace("\\\"", "\"");
+    let mut selected = Vec::new();
+    for (start, _) in text.match_indices('{') {
+        let word = text[..start].rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next();
+        let Some(name) = word.filter(|word| is_metric(word)) else { continue };
+        let (matchers, _) = text[start + 1..].split_once('}').expect("a bracket");
+        for matcher in matchers.split(',') {
+            let (label, values) = matcher.split_once('=').expect("a matcher");
+            let values = values.trim_start_matches('~').trim_matches('"').split('|');
+            if !["job", "instance"].contains(&label) {
+                selected.extend(values.map(|value| [name, label, value].map(str::to_owned)));
+            }
+        }
+    }
+    selected
+}
+
+#[test]
+#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
+fn dashboard_and_alerts_select_values_that_exist() {
+    let samples = full_text();
+    for path in ["packaging/grafana/chinwag.json", "packaging/prometheus/chinwag.rules.yml"] {
+        let selected = selected_in(path);
+        assert!(selected.len() > 1, "{path} selects few values: {selected:?}");
+        for [name, label, value] in selected {
+            let sample = format!("\n{name}{{{label}=\"{value}\"}} ");
+            assert!(samples.contains(&sample), "{path} selects {}", sample.trim());
         }
     }
 }

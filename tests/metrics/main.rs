@@ -2,6 +2,8 @@
 //! the alerts name the ones that exist.
 #![expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "counts have fewer than fifty significant bits")]
 
+#![expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "the values are integers below 2^52")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -16,7 +16,7 @@ use smol::Timer;
 
 use self::reader::InputReader;
 use self::writer::OutputWriter;
-use super::admission::{Admission, Ticket};
+use super::admission::Ticket;
 use super::clock::Clock;
 use super::hub::HubRequest;
 use super::log::RunLog;
@@ -61,11 +61,11 @@ enum ConnectionEnd {
 pub(super) fn send_refusal<T: Transport>(
     transport: T,
     refusal: &[u8],
-    admission: &Arc<Admission>,
+    ticket: Option<Ticket>,
 ) -> Option<impl Future<Output = ()> + use<T>> {
     // The send buffer of a new socket is empty, so all of it is written, or the socket is broken.
     let sent = transport.write(&[], Source::Memory(&[IoSlice::new(refusal)]));
-    let ticket = sent.is_ok().then(|| admission.admit_refused()).flatten()?;
+    let ticket = ticket.filter(|_| sent.is_ok())?;
     Some(async move {
         // The socket is closed even after an error.
         let _ = with_drain_timeout(transport.close()).await;

@@ -44,26 +44,32 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
-        let mut written = 0;
-        let result = self.write_some(cx, &mut written);
-        if written > 0 {
-            self.connection.context.metrics.count_sent(T::NAME, written);
+        let mut line_bytes = 0;
+        let result = self.write_some(cx, &mut line_bytes);
+        if line_bytes > 0 {
+            self.connection.context.metrics.count_sent(T::NAME, line_bytes);
         }
         result
     }
 
-    /// Writes until nothing is left, the socket is full, or a share of bytes is written. Adds the bytes to `written`.
-    fn write_some(&mut self, cx: &mut Context<'_>, written: &mut usize) -> Poll<ConnectionEnd> {
+    /// Writes until nothing is left, the socket is full, or a share of bytes is written. Adds the bytes of lines to `line_bytes`: the
+    /// transport accepts each once, however it sends them.
+    fn write_some(&mut self, cx: &mut Context<'_>, line_bytes: &mut usize) -> Poll<ConnectionEnd> {
         let Connection { transport, context, mailbox, .. } = self.connection;
         if self.cursor.fetch_new(&context.feed, mailbox, cx.waker()).is_slow() {
             return Poll::Ready(ConnectionEnd::Slow(self.fell_behind_text()));
         }
+        let mut written = 0;
         loop {
             let progress = match self.cursor.write(&context.feed, mailbox, |source| transport.write(&[], source)) {
                 Ok(no_lines @ (Progress::Idle | Progress::Done)) => match transport.poll_control(cx) {
                     Poll::Ready(sent) => sent.map(Progress::Wrote),
                     Poll::Pending => Ok(no_lines),
                 },
+                Ok(Progress::Wrote(bytes)) => {
+                    *line_bytes += bytes;
+                    Ok(Progress::Wrote(bytes))
+                }
                 progress => progress,
             };
             match progress {
@@ -77,8 +83,8 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
                 Ok(Progress::CaughtUp(room)) => drop(self.connection.send_to_hub(InputKind::CaughtUp(room))),
                 Ok(Progress::Wrote(bytes)) => {
                     self.stall.note_progress();
-                    *written += bytes;
-                    if *written >= WRITE_BYTES_MAX {
+                    written += bytes;
+                    if written >= WRITE_BYTES_MAX {
                         // Lets other tasks run: under constant load, this loop would never end.
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
@@ -118,7 +124,7 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
         let Some(reader) = &context.store_reader else { return false };
         let notice = |missed: &MissedMessages, text: &mut Vec<u8>| {
             log::fell_behind(*session);
-            context.metrics.count_caught_up();
+            context.metrics.count_catch_up();
             let tag = Tag { id: None, at: context.clock.wall() };
             missed.dialect.write_room_event(text, tag, &missed.room_name, &Event::Notice(Text::truncated(FELL_BEHIND)));
         };

@@ -23,6 +23,7 @@ use self::client::Client;
 use self::pages::PagedItem;
 use self::replies::{ReplyCaches, ReplyStyle};
 use self::slow_consumers::BacklogLimit;
+use super::metrics::ServerMetrics;
 use super::store_reader::{RoomQuery, StoreReader};
 use crate::command::{HistoryQuery, RoomLine, ServerLine};
 use crate::feed::{CursorMove, Feed, InsertionPoint, Mailbox, Publisher};
@@ -41,11 +42,13 @@ pub(super) struct Delivery {
     pending_wakes: Vec<(SessionId, Arc<Mailbox>)>,
     /// Bytes of private lines rendered since the last publish.
     private_bytes: usize,
-    /// Messages of which the author, a follower of the room, has read the acknowledgement instead.
+    /// Messages whose author follows the room, and so reads the message itself (`SET echo on`) or its acknowledgement.
     own_messages: u64,
     replies: ReplyCaches,
     /// Reads stored messages, if there is a store.
     store_reader: Option<Arc<dyn StoreReader>>,
+    /// Counts the refusals among the replies of the store.
+    metrics: Arc<ServerMetrics>,
     backlog_limit: BacklogLimit,
     /// Slow consumers that are not yet disconnected.
     slow: BTreeSet<SessionId>,
@@ -63,6 +66,7 @@ impl Delivery {
             private_bytes: 0,
             own_messages: 0,
             store_reader: None,
+            metrics: Arc::default(),
             slow: BTreeSet::new(),
         }
     }
@@ -71,6 +75,11 @@ impl Delivery {
     #[cfg(feature = "store")]
     pub(super) fn with_store_reader(self, reader: Arc<dyn StoreReader>) -> Self {
         Self { store_reader: Some(reader), publisher: self.publisher.with_store(), ..self }
+    }
+
+    /// Counts the refusals among the replies of the store here.
+    pub(super) fn with_metrics(self, metrics: Arc<ServerMetrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The feed.
@@ -174,8 +183,12 @@ impl Delivery {
 
     /// Adds an event to a room. The session that caused it gets `own` in its position.
     fn add_event(&mut self, room: RoomId, session: SessionId, tag: Tag, event: &Event, own: &OwnLine) {
-        let client = self.clients.get_mut(session).filter(|_| *own != OwnLine::Event);
-        let Some(client) = client else { return self.publisher.push(room, tag, event) };
+        let Some(client) = self.clients.get_mut(session) else { return self.publisher.push(room, tag, event) };
+        if *own == OwnLine::Event {
+            let reads_event = client.followed_dialect(room).is_some_and(|dialect| dialect.shows(event));
+            self.own_messages += u64::from(tag.id.is_some() && reads_event);
+            return self.publisher.push(room, tag, event);
+        }
         let of_client = client.dialect();
         let write = |text: &mut Vec<u8>| match own {
             OwnLine::Reply(None, reply) => of_client.write_line(text, reply),
@@ -255,8 +268,9 @@ impl Delivery {
         let Some(client) = self.clients.get_mut(session) else { return };
         let (Some(reader), Some(name)) = (&self.store_reader, self.publisher.room_name(room)) else { return };
         let (room_name, dialect, mode) = (name.clone(), client.dialect_in(room), client.mode);
-        let answer =
-            reader.start_query(RoomQuery { room, room_name, query, until, dialect, mode, hint_room }, &client.mailbox);
+        let metrics = Arc::clone(&self.metrics);
+        let query = RoomQuery { room, room_name, query, until, dialect, mode, hint_room, metrics };
+        let answer = reader.start_query(query, &client.mailbox);
         client.mailbox.insert_pages(client.insertion_point(&self.publisher, Some(room)), answer);
         wake_later(&mut self.pending_wakes, session, client);
     }

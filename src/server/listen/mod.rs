@@ -488,9 +488,14 @@ impl Acceptor {
 
     /// Sends a refusal, and closes the connection.
     fn refuse<T: Transport + 'static>(&self, transport: T, refusal: Refusal, protocol: &dyn ListenerProtocol<T>) {
-        self.context.metrics.count_refusal(refusal.code);
+        let is_client = !protocol.is_for_operators();
+        if is_client {
+            self.context.metrics.count_refusal(refusal.code);
+        }
         let refusal = protocol.render_refusal(refusal, self.context.clock.wall());
-        if let Some(draining) = send_refusal(transport, &refusal, &self.admission) {
+        let admission = &self.admission;
+        let ticket = if is_client { admission.admit_refused() } else { admission.admit_refused_operator() };
+        if let Some(draining) = send_refusal(transport, &refusal, ticket) {
             self.executor.spawn(draining).detach();
         }
     }

@@ -26,15 +26,15 @@ impl<const N: usize> Counters<N> {
     }
 }
 
-/// Number of threads with counters of their own. Threads beyond that share them.
+/// Number of cells. With more threads than that, several add to the same cell.
 const CELLS: usize = 16;
 
-/// The bytes that were received and sent, by transport. Each thread adds to a cell of its own, so no processor waits for the cache line of
-/// another.
+/// The bytes that were received and sent, by transport. Each of the first [`CELLS`] threads adds to a cell of its own, so that processors
+/// seldom wait for the same cache line.
 #[derive(Debug, Default)]
 pub(super) struct ByteCounters([ByteCell; CELLS]);
 
-/// The counters of one thread, apart from those of others: processors load pairs of cache lines.
+/// The counters of a thread, apart from those of others: processors load pairs of cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct ByteCell {

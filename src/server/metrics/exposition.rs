@@ -1,4 +1,4 @@
-//! Renders the metrics: their names, their help and their values, all of one moment.
+//! Renders the metrics: their names, their help and their values.
 //!
 //! The library puts the unit and `_total` behind the name of a metric. Here, names are written as Prometheus has them, so that they can be
 //! found.
@@ -87,27 +87,27 @@ impl Figures {
             let all = TRANSPORTS.into_iter().enumerate();
             all.map(|(index, transport)| (transport, count(index))).collect::<Vec<_>>()
         };
-        // Closed connections are read first, so that there are never more of them.
         let closed = by_transport(&|index| counted.closed.get(index));
         let opened = by_transport(&|index| counted.opened.get(index));
-        let open = opened.iter().zip(closed).map(|((transport, opened), (_, closed))| (*transport, opened - closed));
+        let open = opened
+            .iter()
+            .zip(closed)
+            .map(|((transport, opened), (_, closed))| (*transport, opened.saturating_sub(closed)));
         to.gauges("chinwag_connections", "Open connections of clients.", "transport", open)?;
         let help = "Connections of clients that were opened.";
         to.counters("chinwag_connections_opened_total", help, "transport", opened.iter().copied())?;
         let reasons = close_reasons().map(|reason| (reason.as_str(), counted.disconnects.get(reason_index(reason))));
         to.counters("chinwag_disconnects_total", "Connections that were closed, by reason.", "reason", reasons)?;
-        let slow = counted.disconnects.get(reason_index(CloseReason::Left(LeaveReason::Slow)));
-        let outcomes = [("disconnected", slow), ("caught_up", counted.caught_up.get(0))];
-        let help = "Clients that read too slowly: disconnected, or caught up from the store.";
-        to.counters("chinwag_slow_consumers_total", help, "outcome", outcomes.into_iter())?;
+        let help = "Times that a client read a room too slowly and continued from the store.";
+        to.counter("chinwag_catch_ups_total", help, &counted.catch_ups.get(0))?;
         let codes = ErrorCode::ALL.into_iter();
         let codes = codes.map(|code| (code.as_str(), counted.refusals.get(code as usize)));
-        to.counters("chinwag_refusals_total", "ERR lines to clients, by code.", "code", codes)?;
+        to.counters("chinwag_refusals_total", "Refusals of clients, by code.", "code", codes)?;
         let received = by_transport(&|index| counted.bytes.received(index)).into_iter();
-        let help = "Bytes that arrived from clients, with WebSocket headers and encryption.";
+        let help = "Bytes from clients in their sessions, with WebSocket headers and encryption.";
         to.counters("chinwag_received_bytes_total", help, "transport", received)?;
         let sent = by_transport(&|index| counted.bytes.sent(index)).into_iter();
-        let help = "Bytes of lines that were sent to clients, without WebSocket headers and encryption.";
+        let help = "Bytes of lines to clients in their sessions, without WebSocket headers and encryption.";
         to.counters("chinwag_sent_bytes_total", help, "transport", sent)?;
         to.gauge("chinwag_clients", "Clients that count for --max-clients, also detached members.", &self.clients.0)?;
         to.gauge("chinwag_clients_limit", "The number of clients that can be connected.", &self.clients.1)

@@ -15,7 +15,7 @@ use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
 use super::exposition::{Figures, Format};
-use super::process::ProcessFigures;
+use super::sampler::Sample;
 use crate::command::Refusal;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, METRICS_HUB_MS_MAX, METRICS_REQUEST_MS_MAX};
 use crate::protocol::{ClientOrigin, Mode, PeerAddress, Timestamp};
@@ -87,15 +87,13 @@ async fn serve_request(transport: &impl Transport, source: &Source) -> io::Resul
 
 impl Source {
     async fn metrics(&self, format: Format) -> Answer {
-        let Some(hub) = self.ask_hub(HubRequest::Status).await else { return silent_hub() };
-        let Some(counted) = self.context.upgrade().map(|context| Arc::clone(&context.metrics)) else {
-            return silent_hub();
-        };
-        let clients = (self.admission.client_count(), self.admission.limits().effective_clients_max());
+        let sources = self.context.upgrade().map(|context| (Arc::clone(&context.metrics), Arc::clone(&context.clock)));
+        let Some((counted, clock)) = sources else { return silent_hub() };
         let store = counted.store.clone();
-        // In another thread, so that no task waits for a disk.
-        let read = move || (store.and_then(|store| store.bytes().ok()), ProcessFigures::read());
-        let (store, process) = smol::unblock(read).await;
+        let read_store = move || store.and_then(|store| store.bytes().ok());
+        let sample = counted.sampler.sample(&*clock, self.ask_hub(HubRequest::Status), read_store).await;
+        let Sample { hub: Some(hub), store, process } = sample else { return silent_hub() };
+        let clients = (self.admission.client_count(), self.admission.limits().effective_clients_max());
         match (Figures { counted, hub, clients, store, process }).render(format) {
             Ok(body) => Answer { status: Status::Ok, media_type: format.media_type(), body },
             Err(fmt::Error) => Answer::text(Status::Unavailable, "the metrics cannot be rendered"),
@@ -277,8 +275,9 @@ mod tests {
             ConnectionLimits { clients_max: 9, descriptors: 99, per_address_max: 0, per_address_rate: line_rate };
         let admission = Admission::new(limits, Arc::new(BannedNetworks::new(clock)));
         let source = Source { context: Arc::downgrade(&context), admission };
-        assert_eq!(future::block_on(source.metrics(Format::Prometheus)), silent_hub());
-        assert_eq!(requests.waiting(), 1);
+        let answers = future::block_on(future::zip(source.metrics(Format::Prometheus), source.health()));
+        assert_eq!(answers, (silent_hub(), silent_hub()));
+        assert_eq!(requests.waiting(), 2);
         // After the end of the hub, at once.
         drop((context, requests));
         assert_eq!(future::block_on(source.health()), silent_hub());

@@ -2,7 +2,7 @@
 //!
 //! Counting is cheap: the hub adds plain integers ([`HubStatus`](super::hub::HubStatus) has them), and a connection adds to an atomic of
 //! its thread once for each read and each write, not for each message. A scrape asks the hub for its figures, as `chinwagd status` does,
-//! and renders all of them in its own task (`exposition`).
+//! but at most once a second (`sampler`), and renders all of them in its own task (`exposition`).
 //!
 //! All labels have a closed set of values: transports, reasons, codes. None is a nickname, a room or an address.
 
@@ -10,12 +10,14 @@ mod counters;
 mod exposition;
 mod listener;
 mod process;
+mod sampler;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use self::counters::{ByteCounters, Counters, Histogram};
+use self::sampler::Sampler;
 use super::clock::Clock;
 use super::request_queue::HubReceiver;
 use super::{Reload, ServerOptions, StoreOpener};
@@ -37,8 +39,8 @@ pub(super) struct ServerMetrics {
     /// Connections that were closed, by transport.
     closed: Counters<{ TRANSPORTS.len() }>,
     disconnects: Counters<CLOSE_REASONS>,
-    /// Slow consumers that continued from the store.
-    caught_up: Counters<1>,
+    /// How often a slow consumer has continued in a room from the store.
+    catch_ups: Counters<1>,
     refusals: Counters<{ ErrorCode::ALL.len() }>,
     /// Failed handshakes, then completed ones.
     handshakes: Counters<2>,
@@ -49,6 +51,7 @@ pub(super) struct ServerMetrics {
     commits: CommitTimes,
     store: Option<Arc<dyn StoreOpener>>,
     certificates: Option<Arc<dyn Reload>>,
+    sampler: Sampler,
 }
 
 const TURN_BUCKETS: usize = 12;
@@ -101,18 +104,24 @@ impl ServerMetrics {
         self.bytes.add_received(transport_index(transport), bytes);
     }
 
-    /// Counts the bytes that were written in one go.
+    /// Counts the bytes of lines that were written in one go.
     pub(super) fn count_sent(&self, transport: &'static str, bytes: usize) {
         self.bytes.add_sent(transport_index(transport), bytes);
     }
 
-    /// Counts a slow consumer that continues from the store.
-    pub(super) fn count_caught_up(&self) {
-        self.caught_up.add(0, 1);
+    /// Counts that a slow consumer continues in a room from the store.
+    pub(super) fn count_catch_up(&self) {
+        self.catch_ups.add(0, 1);
     }
 
     pub(super) fn count_refusal(&self, code: ErrorCode) {
         self.refusals.add(code as usize, 1);
+    }
+
+    /// The number of refusals with this code.
+    #[cfg(all(test, feature = "store"))]
+    pub(super) fn refusals(&self, code: ErrorCode) -> u64 {
+        self.refusals.get(code as usize)
     }
 
     #[cfg(feature = "tls")]

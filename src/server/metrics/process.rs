@@ -8,7 +8,7 @@ use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
 /// The figures of this process. A figure that cannot be read is `None`: then its metric is left out.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ProcessFigures {
     pub(super) stat: Option<ProcessStat>,
     pub(super) open_files: Option<u64>,
@@ -16,7 +16,7 @@ pub(super) struct ProcessFigures {
     pub(super) open_files_max: Option<u64>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct ProcessStat {
     pub(super) cpu_seconds: f64,
     /// Seconds since 1970.

@@ -58,7 +58,7 @@ fn read(mailbox: &Mailbox, mut pieces: impl PageSource) -> (String, bool) {
 
 fn lobby_query(query: HistoryQuery, until: u64, dialect: Dialect, mode: Mode) -> RoomQuery {
     let (room, room_name, until) = (RoomId::LOBBY, RoomName::lobby(), MessageId(until));
-    RoomQuery { room, room_name, query, until, dialect, mode, hint_room: None }
+    RoomQuery { room, room_name, query, until, dialect, mode, hint_room: None, metrics: Arc::default() }
 }
 
 fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until: u64) -> String {
@@ -162,16 +162,17 @@ fn reply_of_failed_store_has_reason() {
     let expected = "ERR SEARCH store-failed cannot search the latest messages: no such table";
     assert!(reply(&store, PLAIN, Mode::Commands, words("tea"), 1000).starts_with(expected));
     let mailbox = mailbox();
-    let mut since = QueryReply::new(
-        lobby_query(HistoryQuery::Since(MessageId(0)), 1000, PLAIN, Mode::Commands),
-        &mailbox,
-        store.queries(),
-    );
+    let query = lobby_query(HistoryQuery::Since(MessageId(0)), 1000, PLAIN, Mode::Commands);
+    #[cfg(feature = "metrics")]
+    let metrics = Arc::clone(&query.metrics);
+    let mut since = QueryReply::new(query, &mailbox, store.queries());
     assert!(next(&mailbox, &mut since).unwrap().starts_with("PAST 1 "));
     sql(&path, "ALTER TABLE messages RENAME TO elsewhere");
     let (rest, is_complete) = read(&mailbox, since);
     assert!(rest.starts_with("ERR SINCE store-failed cannot read the store: no such table: "), "{rest}");
     assert!(rest.lines().count() == 1 && is_complete, "{rest}");
+    #[cfg(feature = "metrics")]
+    assert_eq!((metrics.refusals(ErrorCode::StoreFailed), metrics.refusals(ErrorCode::TooOld)), (1, 0));
     let history = reply(&store, PLAIN, Mode::Commands, HistoryQuery::Last(1), 1000);
     assert!(history.starts_with("ERR HISTORY store-failed cannot read the store: no such table: "), "{history}");
 }
