@@ -72,7 +72,9 @@ fn say(client: &mut Client, count: usize, name: &str) -> Vec<String> {
 fn clients_of_all_nodes_share_names_and_one_order() {
     let cluster = Cluster::start();
     let mut racers: Vec<_> = cluster.nodes.iter().map(Server::connect).collect();
-    racers.iter_mut().for_each(|racer| racer.send("NICK ann"));
+    for racer in &mut racers {
+        racer.send("NICK ann");
+    }
     let replies: Vec<_> =
         racers.iter_mut().map(|racer| racer.sync().into_iter().find(|line| line.contains(" NICK "))).collect();
     let taken = replies.iter().flatten().filter(|reply| **reply == "OK NICK ann").count();

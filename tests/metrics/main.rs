@@ -1,6 +1,5 @@
 //! The metrics of a running server: they count what clients do, Prometheus' own checker accepts them, and the documents, the dashboard and
 //! the alerts name the ones that exist.
-#![expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "counts have fewer than fifty significant bits")]
 
 #![expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "the values are integers below 2^52")]
 

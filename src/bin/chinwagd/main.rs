@@ -279,7 +279,7 @@ struct Arguments {
     keep: Option<Retention>,
 
     /// be a node of a cluster: the servers of NATS that have its log, and its name, such as
-    /// nats://host1,host2,host3/chat; tls:// encrypts the connections (default: the server is on its own)
+    /// `nats://host1,host2,host3/chat`; tls:// encrypts the connections (default: the server is on its own)
     #[cfg(feature = "cluster")]
     #[argh(option, arg_name = "uri", from_str_fn(cluster::parse_address))]
     cluster: Option<ClusterAddress>,
