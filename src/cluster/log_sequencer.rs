@@ -126,7 +126,7 @@ impl<P: EnginePort> Sequencer for LogSequencer<P> {
     }
 
     fn failure(&self) -> Option<&str> {
-        self.core.failure()
+        self.core.failure().or(self.is_cut_off.then_some("the thread that talks to the engine has ended"))
     }
 
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
