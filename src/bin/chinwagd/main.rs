@@ -278,7 +278,7 @@ struct Arguments {
     #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
     keep: Option<Retention>,
 
-    /// be a node of a cluster: the servers of NATS that have its log, and its name, such as
+    /// be a node of a cluster: the NATS servers that keep its log, and the name of the cluster, such as
     /// `nats://host1,host2,host3/chat`; tls:// encrypts the connections (default: the server is on its own)
     #[cfg(feature = "cluster")]
     #[argh(option, arg_name = "uri", from_str_fn(cluster::parse_address))]
