@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Waker};
 use super::engine::{EngineReport, EngineRequest};
 use super::log_core::LogCore;
 use crate::limits::LOG_BATCH_CHANGES_MAX;
-use crate::sequencer::{Change, Sequenced, Sequencer};
+use crate::protocol::{AuditEntry, AuditRecord};
+use crate::sequencer::{AuditTail, Change, Sequenced, Sequencer};
 use crate::state::{Incarnation, SharedState};
 
 /// The way to the engine and back.
@@ -32,12 +33,13 @@ pub struct LogSequencer<P> {
     own: Option<Incarnation>,
     /// The adapter has ended.
     is_cut_off: bool,
+    audit: AuditTail,
 }
 
 impl<P: EnginePort> LogSequencer<P> {
     /// Creates a sequencer, whose first request is sent at once.
     pub fn new(core: LogCore, port: P) -> Self {
-        let mut sequencer = Self { core, port, own: None, is_cut_off: false };
+        let mut sequencer = Self { core, port, own: None, is_cut_off: false, audit: AuditTail::default() };
         sequencer.send_requests();
         sequencer
     }
@@ -100,6 +102,15 @@ impl<P: EnginePort> Sequencer for LogSequencer<P> {
             let run = self.port.draw_run();
             self.core.rejoin(run);
         }
+    }
+
+    fn keep_audit(&mut self, entry: AuditEntry) {
+        let record = self.audit.number(entry);
+        self.audit.push(record);
+    }
+
+    fn unstored_audit(&self) -> Vec<AuditRecord> {
+        self.audit.records().cloned().collect()
     }
 
     fn is_busy(&self) -> bool {

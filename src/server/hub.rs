@@ -322,15 +322,18 @@ impl Hub {
 
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
+        // A node that joins a cluster reads what happened before: that is neither logged nor counted again.
+        let is_live = self.sessions.accepts_clients();
         for output in outputs.iter() {
-            self.metrics.count_output(output);
+            if is_live {
+                self.metrics.count_output(output);
+            }
             match (output, &self.log) {
-                // Not again what happened before this node joined its cluster.
-                (Output::Log(change), _) if self.sessions.accepts_clients() => log::membership_change(change),
-                (Output::NodeJoined { node, incarnation, is_own }, _) => {
+                (Output::Log(change), _) if is_live => log::membership_change(change),
+                (Output::NodeJoined { node, incarnation, is_own }, _) if is_live || *is_own => {
                     self.node.iter().for_each(|reporter| reporter.report_joined(node, *incarnation, *is_own));
                 }
-                (Output::NodeExpired { node, incarnation, is_own }, _) => {
+                (Output::NodeExpired { node, incarnation, is_own }, _) if is_live || *is_own => {
                     self.node.iter().for_each(|reporter| reporter.report_expired(node, *incarnation, *is_own));
                 }
                 (Output::Remove(session), _) => drop(self.tickets.remove(*session)),
@@ -343,7 +346,7 @@ impl Hub {
                 (Output::BanNetwork(network, ban), _) => {
                     self.banned.iter().for_each(|banned| banned.set(*network, ban.clone()));
                 }
-                (Output::Publish { id: Some(_), .. }, _) => self.messages += 1,
+                (Output::Publish { id: Some(_), .. }, _) if is_live => self.messages += 1,
                 _ => {}
             }
             self.delivery.deliver(self.sessions.state(), cause, output);

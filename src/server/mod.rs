@@ -320,15 +320,6 @@ async fn serve(
     let hub = hub.with_metrics(Arc::clone(&metrics));
     let (reporter, node) = watch_node();
     let mut hub = executor.spawn(hub::run(hub.with_node(reporter), requests, Arc::clone(&clock)));
-    let stop = async { Err(signals.wait_first().await) };
-    let joined = async { Ok(node.wait_joined(options).await) };
-    match manager.while_starting(future::or(joined, stop)).await {
-        Ok(joined) => joined?,
-        Err(signal) => {
-            manager.stopping().await;
-            return Ok(signal);
-        }
-    }
     let context = ConnectionContext {
         feed,
         store_reader,
@@ -340,6 +331,17 @@ async fn serve(
         metrics,
     };
     let context = Arc::new(context);
+    // A node that joins its cluster needs them, too.
+    let ticks = executor.spawn(send_ticks(Arc::clone(&context)));
+    let stop = async { Err(signals.wait_first().await) };
+    let joined = async { Ok(node.wait_joined(options).await) };
+    match manager.while_starting(future::or(joined, stop)).await {
+        Ok(joined) => joined?,
+        Err(signal) => {
+            manager.stopping().await;
+            return Ok(signal);
+        }
+    }
     let write = |path: &PathBuf| {
         PortFile::write(path, listeners.ports()).map_err(|error| StartError::PortFile(path.clone(), error))
     };
@@ -357,7 +359,7 @@ async fn serve(
     });
     announce::announce(listeners.announcement()).await;
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission, node.numbers());
-    critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
+    critical_tasks.push(ticks);
     critical_tasks.extend(control.map(|control| executor.spawn(control.run())));
     if let Some(signals) = signals.take_reload() {
         let reloader = Reloader::new(configuration, source, exposure, &admission, &context);

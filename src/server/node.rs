@@ -81,8 +81,7 @@ impl NodeMonitor {
         match self.events.recv().await {
             Ok(NodeEvent::Joined) => Ok(()),
             Ok(NodeEvent::Failed(why)) => Err(StartError::Cluster(why.into())),
-            // The hub has panicked, and its task says so.
-            Err(_) => future::pending().await,
+            Err(_) => Err(StartError::Cluster("a fault in the program has ended the hub; the log has it".into())),
         }
     }
 
