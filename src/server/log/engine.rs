@@ -54,6 +54,14 @@ impl EngineLog {
         }
     }
 
+    /// A request to the engine has failed.
+    pub(in crate::server) fn request_failed(&mut self, now: Instant, error: &str) {
+        self.failures.count();
+        if let Some(count) = self.failures.take_due(now) {
+            warn!(error, count, "the cluster's log cannot be used; trying again");
+        }
+    }
+
     /// When to call [`EngineLog::log_due`].
     pub(in crate::server) fn due(&self) -> Option<Instant> {
         self.window.filter(|_| self.unlogged > 0).map(|(began_at, _)| began_at + INTERVAL)

@@ -17,8 +17,8 @@ mod stream;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -32,8 +32,9 @@ use tokio::time::{Instant, sleep_until};
 
 use self::connection::ConnectionMonitor;
 use super::{ClusterAddress, ClusterName, EngineCredentials, NodeName};
-use crate::cluster::{EngineReport, EngineRequest, LogPosition};
+use crate::cluster::{AppendFailure, EngineReport, EngineRequest, LogPosition};
 use crate::limits::{ENGINE_ANSWER_MS_MAX, ENGINE_BLOCKING_THREADS_MAX, ENGINE_FAILURE_MS_MIN, ENGINE_REPORTS_MAX};
+use crate::server::log::EngineLog;
 
 /// The longest wait for an answer.
 const ANSWER: Duration = Duration::from_millis(ENGINE_ANSWER_MS_MAX);
@@ -110,6 +111,8 @@ struct Shared {
     /// The number of readers without a message, in a row.
     failed_readers: AtomicU32,
     reports: Sender<EngineReport>,
+    /// For failed requests only.
+    log: Mutex<EngineLog>,
 }
 
 /// The task that takes the requests.
@@ -133,6 +136,7 @@ impl Adapter {
             appended: watch::Sender::default(),
             failed_readers: AtomicU32::new(0),
             reports,
+            log: Mutex::default(),
         };
         Self { shared: Arc::new(shared), monitor, reader: None }
     }
@@ -190,6 +194,13 @@ impl Shared {
     }
 
     async fn report(&self, report: EngineReport) {
+        if let EngineReport::Inspected(Err(why))
+        | EngineReport::AppendFailed { failure: AppendFailure::Unknown(why), .. }
+        | EngineReport::ReaderLost { why, .. } = &report
+        {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.request_failed(std::time::Instant::now(), why);
+        }
         // Fails only if the node stops.
         let _ = self.reports.send(report).await;
     }
