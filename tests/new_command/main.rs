@@ -37,15 +37,19 @@ fn new_command_touches_one_source_file() {
 #[test]
 fn new_command_works_once_patched() {
     let directory = patched_copy();
-    let features = ["--no-default-features", "--locked", "--offline"];
-    let tests = ["--lib", "--test", "echo", "--test", "transcripts"];
+    cargo_test(&directory, &["--lib"], &["command::"]);
+    cargo_test(&directory, &["--test", "echo", "--test", "transcripts"], &[]);
+}
+
+/// Runs tests of the copy: those of these targets with names that contain the filter.
+fn cargo_test(directory: &Path, targets: &[&str], filter: &[&str]) {
     // A target directory of its own: this build must not replace the server that the other tests run.
     let status = Command::new(env!("CARGO"))
-        .arg("test")
-        .args(features)
-        .args(tests)
+        .args(["test", "--no-default-features", "--locked", "--offline"])
+        .args(targets)
         .args(["--", "--quiet"])
-        .current_dir(&directory)
+        .args(filter)
+        .current_dir(directory)
         .env("CARGO_TARGET_DIR", directory.with_file_name("new-command-target"))
         .stdin(Stdio::null())
         .status()
