@@ -333,13 +333,15 @@ async fn serve(
     let context = Arc::new(context);
     // A node that joins its cluster needs them, too.
     let ticks = executor.spawn(send_ticks(Arc::clone(&context)));
-    let stop = async { Err(signals.wait_first().await) };
-    let joined = async { Ok(node.wait_joined(options).await) };
-    match manager.while_starting(future::or(joined, stop)).await {
-        Ok(joined) => joined?,
-        Err(signal) => {
-            manager.stopping().await;
-            return Ok(signal);
+    if options.cluster.is_some() {
+        let stop = async { Err(signals.wait_first().await) };
+        let joined = async { Ok(node.wait_joined().await) };
+        match manager.while_starting(future::or(joined, stop)).await {
+            Ok(joined) => joined?,
+            Err(signal) => {
+                manager.stopping().await;
+                return Ok(signal);
+            }
         }
     }
     let write = |path: &PathBuf| {

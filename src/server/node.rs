@@ -6,7 +6,7 @@ use async_channel::{Receiver, Sender};
 use futures_lite::future;
 
 use super::session_numbers::SessionNumbers;
-use super::{ServerOptions, StartError, log};
+use super::{StartError, log};
 use crate::protocol::Token;
 use crate::state::Incarnation;
 
@@ -70,14 +70,11 @@ impl NodeMonitor {
         &self.numbers
     }
 
-    /// Waits until the server can accept clients: at once, or once it has joined its cluster.
+    /// Waits until the node has joined its cluster: only then can it accept clients.
     ///
     /// # Errors
     /// The node cannot join.
-    pub(super) async fn wait_joined(&self, options: &ServerOptions) -> Result<(), StartError> {
-        if options.cluster.is_none() {
-            return Ok(());
-        }
+    pub(super) async fn wait_joined(&self) -> Result<(), StartError> {
         match self.events.recv().await {
             Ok(NodeEvent::Joined) => Ok(()),
             Ok(NodeEvent::Failed(why)) => Err(StartError::Cluster(why.into())),
