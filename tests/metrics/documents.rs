@@ -26,15 +26,9 @@ fn label_names(text: &str) -> BTreeSet<String> {
 /// The metrics of a server with everything that has metrics.
 fn full_text() -> String {
     let directory = tempfile::tempdir().expect("a directory");
-    #[cfg_attr(not(all(feature = "store", feature = "tls")), expect(unused_mut, reason = "fewer metrics"))]
-    let mut options: Vec<String> = Vec::new();
-    #[cfg(feature = "store")]
-    options.extend(["--data".to_owned(), directory.path().join("chat.db").to_str().expect("UTF-8").to_owned()]);
-    #[cfg(feature = "tls")]
-    {
-        options.extend(["--listen", "tls://127.0.0.1:0"].map(str::to_owned));
-        options.extend(crate::common::tls::certificate_options(crate::common::tls::shared_certificate()));
-    }
+    let store = directory.path().join("chat.db").to_str().expect("UTF-8").to_owned();
+    let mut options = ["--data", &store, "--listen", "tls://127.0.0.1:0"].map(str::to_owned).to_vec();
+    options.extend(crate::common::tls::certificate_options(crate::common::tls::shared_certificate()));
     let server = MeasuredServer::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
     let text = text(server.metrics, "text/plain");
     drop((server, directory));
@@ -83,7 +77,6 @@ fn is_metric(word: &str) -> bool {
 }
 
 #[test]
-#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
 fn manual_has_every_metric() {
     let (metrics, documented) = (described(&full_text()), documented());
     assert_eq!(metrics.keys().collect::<Vec<_>>(), documented.keys().collect::<Vec<_>>());
@@ -117,7 +110,6 @@ fn dashboard_and_alerts_name_metrics_that_exist() {
 }
 
 /// The values of labels that the expressions of a file select, with the metric and the label.
-#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
 fn selected_in(path: &str) -> Vec<[String; 3]> {
     let text = fs::read_to_string(project(path)).expect("a file of the project").replace("\\\"", "\"");
     let mut selected = Vec::new();
@@ -137,7 +129,6 @@ fn selected_in(path: &str) -> Vec<[String; 3]> {
 }
 
 #[test]
-#[cfg(all(feature = "accounts", feature = "store", feature = "tls"))]
 fn dashboard_and_alerts_select_values_that_exist() {
     let samples = full_text();
     for path in ["packaging/grafana/chinwag.json", "packaging/prometheus/chinwag.rules.yml"] {

@@ -6,6 +6,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+// The documents have the metrics of all default features.
+#[cfg(all(feature = "accounts", feature = "tls"))]
 mod documents;
 mod http;
 mod values;
