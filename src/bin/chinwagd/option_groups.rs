@@ -4,6 +4,19 @@ use chinwag::command_line::{CommandLine, Feature, OptionGroup, RenamedOption};
 
 use super::PROGRAM;
 
+/// The options of the feature `cluster`, all in one group.
+const CLUSTER: &[&str] = &[
+    "--cluster",
+    "--cluster-node",
+    "--cluster-copies",
+    "--cluster-ca",
+    "--cluster-user",
+    "--cluster-password-file",
+    "--cluster-token-file",
+    "--cluster-nkey-file",
+    "--cluster-credentials",
+];
+
 /// The features, other names and groups of the options.
 pub(super) const COMMAND_LINE: CommandLine = CommandLine {
     program: PROGRAM,
@@ -15,21 +28,7 @@ pub(super) const COMMAND_LINE: CommandLine = CommandLine {
             is_built: cfg!(feature = "accounts"),
             options: &["--accounts-only", "--registration", "--generate", "--end-rest"],
         },
-        Feature {
-            name: "cluster",
-            is_built: cfg!(feature = "cluster"),
-            options: &[
-                "--cluster",
-                "--cluster-node",
-                "--cluster-copies",
-                "--cluster-ca",
-                "--cluster-user",
-                "--cluster-password-file",
-                "--cluster-token-file",
-                "--cluster-nkey-file",
-                "--cluster-credentials",
-            ],
-        },
+        Feature { name: "cluster", is_built: cfg!(feature = "cluster"), options: CLUSTER },
         Feature { name: "config", is_built: cfg!(feature = "config"), options: &["--config", "--print-config"] },
         Feature { name: "metrics", is_built: cfg!(feature = "metrics"), options: &[] },
         Feature { name: "proxy", is_built: cfg!(feature = "proxy"), options: &[] },
@@ -66,20 +65,7 @@ pub(super) const COMMAND_LINE: CommandLine = CommandLine {
             heading: "Passwords",
             options: &["--password-file", "--accounts-only", "--registration", "--allow-insecure-passwords"],
         },
-        OptionGroup {
-            heading: "Cluster",
-            options: &[
-                "--cluster",
-                "--cluster-node",
-                "--cluster-copies",
-                "--cluster-ca",
-                "--cluster-user",
-                "--cluster-password-file",
-                "--cluster-token-file",
-                "--cluster-nkey-file",
-                "--cluster-credentials",
-            ],
-        },
+        OptionGroup { heading: "Cluster", options: CLUSTER },
         OptionGroup { heading: "Accounts", options: &["--generate", "--end-rest"] },
         OptionGroup { heading: "HTTP", options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"] },
         OptionGroup {
