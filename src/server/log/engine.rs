@@ -19,6 +19,20 @@ pub(in crate::server) struct EngineLog {
     failures: LogLimiter,
 }
 
+/// The lines about failed requests to the engine.
+#[derive(Debug, Default)]
+pub(in crate::server) struct RequestLog(LogLimiter);
+
+impl RequestLog {
+    /// A request has failed.
+    pub(in crate::server) fn failed(&mut self, now: Instant, error: &str) {
+        self.0.count();
+        if let Some(count) = self.0.take_due(now) {
+            warn!(error, count, "the cluster's log cannot be used; trying again");
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -51,14 +65,6 @@ impl EngineLog {
         self.failures.count();
         if let Some(count) = self.failures.take_due(now) {
             warn!(error, count, "the connection to the cluster's log has an error; retrying");
-        }
-    }
-
-    /// A request to the engine has failed.
-    pub(in crate::server) fn request_failed(&mut self, now: Instant, error: &str) {
-        self.failures.count();
-        if let Some(count) = self.failures.take_due(now) {
-            warn!(error, count, "the cluster's log cannot be used; trying again");
         }
     }
 

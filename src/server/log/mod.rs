@@ -32,7 +32,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[cfg(feature = "cluster")]
-pub(super) use self::engine::{EngineLog, engine_version};
+pub(super) use self::engine::{EngineLog, RequestLog, engine_version};
 use self::level::SetLevel;
 pub(super) use self::level::set_level;
 pub use self::line::push_json_string;

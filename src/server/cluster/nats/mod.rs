@@ -34,7 +34,7 @@ use self::connection::ConnectionMonitor;
 use super::{ClusterAddress, ClusterName, EngineCredentials, NodeName};
 use crate::cluster::{AppendFailure, EngineReport, EngineRequest, LogPosition};
 use crate::limits::{ENGINE_ANSWER_MS_MAX, ENGINE_BLOCKING_THREADS_MAX, ENGINE_FAILURE_MS_MIN, ENGINE_REPORTS_MAX};
-use crate::server::log::EngineLog;
+use crate::server::log::RequestLog;
 
 /// The longest wait for an answer.
 const ANSWER: Duration = Duration::from_millis(ENGINE_ANSWER_MS_MAX);
@@ -111,8 +111,7 @@ struct Shared {
     /// The number of readers without a message, in a row.
     failed_readers: AtomicU32,
     reports: Sender<EngineReport>,
-    /// For failed requests only.
-    log: Mutex<EngineLog>,
+    failures: Mutex<RequestLog>,
 }
 
 /// The task that takes the requests.
@@ -136,7 +135,7 @@ impl Adapter {
             appended: watch::Sender::default(),
             failed_readers: AtomicU32::new(0),
             reports,
-            log: Mutex::default(),
+            failures: Mutex::default(),
         };
         Self { shared: Arc::new(shared), monitor, reader: None }
     }
@@ -198,8 +197,8 @@ impl Shared {
         | EngineReport::AppendFailed { failure: AppendFailure::Unknown(why), .. }
         | EngineReport::ReaderLost { why, .. } = &report
         {
-            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.request_failed(std::time::Instant::now(), why);
+            let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            failures.failed(std::time::Instant::now(), why);
         }
         // Fails only if the node stops.
         let _ = self.reports.send(report).await;
